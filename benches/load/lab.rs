@@ -1,0 +1,124 @@
+//! What all scenarios share: who is measured, on which core, and how much CPU went by.
+
+use crate::{
+    client::Fleet,
+    clock,
+    error::LoadError,
+    options::Options,
+    procfs::{self, Cores},
+    server::{Server, Subject},
+};
+
+/// The options and the machine.
+pub struct Lab {
+    pub options: Options,
+    pub cores: Cores,
+    /// The most open files of one process.
+    pub open_files: u64,
+}
+
+impl Lab {
+    pub fn new(options: Options) -> Self {
+        let lab = Self {
+            options,
+            cores: Cores::choose(),
+            open_files: procfs::raise_open_files(),
+        };
+        procfs::pin(None, lab.cores.generator);
+        lab
+    }
+
+    pub fn start(&self, subject: Subject) -> Result<Server, LoadError> {
+        Server::start(subject, &self.options.server, &self.cores)
+    }
+
+    /// Who takes turns: Downbeat first, then the bare server.
+    pub fn subjects(&self, clock: bool) -> Vec<Subject> {
+        let mut subjects = vec![Subject::Downbeat, Subject::Bare { clock }];
+        subjects.retain(|subject| match subject {
+            Subject::Downbeat => !self.options.only_bare,
+            Subject::Bare { .. } => !self.options.no_bare,
+        });
+        subjects
+    }
+
+    pub fn duration_us(&self) -> i64 {
+        i64::from(self.options.seconds) * 1_000_000
+    }
+
+    /// As many connections as `wanted`, or as one process may have open beside its other files.
+    pub fn connections(&self, wanted: usize) -> usize {
+        let allowed = usize::try_from(self.open_files).unwrap_or(usize::MAX);
+        wanted.min(allowed.saturating_sub(500))
+    }
+}
+
+/// Rooms with all their members in.
+pub fn assemble(
+    server: &Server,
+    rooms: usize,
+    members: usize,
+    autostart: bool,
+) -> Result<Fleet, LoadError> {
+    let topics = server.rooms(rooms, members, autostart)?;
+    let mut fleet = Fleet::new()?;
+    fleet.join(server.address, &server.joins(&topics, members))?;
+    Ok(fleet)
+}
+
+/// Hears what comes for a while and forgets it.
+pub fn settle(fleet: &mut Fleet, for_us: i64) -> Result<(), LoadError> {
+    let until_us = clock::monotonic_us() + for_us;
+    loop {
+        let left_us = until_us - clock::monotonic_us();
+        if left_us <= 0 {
+            return Ok(());
+        }
+        fleet.turn(left_us, &mut |_| {})?;
+    }
+}
+
+/// Counts CPU time from its making on.
+pub struct Meter {
+    server: u32,
+    server_us: u64,
+    generator_us: u64,
+    began_us: i64,
+}
+
+/// What went by under a [`Meter`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    pub server_us: f64,
+    pub generator_us: f64,
+    pub elapsed_us: f64,
+}
+
+impl Meter {
+    pub fn start(server: &Server) -> Result<Self, LoadError> {
+        let server = server.pid();
+        Ok(Self {
+            server,
+            server_us: procfs::cpu_us(server)?,
+            generator_us: procfs::cpu_us(std::process::id())?,
+            began_us: clock::monotonic_us(),
+        })
+    }
+
+    pub fn read(&self) -> Result<Usage, LoadError> {
+        let spent = |pid, before: u64| Ok(procfs::cpu_us(pid)?.saturating_sub(before) as f64);
+        Ok(Usage {
+            server_us: spent(self.server, self.server_us)?,
+            generator_us: spent(std::process::id(), self.generator_us)?,
+            elapsed_us: (clock::monotonic_us() - self.began_us) as f64,
+        })
+    }
+}
+
+impl Usage {
+    /// Server and generator, each in percent of one core.
+    pub fn shares(&self) -> (f64, f64) {
+        let share = |us: f64| 100.0 * us / self.elapsed_us.max(1.0);
+        (share(self.server_us), share(self.generator_us))
+    }
+}

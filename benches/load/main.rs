@@ -1,0 +1,45 @@
+//! The load generator: `cargo bench --bench load`. See `docs/benchmarks.md` for what it found.
+
+mod baseline;
+mod client;
+mod clock;
+mod error;
+mod histogram;
+mod http;
+mod lab;
+mod options;
+mod procfs;
+mod report;
+mod scenarios;
+mod server;
+mod stats;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::options::Options;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.bare_server {
+        return ended(baseline::serve(options.bare_clock));
+    }
+    // `cargo test --all-targets` runs benches too, and says so by not saying `--bench`.
+    if !options.bench && options.scenario.is_empty() {
+        println!("nothing measured: use `cargo bench --bench load`, or name a --scenario");
+        return ExitCode::SUCCESS;
+    }
+    ended(scenarios::run(options))
+}
+
+fn ended(result: Result<(), error::LoadError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

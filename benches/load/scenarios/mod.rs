@@ -1,0 +1,52 @@
+//! One file for each thing that is measured.
+
+mod beats;
+mod ceiling;
+mod fanout;
+mod flatness;
+mod listen;
+mod memory;
+mod notes;
+mod play;
+mod scheduling;
+
+use clap::ValueEnum;
+
+use crate::{
+    error::LoadError,
+    lab::Lab,
+    options::{Options, Scenario},
+    report::Report,
+};
+
+/// Runs what was asked for and prints the table.
+pub fn run(options: Options) -> Result<(), LoadError> {
+    let lab = Lab::new(options);
+    let mut report = Report::default();
+    match (lab.cores.server, lab.cores.generator) {
+        (Some(server), Some(generator)) => {
+            println!("server on core {server}, generator on core {generator}");
+        }
+        _ => println!("one core for the server and the generator: figures are CPU, not speed"),
+    }
+    println!("{} open files for each process", lab.open_files);
+    let chosen = if lab.options.scenario.is_empty() {
+        Scenario::value_variants()
+    } else {
+        &lab.options.scenario
+    };
+    for scenario in chosen {
+        let measure = match scenario {
+            Scenario::Notes => notes::measure,
+            Scenario::Ceiling => ceiling::measure,
+            Scenario::Memory => memory::measure,
+            Scenario::Beats => beats::measure,
+            Scenario::Fanout => fanout::measure,
+            Scenario::Scheduling => scheduling::measure,
+            Scenario::Flatness => flatness::measure,
+        };
+        measure(&lab, &mut report)?;
+    }
+    report.print_table();
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! The server under test as a process of its own: Downbeat itself, or the bare one.
+
+use std::{
+    collections::VecDeque,
+    env, fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::Join,
+    clock,
+    error::{Doing, LoadError},
+    http::Http,
+    procfs::{self, Cores},
+};
+
+const SECRET: &str = "load-generator-secret-of-32-bytes-and-more";
+/// Connections over which rooms are made.
+const MAKERS: usize = 8;
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Which server, and with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Downbeat,
+    /// `clock`: whether its rooms beat.
+    Bare {
+        clock: bool,
+    },
+}
+
+/// A server that runs; it ends when this is dropped.
+pub struct Server {
+    child: Child,
+    subject: Subject,
+    pub address: SocketAddr,
+    metrics: Option<SocketAddr>,
+    teacher: String,
+    socket_path: Arc<str>,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// Starts it on its core and waits until it listens.
+    pub fn start(subject: Subject, program: &Path, cores: &Cores) -> Result<Self, LoadError> {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let serial = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("downbeat-load-{}-{serial}", std::process::id());
+        let directory = env::temp_dir().join(name);
+        fs::create_dir_all(&directory).doing("making a directory for the server")?;
+        let mut command = command(subject, program, &directory)?;
+        command
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        // A process begins on the core of the thread that starts it.
+        procfs::pin(None, cores.server);
+        let child = command.spawn();
+        procfs::pin(None, cores.generator);
+        let mut child = child.doing("starting the server")?;
+        let listening = wait_until_listening(&mut child);
+        let mut server = Self {
+            child,
+            subject,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            metrics: None,
+            teacher: token("teacher", Some("teacher"))?,
+            socket_path: format!(
+                "/socket/websocket?vsn=2.0.0&token={}",
+                token("student", None)?
+            )
+            .into(),
+            directory,
+        };
+        // The child is owned by now, so an error ends it.
+        (server.address, server.metrics) = listening?;
+        Ok(server)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn rss_kib(&self) -> Result<u64, LoadError> {
+        procfs::rss_kib(self.pid())
+    }
+
+    /// Makes rooms of up to `members`; returns their topics. A room with `autostart` beats from its first join on.
+    pub fn rooms(
+        &self,
+        count: usize,
+        members: usize,
+        autostart: bool,
+    ) -> Result<Vec<Arc<str>>, LoadError> {
+        if self.subject != Subject::Downbeat {
+            return Ok((0..count)
+                .map(|number| format!("music_room:MUSIC-{number:04}").into())
+                .collect());
+        }
+        let body =
+            json!({"bpm": 120, "autostart": autostart, "max_students": members.max(2)}).to_string();
+        self.spread(count, |http, _| {
+            let answer =
+                http.request("POST", "/api/music/rooms", Some(&self.teacher), Some(&body))?;
+            let code = serde_json::from_str::<Value>(&answer)
+                .ok()
+                .and_then(|room| room.get("room_id")?.as_str().map(str::to_owned))
+                .ok_or(LoadError::Protocol {
+                    what: "the answer to a new room",
+                    found: answer,
+                })?;
+            Ok(format!("music_room:{code}").into())
+        })
+    }
+
+    /// Starts the clocks of rooms in which nobody is.
+    pub fn start_clocks(&self, topics: &[Arc<str>]) -> Result<(), LoadError> {
+        let started = self.spread(topics.len(), |http, number| {
+            let code = topics[number].trim_start_matches("music_room:");
+            let path = format!("/api/music/rooms/{code}/actions/start_clock");
+            http.request("POST", &path, Some(&self.teacher), Some("{}"))
+        });
+        started.map(drop)
+    }
+
+    fn spread<T: Send>(
+        &self,
+        count: usize,
+        act: impl Fn(&mut Http, usize) -> Result<T, LoadError> + Sync,
+    ) -> Result<Vec<T>, LoadError> {
+        thread::scope(|scope| {
+            let makers: Vec<_> = (0..MAKERS.min(count))
+                .map(|maker| {
+                    let act = &act;
+                    scope.spawn(move || {
+                        let mut http = Http::connect(self.address)?;
+                        (maker..count)
+                            .step_by(MAKERS)
+                            .map(|number| act(&mut http, number))
+                            .collect::<Result<Vec<T>, LoadError>>()
+                    })
+                })
+                .collect();
+            let mut all = Vec::with_capacity(count);
+            for maker in makers {
+                all.extend(maker.join().unwrap_or_else(|_| {
+                    Err(LoadError::NotListening(
+                        "a thread of the generator failed".into(),
+                    ))
+                })?);
+            }
+            Ok(all)
+        })
+    }
+
+    /// One join for each place in `topics`, `members` to a room, room after room.
+    pub fn joins(&self, topics: &[Arc<str>], members: usize) -> Vec<Join> {
+        let places = topics
+            .iter()
+            .flat_map(|topic| std::iter::repeat_n(topic, members));
+        places
+            .enumerate()
+            .map(|(number, topic)| Join {
+                path: self.socket_path.clone(),
+                topic: topic.clone(),
+                student_id: format!("s{number:05}"),
+            })
+            .collect()
+    }
+
+    /// The text of `/metrics`; empty for a server that has none.
+    pub fn metrics(&self) -> Result<String, LoadError> {
+        match self.metrics {
+            Some(address) => Http::connect(address)?.request("GET", "/metrics", None, None),
+            None => Ok(String::new()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Either fails only where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn command(subject: Subject, program: &Path, directory: &Path) -> Result<Command, LoadError> {
+    if let Subject::Bare { clock } = subject {
+        let own = env::current_exe().doing("finding this program")?;
+        let mut command = Command::new(own);
+        command.arg("--bare-server");
+        if clock {
+            command.arg("--bare-clock");
+        }
+        return Ok(command);
+    }
+    if !program.exists() {
+        return Err(LoadError::NoServer(program.to_owned()));
+    }
+    let config = directory.join("load.toml");
+    fs::write(&config, CONFIG.replace("SECRET", SECRET)).doing("writing the configuration")?;
+    let mut command = Command::new(program);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["--metrics-listen", "127.0.0.1:0"])
+        .args(["--log-format", "json", "--log", "info"])
+        .arg("--config")
+        .arg(config)
+        .arg("--data-dir")
+        .arg(directory);
+    Ok(command)
+}
+
+/// Every limit is at its highest: the machine shall give way first.
+const CONFIG: &str = r#"default_tenant = "load"
+[[tenants]]
+id = "load"
+jwt_secret = "SECRET"
+[tenants.limits]
+max_concurrent_users = 1000000
+max_joins_per_second = 100000
+max_events_per_second = 1000000
+max_rooms_per_tenant = 100000
+max_students_per_room = 10000
+notes_per_second = 1000
+teacher_notes_per_second = 1000
+"#;
+
+fn token(role: &str, sub: Option<&str>) -> Result<String, LoadError> {
+    let mut claims = json!({
+        "tenant": "load",
+        "role": role,
+        "exp": clock::realtime_us() / 1_000_000 + 86_400,
+    });
+    if let Some(sub) = sub {
+        claims["sub"] = sub.into();
+    }
+    // The error only says that it is installed already.
+    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)
+        .map_err(|error| LoadError::Token(error.to_string()))
+}
+
+/// Reads the log until it names the addresses, and keeps reading it after that, so that the server never waits.
+fn wait_until_listening(child: &mut Child) -> Result<(SocketAddr, Option<SocketAddr>), LoadError> {
+    let stderr = child
+        .stderr
+        .take()
+        .ok_or_else(|| LoadError::NotListening("it has no log".into()))?;
+    let (found, addresses) = mpsc::channel();
+    let last_words = Arc::new(Mutex::new(VecDeque::new()));
+    let words = last_words.clone();
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if let Some(addresses) = listening(&line) {
+                // Nobody waits any more when this fails.
+                let _ = found.send(addresses);
+            }
+            if let Ok(mut words) = words.lock() {
+                words.push_back(line);
+                if words.len() > 20 {
+                    words.pop_front();
+                }
+            }
+        }
+    });
+    addresses.recv_timeout(START_LIMIT).map_err(|_| {
+        let words = last_words.lock().map(|words| Vec::from(words.clone()));
+        LoadError::NotListening(words.unwrap_or_default().join("\n"))
+    })
+}
+
+fn listening(line: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
+    let fields = serde_json::from_str::<Value>(line)
+        .ok()?
+        .get("fields")?
+        .clone();
+    if fields.get("message")?.as_str()? != "listening" {
+        return None;
+    }
+    let address = |name: &str| fields.get(name)?.as_str()?.parse().ok();
+    Some((address("http.address")?, address("metrics.address")))
+}

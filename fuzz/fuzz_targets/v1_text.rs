@@ -1,0 +1,19 @@
+//! Text frames of V1: whatever is read says the same once written and read again.
+#![no_main]
+
+use downbeat::protocol::{InboundPayload, Vsn, decode_text, encode_push};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let Ok(inbound) = decode_text(Vsn::V1, text) else {
+        return;
+    };
+    let InboundPayload::Json(payload) = inbound.payload else {
+        panic!("a text frame carries JSON");
+    };
+    let frame = encode_push(Vsn::V1, None, &inbound.topic, &inbound.event, payload.get());
+    let again = decode_text(Vsn::V1, &frame).expect("own frames are well formed");
+    assert_eq!(again.topic, inbound.topic);
+    assert_eq!(again.event, inbound.event);
+    assert!(matches!(again.payload, InboundPayload::Json(json) if json.get() == payload.get()));
+});

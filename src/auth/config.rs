@@ -1,0 +1,326 @@
+//! A tenant as it is written down: a `[[tenants]]` table of the TOML file.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jsonwebtoken::Algorithm;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Keys, Limits, OriginPattern, Problem, RolePath, Secret, Tenant, algorithms,
+    jwk::{PublicKey, read_set},
+    jwks::{KeyCache, Source, parse_set, read_file, read_url},
+    keys::PublicKeys,
+};
+
+/// What a tenant's table may hold. [`TenantConfig::build`] checks it and makes the [`Tenant`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenantConfig {
+    /// 1 to 63 lower-case letters, digits, `-` and `_`.
+    pub id: String,
+    /// At least 32 bytes.
+    pub jwt_secret: Option<Secret>,
+    /// A file that holds the secret; white space at its end does not count.
+    pub jwt_secret_file: Option<PathBuf>,
+    /// The former secret, while tokens signed with it are still about.
+    pub previous_jwt_secret: Option<Secret>,
+    /// A JWK Set, as a table or as its JSON text.
+    pub jwks: Option<Value>,
+    pub jwks_file: Option<PathBuf>,
+    pub jwks_url: Option<String>,
+    /// The algorithms that tokens may be signed with. Default: HS256 for a secret, each key's own for a key set.
+    #[serde(alias = "algorithms")]
+    pub algorithm: OneOrMany,
+    pub hosts: Vec<String>,
+    pub origins: Vec<String>,
+    pub guests: bool,
+    /// Where the role stands in a token, as `role` or `app_metadata.role`. Default: those two, in this order.
+    pub role_claim: OneOrMany,
+    pub require_sub: bool,
+    pub limits: Limits,
+    pub suspended: bool,
+}
+
+/// A string, or a list of strings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "must be a string or a list of strings")]
+pub enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for OneOrMany {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl OneOrMany {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// A secret file is read up to this size.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+impl TenantConfig {
+    /// Checks everything and reads the files; file names are taken relative to `base`.
+    ///
+    /// # Errors
+    /// All that is wrong, with settings named relative to the tenant; no secret is in it.
+    pub fn build(self, base: &Path) -> Result<Tenant, Vec<Problem>> {
+        let mut problems = self
+            .limits
+            .problems()
+            .into_iter()
+            .map(|p| p.within("limits"))
+            .collect::<Vec<_>>();
+        if !is_tenant_id(&self.id) {
+            let must = "must be 1 to 63 lower-case letters, digits, `-` or `_`, and begin with a letter or digit";
+            problems.push(Problem::value("id", &self.id, must));
+        }
+        let keys = self.keys(base, &mut problems);
+        let origins = self.origins(&mut problems);
+        let hosts = self.hosts(&mut problems);
+        let role_paths = self.role_paths(&mut problems);
+        match keys {
+            Some(keys) if problems.is_empty() => Ok(Tenant {
+                id: Arc::from(self.id),
+                keys,
+                hosts,
+                origins,
+                guests: self.guests,
+                role_paths,
+                require_sub: self.require_sub,
+                limits: self.limits,
+                suspended: self.suspended,
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    fn keys(&self, base: &Path, problems: &mut Vec<Problem>) -> Option<Keys> {
+        let before = problems.len();
+        let named = self.algorithms(problems);
+        let secret = self.secret(base, problems);
+        let given = [
+            self.jwks.is_some(),
+            self.jwks_file.is_some(),
+            self.jwks_url.is_some(),
+        ];
+        let sets = given.into_iter().filter(|given| *given).count();
+        if sets > 1 {
+            let must = "jwks, jwks_file and jwks_url exclude each other: keep one";
+            problems.push(Problem::hidden("jwks", must));
+        }
+        if secret.is_none() && sets == 0 && problems.len() == before {
+            let must = "give one of jwt_secret, jwt_secret_file, jwks, jwks_file, jwks_url: without it no token can be proven";
+            problems.push(Problem::hidden("jwt_secret", must));
+        }
+        if self.guests && secret.is_none() && problems.len() == before {
+            let must = "true needs jwt_secret or jwt_secret_file, to sign the guests' tokens";
+            problems.push(Problem::hidden("guests", must));
+        }
+        let (shared, allowed): (Vec<_>, Vec<_>) =
+            named.iter().partition(|a| algorithms::is_shared(**a));
+        let shared = if named.is_empty() {
+            vec![Algorithm::HS256]
+        } else {
+            shared
+        };
+        let allowed = (!named.is_empty()).then_some(allowed);
+        if secret.is_some() && shared.is_empty() {
+            let must = "must name HS256, HS384 or HS512 too, because there is a secret";
+            problems.push(Problem::hidden("algorithm", must));
+        }
+        if sets > 0 && allowed.as_ref().is_some_and(Vec::is_empty) {
+            let must = "must name an RS, PS, ES or EdDSA algorithm too, because there is a key set";
+            problems.push(Problem::hidden("algorithm", must));
+        }
+        if problems.len() > before {
+            return None;
+        }
+        let public = self.public(base, allowed.as_deref(), problems)?;
+        let secrets: Vec<&Secret> = secret.iter().chain(&self.previous_jwt_secret).collect();
+        Some(Keys::new(&secrets, shared, public, allowed))
+    }
+
+    fn algorithms(&self, problems: &mut Vec<Problem>) -> Vec<Algorithm> {
+        let mut found = Vec::new();
+        for name in self.algorithm.as_slice() {
+            match algorithms::by_name(name) {
+                Some(algorithm) => found.push(algorithm),
+                None => {
+                    let must = format!("must be one of {}", algorithms::names());
+                    problems.push(Problem::value("algorithm", name, must));
+                }
+            }
+        }
+        found
+    }
+
+    fn secret(&self, base: &Path, problems: &mut Vec<Problem>) -> Option<Secret> {
+        let (setting, secret) = match (&self.jwt_secret, &self.jwt_secret_file) {
+            (Some(_), Some(_)) => {
+                let must = "jwt_secret and jwt_secret_file exclude each other: keep one";
+                problems.push(Problem::hidden("jwt_secret", must));
+                return None;
+            }
+            (Some(secret), None) => ("jwt_secret", secret.clone()),
+            (None, Some(file)) => match read_secret(&base.join(file)) {
+                Ok(secret) => ("jwt_secret_file", secret),
+                Err(reason) => {
+                    let must = format!("must be a readable file with the secret: {reason}");
+                    problems.push(Problem::value("jwt_secret_file", file.display(), must));
+                    return None;
+                }
+            },
+            (None, None) => {
+                if self.previous_jwt_secret.is_some() {
+                    let must = "needs a current one: set jwt_secret or jwt_secret_file";
+                    problems.push(Problem::hidden("previous_jwt_secret", must));
+                }
+                return None;
+            }
+        };
+        let previous = self
+            .previous_jwt_secret
+            .iter()
+            .map(|secret| ("previous_jwt_secret", secret));
+        for (setting, secret) in std::iter::once((setting, &secret)).chain(previous) {
+            let length = secret.expose().len();
+            if length < 32 {
+                let must = format!(
+                    "must be at least 32 bytes long, and has {length}: try `openssl rand -base64 48`"
+                );
+                problems.push(Problem::hidden(setting, must));
+            }
+        }
+        Some(secret)
+    }
+
+    /// `Some(None)`: no key set is configured.
+    fn public(
+        &self,
+        base: &Path,
+        allowed: Option<&[Algorithm]>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Option<PublicKeys>> {
+        let cached = |source, keys: Vec<PublicKey>| {
+            PublicKeys::Cached(Arc::new(KeyCache::new(
+                source,
+                allowed.map(<[_]>::to_vec),
+                keys,
+            )))
+        };
+        let (setting, read) = if let Some(jwks) = &self.jwks {
+            let keys = match jwks {
+                Value::String(text) => parse_set(text.as_bytes(), allowed),
+                table => read_set(table, allowed),
+            };
+            ("jwks", keys.map(PublicKeys::Fixed))
+        } else if let Some(file) = &self.jwks_file {
+            let path = base.join(file);
+            let keys = read_file(&path).and_then(|json| parse_set(&json, allowed));
+            (
+                "jwks_file",
+                keys.map(|keys| cached(Source::File(path), keys)),
+            )
+        } else if let Some(url) = &self.jwks_url {
+            let url = read_url(url).ok_or_else(|| {
+                "must be an https:// URL without user and password (http:// only on this machine)".to_owned()
+            });
+            (
+                "jwks_url",
+                url.map(|url| cached(Source::Url(url), Vec::new())),
+            )
+        } else {
+            return Some(None);
+        };
+        match read {
+            Ok(keys) => Some(Some(keys)),
+            Err(reason) => {
+                problems.push(Problem::hidden(setting, reason));
+                None
+            }
+        }
+    }
+
+    fn origins(&self, problems: &mut Vec<Problem>) -> Vec<OriginPattern> {
+        let must = "must be an origin such as https://app.school.org, *.school.org or * (names in their xn-- form)";
+        let mut found = Vec::new();
+        for entry in &self.origins {
+            match OriginPattern::parse(entry) {
+                Some(pattern) => found.push(pattern),
+                None => problems.push(Problem::value("origins", entry, must)),
+            }
+        }
+        found
+    }
+
+    fn hosts(&self, problems: &mut Vec<Problem>) -> Vec<String> {
+        let must = "must be a host name such as music.school.org, without scheme, port or path";
+        for host in self.hosts.iter().filter(|host| !is_host_name(host)) {
+            problems.push(Problem::value("hosts", host, must));
+        }
+        self.hosts
+            .iter()
+            .map(|host| host.to_ascii_lowercase())
+            .collect()
+    }
+
+    fn role_paths(&self, problems: &mut Vec<Problem>) -> Vec<RolePath> {
+        let mut found = Vec::new();
+        for path in self.role_claim.as_slice() {
+            match RolePath::parse(path) {
+                Some(path) => found.push(path),
+                None => {
+                    let must =
+                        "must be a claim, or a path of claims with dots, such as app_metadata.role";
+                    problems.push(Problem::value("role_claim", path, must));
+                }
+            }
+        }
+        if found.is_empty() {
+            RolePath::defaults()
+        } else {
+            found
+        }
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let length = std::fs::metadata(path)
+        .map_err(|error| error.to_string())?
+        .len();
+    if length > SECRET_BYTES_MAX {
+        return Err(format!("it is larger than {SECRET_BYTES_MAX} bytes"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Ok(Secret::from(text.trim_end().to_owned()))
+}
+
+fn is_tenant_id(id: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (1..=63).contains(&id.len())
+        && id.starts_with(plain)
+        && id.chars().all(|c| plain(c) || c == '-' || c == '_')
+}
+
+fn is_host_name(host: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    host.len() <= 253 && host.split('.').all(label)
+}

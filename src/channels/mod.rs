@@ -1,0 +1,91 @@
+//! What a topic means. The gateway knows frames and sockets; a channel knows what its events do.
+
+mod join;
+mod music_room;
+mod reflections;
+
+use std::{net::IpAddr, sync::Arc};
+
+use futures_util::future::BoxFuture;
+
+pub use join::{JoinRefused, JoinRequest, join};
+pub use music_room::MusicRoom;
+
+use crate::{
+    auth::{Claims, Tenant},
+    conductor::{Mirror, Router},
+    protocol::{Ref, Status},
+    store::ReflectionStore,
+    time::Clock,
+};
+
+/// What channels need of their node.
+pub struct Services {
+    pub clock: Arc<dyn Clock>,
+    pub mirror: Arc<Mirror>,
+    pub router: Arc<Router>,
+    pub reflections: Arc<dyn ReflectionStore>,
+}
+
+/// Who is at the other end of a socket, as its token proves it.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub tenant: Arc<Tenant>,
+    pub claims: Arc<Claims>,
+    pub address: IpAddr,
+}
+
+/// A push to a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Push<'a> {
+    pub event: &'a str,
+    /// The payload's JSON text.
+    pub payload: &'a str,
+    pub reference: Option<&'a Ref>,
+    /// When the frame was read, cluster time.
+    pub received_us: i64,
+}
+
+/// How a channel answers a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `response` is JSON text.
+    Reply { status: Status, response: String },
+    /// The event is unknown to this channel, which ends with `channel_crash`.
+    Crash,
+}
+
+impl Answer {
+    /// ok `{}`.
+    pub fn ok() -> Self {
+        Self::Reply { status: Status::Ok, response: "{}".to_owned() }
+    }
+
+    /// error `{"reason": …}`.
+    pub fn error(reason: &str) -> Self {
+        let response = serde_json::json!({ "reason": reason }).to_string();
+        Self::Reply { status: Status::Error, response }
+    }
+}
+
+/// An answer, at once or when something elsewhere has been done.
+pub enum Handled {
+    Now(Answer),
+    Later(BoxFuture<'static, Answer>),
+}
+
+/// Events that are answered even while an earlier one of their channel is still at work.
+pub fn is_immediate(event: &str) -> bool {
+    event == "clock_sync"
+}
+
+/// The event's name if it is one of the contract, else `unknown`: what clients invent must not become a metric.
+pub fn known_event(event: &str) -> &'static str {
+    const EVENTS: [&str; 24] = [
+        "play_note", "clock_sync", "get_room", "submit_reflection", "set_tempo", "ramp_tempo", "start_clock",
+        "stop_clock", "reset_clock", "set_meter", "mute_student", "unmute_student", "mute_all", "unmute_all",
+        "assign_beat", "clear_beat", "clear_beats", "assign_role", "lock_room", "unlock_room", "remove_student",
+        "close_room", "raise_hand", "lower_hand",
+    ];
+    EVENTS.into_iter().find(|known| *known == event).unwrap_or("unknown")
+}

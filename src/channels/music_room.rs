@@ -1,0 +1,198 @@
+//! One connection's channel to a music room.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Number;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Answer, Handled, Peer, Push, Services, reflections};
+use crate::{
+    auth::{Claims, Tenant},
+    conductor::{ControlRefused, NoteLimits, RequestId, RoomMirror, RoomState, Seat},
+    protocol::Status,
+    room::{Actor, ClockSync, Control, Note, TokenRole, ms},
+};
+
+/// A joined room. Dropping it is leaving.
+pub struct MusicRoom {
+    services: Arc<Services>,
+    tenant: Arc<Tenant>,
+    room: Arc<RoomMirror>,
+    student_id: Arc<str>,
+    role: TokenRole,
+    connection: u64,
+    /// Holds the room's mirror on this node.
+    _seat: Seat,
+}
+
+#[derive(Serialize)]
+struct ClockSyncReply {
+    i: Number,
+    t0: Number,
+    /// When the probe was read and when this was written, in ms of the cluster's clock.
+    t1: f64,
+    t2: f64,
+    unc_us: i64,
+}
+
+impl MusicRoom {
+    pub(super) fn new(
+        services: Arc<Services>,
+        peer: &Peer,
+        seat: Seat,
+        room: Arc<RoomMirror>,
+        student_id: String,
+        connection: u64,
+    ) -> Self {
+        Self {
+            services,
+            tenant: peer.tenant.clone(),
+            room,
+            student_id: student_id.into(),
+            role: peer.claims.role,
+            connection,
+            _seat: seat,
+        }
+    }
+
+    pub fn room(&self) -> &Arc<RoomMirror> {
+        &self.room
+    }
+
+    pub fn student_id(&self) -> &Arc<str> {
+        &self.student_id
+    }
+
+    pub fn connection(&self) -> u64 {
+        self.connection
+    }
+
+    pub fn is_teacher(&self) -> bool {
+        self.role == TokenRole::Teacher
+    }
+
+    /// Why the room has ended for this connection between its admission and now, if it has.
+    pub fn ended(&self, state: &RoomState) -> Option<&'static str> {
+        if state.room.controls.closed {
+            return Some("Room not found");
+        }
+        let member = state.room.members.get(&*self.student_id);
+        let is_here = member.is_some_and(|member| member.connections.contains(&self.connection));
+        (!is_here).then_some("removed_from_room")
+    }
+
+    /// The join's reply, as JSON text.
+    pub fn join_reply(&self, state: &RoomState) -> String {
+        state.room.join_reply(&self.student_id, self.role, self.room.moment(state)).to_string()
+    }
+
+    /// What follows the join's reply: events and their payloads, in order.
+    pub fn welcome(&self, state: &mut RoomState) -> [(&'static str, String); 3] {
+        let assignments = serde_json::json!({ "assignments": state.room.controls.assignments });
+        [
+            ("timeline", self.room.timeline_json(state)),
+            ("beat_assignments", assignments.to_string()),
+            ("presence_state", state.roster.state_json()),
+        ]
+    }
+
+    /// A fresh token counts from now on, for what its role may do.
+    pub fn follow(&mut self, claims: &Claims) {
+        self.role = claims.role;
+    }
+
+    pub fn handle(&self, push: Push<'_>) -> Handled {
+        match push.event {
+            "play_note" => Handled::Now(self.play_note(push.payload)),
+            "clock_sync" => Handled::Now(self.clock_sync(push)),
+            "get_room" => Handled::Now(Answer::Reply {
+                status: Status::Ok,
+                response: self.join_reply(&self.room.lock()),
+            }),
+            "submit_reflection" => self.submit_reflection(push.payload),
+            _ => self.control(push),
+        }
+    }
+
+    fn play_note(&self, payload: &str) -> Answer {
+        let note = match Note::parse(payload) {
+            Ok(note) => note,
+            Err(bad) => return Answer::error(&bad.to_string()),
+        };
+        let limits = &self.tenant.limits;
+        let limits = NoteLimits { student: limits.notes_per_second, teacher: limits.teacher_notes_per_second };
+        match self.room.play(&self.student_id, self.role, note, limits) {
+            Ok(()) => Answer::ok(),
+            Err(refused) => Answer::error(&refused.to_string()),
+        }
+    }
+
+    /// NTP's four timestamps: the client adds its own t3.
+    fn clock_sync(&self, push: Push<'_>) -> Answer {
+        let probe = match ClockSync::parse(push.payload) {
+            Ok(probe) => probe,
+            Err(bad) => return Answer::error(&bad.to_string()),
+        };
+        let clock = &self.services.clock;
+        let reply = ClockSyncReply {
+            i: probe.i,
+            t0: probe.t0,
+            t1: ms(push.received_us),
+            t2: ms(clock.now_us()),
+            unc_us: clock.uncertainty_us(),
+        };
+        // A struct of numbers always serialises.
+        Answer::Reply { status: Status::Ok, response: serde_json::to_string(&reply).unwrap_or_default() }
+    }
+
+    fn submit_reflection(&self, payload: &str) -> Handled {
+        let now_us = self.services.clock.now_us();
+        match reflections::read(payload, self.room.key(), &self.student_id, self.role, now_us) {
+            Err(reason) => Handled::Now(Answer::error(&reason)),
+            Ok(reflection) => {
+                let store = self.services.reflections.clone();
+                Handled::Later(Box::pin(reflections::submit(store, reflection)))
+            }
+        }
+    }
+
+    fn control(&self, push: Push<'_>) -> Handled {
+        let control = match Control::parse(push.event, push.payload) {
+            Ok(Some(control)) => control,
+            Ok(None) => return Handled::Now(Answer::Crash),
+            Err(bad) => return Handled::Now(Answer::error(&bad.to_string())),
+        };
+        let actor = Actor { student_id: self.student_id.to_string(), role: self.role, connection: self.connection };
+        let request = self.request_id(push);
+        let router = self.services.router.clone();
+        let key = self.room.key().clone();
+        Handled::Later(Box::pin(async move {
+            match router.control(&key, actor, control, request).await {
+                Ok(reply) => Answer::Reply { status: Status::Ok, response: reply.to_string() },
+                Err(ControlRefused::Refused(refusal)) => Answer::error(&refusal.to_string()),
+                Err(refused) => Answer::error(&refused.to_string()),
+            }
+        }))
+    }
+
+    /// A push without a ref cannot be repeated. The fingerprint lets a client that is careless with its refs
+    /// still give two different orders under one.
+    fn request_id(&self, push: Push<'_>) -> Option<RequestId> {
+        let reference = push.reference?;
+        let fingerprint = xxh3_64(push.event.as_bytes()) ^ xxh3_64(push.payload.as_bytes()).rotate_left(1);
+        Some(RequestId { connection: self.connection, request: format!("{reference}:{fingerprint:016x}") })
+    }
+}
+
+impl Drop for MusicRoom {
+    fn drop(&mut self) {
+        let router = self.services.router.clone();
+        let key = self.room.key().clone();
+        let connection = self.connection;
+        // Without a runtime the node is going down, and the room's members with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { router.depart(&key, connection).await });
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The flags that are settings. They are taken as plain text here: [`super::Settings::load`] reads them, so that
+//! all that is wrong is reported together, wherever it stands.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::auth::Secret;
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct SettingFlags {
+    /// The TOML file with settings and tenants [env: DOWNBEAT_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where clients connect [env: DOWNBEAT_LISTEN] [default: 0.0.0.0:4000; dev: 127.0.0.1:4000]
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: Option<String>,
+    /// Where Prometheus reads /metrics [env: DOWNBEAT_METRICS_LISTEN] [default: 0.0.0.0:9464; dev: 127.0.0.1:9464]
+    #[arg(long, value_name = "IP:PORT")]
+    pub metrics_listen: Option<String>,
+    /// Where rooms are kept over a restart [env: DOWNBEAT_DATA_DIR] [default: downbeat-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// This node's name, in logs and metrics [env: DOWNBEAT_NODE_ID] [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub node_id: Option<String>,
+    /// What to log: error, warn, info, debug, trace, or `info,downbeat::gateway=debug` [env: DOWNBEAT_LOG] [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How to write the log: text or json [env: DOWNBEAT_LOG_FORMAT] [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// 32 random bytes in base64, better given by environment: other users can see flags [env: DOWNBEAT_SECRET_KEY]
+    #[arg(long, value_name = "BASE64", help_heading = "Rarely needed")]
+    pub secret_key: Option<Secret>,
+    /// How long a silent node keeps its rooms, 500 to 60000 [env: DOWNBEAT_SESSION_TTL_MS] [default: 2000]
+    #[arg(long, value_name = "MS", help_heading = "Rarely needed")]
+    pub session_ttl_ms: Option<String>,
+    /// How long the beat goes on without its conductor, 1 to 3600 [env: DOWNBEAT_HOLDOVER_S] [default: 60]
+    #[arg(long, value_name = "S", help_heading = "Rarely needed")]
+    pub holdover_s: Option<String>,
+    /// How long a stopping node takes to let its clients go, 0 to 600 [env: DOWNBEAT_DRAIN_S] [default: 20]
+    #[arg(long, value_name = "S", help_heading = "Rarely needed")]
+    pub drain_s: Option<String>,
+    /// How far ahead tempo changes are decided, 20 to 2000 [env: DOWNBEAT_CONTROL_LEAD_MS] [default: 150]
+    #[arg(long, value_name = "MS", help_heading = "Rarely needed")]
+    pub control_lead_ms: Option<String>,
+    /// The largest frame a client may send, 4096 to 16777216 [env: DOWNBEAT_MAX_FRAME_BYTES] [default: 1048576]
+    #[arg(long, value_name = "BYTES", help_heading = "Rarely needed")]
+    pub max_frame_bytes: Option<String>,
+    /// What may wait for a slow client before it is closed, 65536 to 67108864 [env: DOWNBEAT_MAX_QUEUE_BYTES] [default: 1048576]
+    #[arg(long, value_name = "BYTES", help_heading = "Rarely needed")]
+    pub max_queue_bytes: Option<String>,
+    /// How long a client may be silent, 1 to 3600 [env: DOWNBEAT_IDLE_TIMEOUT_S] [default: 60]
+    #[arg(long, value_name = "S", help_heading = "Rarely needed")]
+    pub idle_timeout_s: Option<String>,
+    /// Not in this version: it runs one node with everything built in [env: DOWNBEAT_REDIS_URL]
+    #[arg(long, value_name = "URL", hide = true)]
+    pub redis_url: Option<Secret>,
+    /// Not in this version: it keeps no participation records [env: DATABASE_URL]
+    #[arg(long, value_name = "URL", hide = true)]
+    pub database_url: Option<Secret>,
+    /// Not in this version: tenants come from the file [env: DOWNBEAT_OPERATOR_KEY]
+    #[arg(long, value_name = "KEY", hide = true)]
+    pub operator_key: Option<Secret>,
+}

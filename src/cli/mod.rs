@@ -1,0 +1,100 @@
+//! The command line: what `downbeat` can be asked, and its settings.
+
+mod flags;
+mod setting;
+mod settings;
+mod tenant_file;
+mod token;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use flags::SettingFlags;
+pub use setting::Env;
+pub use settings::{LogFormat, Mode, SecretKey, Settings, SettingsError};
+pub use token::{RoleArg, TokenArgs, TokenError, mint_token, print_token};
+
+/// Music classes played together over the web, in time.
+///
+/// A teacher and a class join a room with a code, hear the same beat and play together. Front ends speak to it
+/// with the `phoenix` or `supabase-js` package.
+#[derive(Debug, Parser)]
+#[command(name = "downbeat", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  downbeat dev                                 a class on this machine, at http://127.0.0.1:4000
+  downbeat dev --lan                           the same, for the devices in the room
+  downbeat serve --config downbeat.toml        a production node
+  downbeat token --config downbeat.toml --tenant acme --role teacher --sub ada
+
+`downbeat help <command>` says more about each.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Dev(DevArgs),
+    Serve(ServeArgs),
+    Token(TokenArgs),
+}
+
+/// Try it: one node on this machine with everything built in
+///
+/// Starts a node on 127.0.0.1:4000 with a demo tenant, `demo`, whose secret is generated, and the classroom page
+/// at `/`. Prints the links for the teacher and the students. It allows every web origin and hands out tokens at
+/// `/dev/token` on this machine, so it is not for the internet: use `downbeat serve` there.
+#[derive(Debug, Args)]
+#[command(after_help = DEV_EXAMPLES)]
+pub struct DevArgs {
+    /// Also listen on the local network: the class's own devices then join as guests
+    #[arg(long)]
+    pub lan: bool,
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+const DEV_EXAMPLES: &str = "\
+Examples:
+  downbeat dev                                 then open the links that it prints
+  downbeat dev --lan                           the students scan or type the link on their own devices
+  downbeat dev --listen 127.0.0.1:5000         when port 4000 is taken
+  curl 'http://127.0.0.1:4000/dev/token?role=teacher&sub=ada'    a token for your own front end
+
+Every setting may also be an environment variable (--data-dir: DOWNBEAT_DATA_DIR) or a line of the file that
+--config names (data_dir = \"…\"). Flags win, then the environment, then the file.";
+
+/// Run a production node
+///
+/// Needs at least one tenant, a school or app with its key, in the file that --config names. The node stops with
+/// a list of all that is wrong when a setting is; on SIGTERM it lets go of its clients within --drain-s seconds.
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+const SERVE_EXAMPLES: &str = "\
+A complete downbeat.toml:
+  listen = \"0.0.0.0:4000\"
+  data_dir = \"/var/lib/downbeat\"
+  default_tenant = \"acme\"            # of whoever names no tenant, by token or by host
+
+  [[tenants]]
+  id = \"acme\"
+  jwt_secret_file = \"acme.secret\"    # or jwt_secret, jwks, jwks_file, jwks_url
+  algorithm = \"HS256\"                # what tokens may be signed with
+  hosts = [\"music.acme.org\"]         # besides acme.<your domain>
+  origins = [\"https://*.acme.org\"]   # the web pages that may connect
+  guests = false
+  [tenants.limits]
+  max_rooms_per_tenant = 100
+
+Examples:
+  downbeat serve --config downbeat.toml
+  DOWNBEAT_LISTEN=0.0.0.0:80 downbeat serve --config downbeat.toml --log-format json
+
+Every setting is a flag (--drain-s), an environment variable (DOWNBEAT_DRAIN_S) and a line of the file (drain_s).
+Flags win, then the environment, then the file.";

@@ -1,0 +1,336 @@
+//! Everything that can be set, read from flags, environment and file into one struct.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use thiserror::Error;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    SettingFlags,
+    setting::{Env, Reader},
+    tenant_file,
+};
+use crate::auth::{Problem, Secret, Tenants};
+
+/// What the settings are for: the two have different defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `lan`: on the local network too.
+    Dev {
+        lan: bool,
+    },
+    Serve,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The key for what a node signs or encrypts itself. `Debug` hides it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SecretKey(pub [u8; 32]);
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(hidden)")
+    }
+}
+
+/// The settings of one node, checked.
+#[derive(Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub metrics_listen: SocketAddr,
+    /// Where rooms are journalled.
+    pub data_dir: PathBuf,
+    /// 1 to 63 letters, digits, `.`, `-`, `_`.
+    pub node_id: String,
+    /// A filter in the form of tracing's `EnvFilter`, known to parse.
+    pub log: String,
+    pub log_format: LogFormat,
+    /// None: the node makes one for its own life.
+    pub secret_key: Option<SecretKey>,
+    /// 500 ms to 60 s.
+    pub session_ttl: Duration,
+    /// 1 s to 1 h.
+    pub holdover: Duration,
+    /// 0 to 10 minutes.
+    pub drain: Duration,
+    /// 20 ms to 2 s.
+    pub control_lead: Duration,
+    /// 4 KiB to 16 MiB.
+    pub max_frame_bytes: usize,
+    /// 64 KiB to 64 MiB.
+    pub max_queue_bytes: usize,
+    /// 1 s to 1 h.
+    pub idle_timeout: Duration,
+    /// Those of the file; in production at least one.
+    pub tenants: Tenants,
+}
+
+/// All that is wrong with the settings.
+#[derive(Debug, Error)]
+pub struct SettingsError(pub Vec<Problem>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => write!(f, "one setting is wrong:")?,
+            many => write!(f, "{many} settings are wrong:")?,
+        }
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+const ADDRESS: &str = "must be an IP address and a port, such as 0.0.0.0:4000 or [::]:4000";
+
+impl Settings {
+    /// Reads all settings: `flags` win, then `env`, then the file, then the defaults of `mode`.
+    ///
+    /// # Errors
+    /// Every wrong setting at once.
+    pub fn load(flags: &SettingFlags, env: Env<'_>, mode: Mode) -> Result<Self, SettingsError> {
+        let config = config_path(flags.config.as_deref(), env);
+        let mut problems = Vec::new();
+        let mut file = match config.as_deref().map(tenant_file::read) {
+            Some(Ok(file)) => file,
+            Some(Err(problem)) => {
+                problems.push(problem);
+                toml::Table::new()
+            }
+            None => toml::Table::new(),
+        };
+        let unread = !problems.is_empty();
+        let base = config
+            .as_deref()
+            .map_or(Path::new("."), tenant_file::folder);
+        let tenants = tenant_file::take_tenants(&mut file, base, &mut problems);
+        let mut reader = Reader::new(env, file);
+        let settings = Self::read(flags, &mut reader, mode);
+        refuse_cluster(flags, &mut reader, mode);
+        problems.extend(reader.finish());
+        let none = tenants
+            .as_ref()
+            .is_some_and(|tenants| tenants.all().is_empty());
+        if mode == Mode::Serve && none && !unread {
+            let must = "at least one is needed, or nobody could join: `downbeat help serve` shows a complete file";
+            problems.push(Problem::hidden("tenants", must));
+        }
+        match tenants {
+            Some(tenants) if problems.is_empty() => Ok(Self {
+                tenants,
+                ..settings
+            }),
+            _ => Err(SettingsError(problems)),
+        }
+    }
+
+    /// All settings but the tenants.
+    fn read(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let address = |port| SocketAddr::from((default_ip(mode), port));
+        let listen = reader.read(
+            "listen",
+            flags.listen.as_deref(),
+            address(4000),
+            ADDRESS,
+            parse,
+        );
+        let metrics_listen = reader.read(
+            "metrics_listen",
+            flags.metrics_listen.as_deref(),
+            address(9464),
+            ADDRESS,
+            parse,
+        );
+        if collide(listen, metrics_listen) {
+            let must = "must not be the address of listen: the metrics have a port of their own";
+            reader
+                .problems
+                .push(Problem::value("metrics_listen", metrics_listen, must));
+        }
+        let data_dir = reader.read(
+            "data_dir",
+            flags.data_dir.as_deref(),
+            PathBuf::from("downbeat-data"),
+            "must be a folder",
+            |text| (!text.is_empty()).then(|| PathBuf::from(text)),
+        );
+        let node_id = reader.read(
+            "node_id",
+            flags.node_id.as_deref(),
+            host_name(),
+            "must be 1 to 63 letters, digits, dots, hyphens or underscores",
+            node_id,
+        );
+        let log = reader.read(
+            "log",
+            flags.log.as_deref(),
+            "info".to_owned(),
+            "must be error, warn, info, debug, trace, off, or a filter such as info,downbeat::gateway=debug",
+            |text| EnvFilter::try_new(text).is_ok().then(|| text.to_owned()),
+        );
+        let log_format = reader.read(
+            "log_format",
+            flags.log_format.as_deref(),
+            LogFormat::Text,
+            "must be text or json",
+            log_format,
+        );
+        let secret_key = reader.secret(
+            "secret_key",
+            flags.secret_key.as_ref(),
+            "must be 32 bytes in base64: `openssl rand -base64 32` makes one",
+            secret_key,
+        );
+        let mut number = |key, flag: &Option<String>, default, range| {
+            reader.number(key, flag.as_deref(), default, range)
+        };
+        let session_ttl_ms = number(
+            "session_ttl_ms",
+            &flags.session_ttl_ms,
+            2_000,
+            (500, 60_000),
+        );
+        let holdover_s = number("holdover_s", &flags.holdover_s, 60, (1, 3_600));
+        let drain_s = number("drain_s", &flags.drain_s, 20, (0, 600));
+        let control_lead_ms = number("control_lead_ms", &flags.control_lead_ms, 150, (20, 2_000));
+        let frame = number(
+            "max_frame_bytes",
+            &flags.max_frame_bytes,
+            1 << 20,
+            (1 << 12, 1 << 24),
+        );
+        let queue = number(
+            "max_queue_bytes",
+            &flags.max_queue_bytes,
+            1 << 20,
+            (1 << 16, 1 << 26),
+        );
+        let idle_timeout_s = number("idle_timeout_s", &flags.idle_timeout_s, 60, (1, 3_600));
+        Self {
+            listen: with_lan(listen, mode),
+            metrics_listen,
+            data_dir,
+            node_id,
+            log,
+            log_format,
+            secret_key,
+            session_ttl: Duration::from_millis(session_ttl_ms),
+            holdover: Duration::from_secs(holdover_s),
+            drain: Duration::from_secs(drain_s),
+            control_lead: Duration::from_millis(control_lead_ms),
+            // Both ranges end far below 2³², so nothing is cut.
+            max_frame_bytes: frame as usize,
+            max_queue_bytes: queue as usize,
+            idle_timeout: Duration::from_secs(idle_timeout_s),
+            tenants: Tenants::default(),
+        }
+    }
+}
+
+/// The file that `--config` or `DOWNBEAT_CONFIG` names.
+pub fn config_path(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
+    let from_env = || {
+        env("DOWNBEAT_CONFIG")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+    };
+    flag.map(Path::to_path_buf).or_else(from_env)
+}
+
+/// Settings of a cluster stop the start: nobody shall believe that a lone node is one.
+fn refuse_cluster(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) {
+    let cluster: [(&str, &str, &Option<Secret>, &str); 3] = [
+        (
+            "redis_url",
+            "DOWNBEAT_REDIS_URL",
+            &flags.redis_url,
+            "shares no rooms with other nodes",
+        ),
+        (
+            "database_url",
+            "DATABASE_URL",
+            &flags.database_url,
+            "keeps no participation records",
+        ),
+        (
+            "operator_key",
+            "DOWNBEAT_OPERATOR_KEY",
+            &flags.operator_key,
+            "takes its tenants from the file alone",
+        ),
+    ];
+    for (key, env, flag, lacks) in cluster {
+        let Some(found) = reader.find(key, env, flag.as_ref().map(Secret::expose)) else {
+            continue;
+        };
+        // A developer's shell often has these for other programs, and `dev` promises to embed everything.
+        if found.from_environment && mode != Mode::Serve {
+            continue;
+        }
+        let must =
+            format!("is set, but this version runs one embedded node, which {lacks}: take it out");
+        reader.problems.push(Problem::hidden(found.name, must));
+    }
+}
+
+fn default_ip(mode: Mode) -> IpAddr {
+    match mode {
+        Mode::Dev { .. } => Ipv4Addr::LOCALHOST.into(),
+        Mode::Serve => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// Two listeners cannot share a port, unless each has an address of its own or the system chooses (port 0).
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    overlap && a.port() == b.port() && a.port() != 0
+}
+
+/// `dev --lan` keeps the port and listens everywhere, unless an address of the network was named.
+fn with_lan(listen: SocketAddr, mode: Mode) -> SocketAddr {
+    match mode {
+        Mode::Dev { lan: true } if listen.ip().is_loopback() => {
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, listen.port()))
+        }
+        _ => listen,
+    }
+}
+
+fn parse(text: &str) -> Option<SocketAddr> {
+    text.parse().ok()
+}
+
+fn node_id(text: &str) -> Option<String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    ((1..=63).contains(&text.len()) && text.chars().all(good)).then(|| text.to_owned())
+}
+
+fn log_format(text: &str) -> Option<LogFormat> {
+    match text {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    }
+}
+
+fn secret_key(text: &str) -> Option<SecretKey> {
+    let bytes = STANDARD.decode(text.trim()).ok()?;
+    Some(SecretKey(bytes.try_into().ok()?))
+}
+
+/// The host's name as far as it fits a node id, else `downbeat`.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    node_id(name.trim()).unwrap_or_else(|| "downbeat".to_owned())
+}

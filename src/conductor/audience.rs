@@ -1,0 +1,44 @@
+//! Whom a room's mirror speaks to, without knowing how: the gateway's hub implements this.
+
+use std::sync::Arc;
+
+use crate::room::RoomKey;
+
+/// Who gets a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipients<'a> {
+    All,
+    Teachers,
+    Student(&'a str),
+}
+
+/// What a message is, for the sake of what may be dropped first and of the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Beat,
+    Note,
+    Control,
+    Presence,
+}
+
+/// The connections of one room on this node.
+///
+/// The mirror calls it under the room's lock: whatever is sent is seen by all in the same order.
+pub trait Audience: Send + Sync {
+    /// Sends one event. `payload` is a JSON object, already serialised.
+    fn send(&self, to: Recipients<'_>, class: Class, event: &'static str, payload: &str);
+
+    /// Ends these connections' channels for good (`phx_close`), after telling them `event`.
+    fn eject(&self, connections: &[u64], event: Option<(&'static str, &str)>);
+
+    /// Ends every connection's channel: for good (`phx_close`), or for a passing cause (`phx_error`).
+    fn end_all(&self, for_good: bool);
+}
+
+/// Makes the audience of a room when its first member arrives on this node.
+pub trait Audiences: Send + Sync {
+    fn audience_of(&self, key: &RoomKey, serial: u64) -> Arc<dyn Audience>;
+
+    /// The last member has gone.
+    fn dismiss(&self, key: &RoomKey);
+}

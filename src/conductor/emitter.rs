@@ -1,0 +1,186 @@
+//! Which beats of a room are due: computed from the latest plan, so that a beat never waits for the relay.
+//!
+//! PURE: it neither sleeps nor sends; the mirror asks it when the next beat is due and takes what is due.
+
+use crate::{
+    relay::Plan,
+    room::{BeatView, MilliBpm, Source, ms},
+    tempo::DueBeat,
+};
+
+/// Beats more overdue than this are skipped: after a pause of the whole process a class wants the beat
+/// that is now, not a burst of those that were.
+pub const CATCH_UP_US: i64 = 1_000_000;
+
+/// A beat whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Emitted {
+    pub view: BeatView,
+    pub due_us: i64,
+}
+
+/// One room's beats on one gateway.
+#[derive(Debug)]
+pub struct Emitter {
+    plan: Plan,
+    last: Option<Sent>,
+    /// Nothing due before this is sent: the moment of the first member's arrival.
+    from_us: i64,
+    skipped: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    run: u64,
+    beat: i64,
+    due_us: i64,
+}
+
+impl Emitter {
+    /// Begins with the beats that are due at `now_us` or later.
+    pub fn starting(plan: Plan, now_us: i64) -> Self {
+        Self { plan, last: None, from_us: now_us, skipped: 0 }
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Follows another plan from now on. Beats that were sent are never unsent: a new run that begins within the old
+    /// one (a reset) goes on after the last beat sent.
+    pub fn follow(&mut self, plan: Plan) {
+        self.plan = plan;
+    }
+
+    /// When the next beat is due, in cluster time; None while there is nothing to come.
+    pub fn next_due_us(&self, now_us: i64) -> Option<i64> {
+        self.next(now_us).map(|due| due.due_us)
+    }
+
+    /// The next beat if it is due. Overdue beats beyond [`CATCH_UP_US`] are skipped and counted.
+    pub fn take_due(&mut self, now_us: i64, source: Source) -> Option<Emitted> {
+        let DueBeat { beat, due_us } = self.next(now_us).filter(|due| due.due_us <= now_us)?;
+        let run = self.plan.run;
+        if let Some(last) = self.last.filter(|last| last.run == run) {
+            self.skipped += beat.abs_diff(last.beat).saturating_sub(1);
+        }
+        self.last = Some(Sent { run, beat, due_us });
+        let place = self.plan.meter.position(beat);
+        let view = BeatView {
+            beat,
+            run,
+            at: ms(due_us),
+            bpm: MilliBpm(self.plan.timeline.as_ref()?.milli_bpm_at(due_us)),
+            bar: place.bar,
+            pulse: place.pulse,
+            source,
+        };
+        Some(Emitted { view, due_us })
+    }
+
+    /// How many beats were skipped since the last call.
+    pub fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
+    }
+
+    fn next(&self, now_us: i64) -> Option<DueBeat> {
+        let timeline = self.plan.timeline.as_ref()?;
+        if !self.plan.playing && timeline.stop_at_ub().is_none() {
+            return None;
+        }
+        let mut from_us = self.from_us.max(now_us.saturating_sub(CATCH_UP_US));
+        if let Some(last) = self.last {
+            from_us = from_us.max(last.due_us.saturating_add(1));
+        }
+        let last_of_run = self.last.filter(|last| last.run == self.plan.run).map(|last| last.beat);
+        timeline.next_beat(last_of_run, from_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        relay::Stamp,
+        tempo::{BEAT_UB, Meter, Timeline},
+    };
+
+    const SECOND_US: i64 = 1_000_000;
+
+    fn plan(run: u64, timeline: Timeline) -> Plan {
+        Plan {
+            stamp: Stamp::default(),
+            run,
+            playing: timeline.stop_at_ub().is_none(),
+            timeline: Some(timeline),
+            meter: Meter::default(),
+        }
+    }
+
+    /// Every beat up to `until_us`, each taken at the moment it is due.
+    fn beats(emitter: &mut Emitter, until_us: i64) -> Vec<(u64, i64, i64)> {
+        let mut heard = Vec::new();
+        let mut now_us = emitter.from_us;
+        while let Some(due_us) = emitter.next_due_us(now_us).filter(|due_us| *due_us <= until_us) {
+            now_us = due_us;
+            heard.extend(emitter.take_due(now_us, Source::Clock).map(|due| (due.view.run, due.view.beat, due.due_us / 1_000)));
+        }
+        heard
+    }
+
+    #[test]
+    fn every_beat_comes_once_in_order_at_its_time() {
+        let mut emitter = Emitter::starting(plan(1, Timeline::starting(0, 0, 120_000)), 0);
+        assert_eq!(
+            beats(&mut emitter, 2 * SECOND_US),
+            [(1, 0, 0), (1, 1, 500), (1, 2, 1_000), (1, 3, 1_500), (1, 4, 2_000)]
+        );
+    }
+
+    #[test]
+    fn who_arrives_in_mid_run_hears_the_beats_that_are_still_to_come() {
+        let mut emitter = Emitter::starting(plan(1, Timeline::starting(0, 0, 60_000)), 90_500_000);
+        assert_eq!(beats(&mut emitter, 92_000_000), [(1, 91, 91_000), (1, 92, 92_000)]);
+    }
+
+    #[test]
+    fn a_plan_that_repeats_the_timeline_repeats_no_beat() {
+        let timeline = Timeline::starting(0, 0, 60_000);
+        let mut emitter = Emitter::starting(plan(1, timeline.clone()), 0);
+        assert_eq!(beats(&mut emitter, SECOND_US).len(), 2);
+        emitter.follow(plan(1, timeline));
+        assert_eq!(emitter.take_due(SECOND_US, Source::Clock), None);
+        assert_eq!(emitter.next_due_us(SECOND_US), Some(2 * SECOND_US));
+    }
+
+    #[test]
+    fn a_reset_in_mid_run_has_no_gap_and_repeats_nothing_under_another_number() {
+        let timeline = Timeline::starting(0, 0, 60_000);
+        let mut emitter = Emitter::starting(plan(1, timeline.clone()), 0);
+        assert_eq!(beats(&mut emitter, 5 * SECOND_US).len(), 6);
+        let mut renumbered = timeline;
+        renumbered.renumber(7);
+        emitter.follow(plan(2, renumbered));
+        let heard: Vec<_> = std::iter::from_fn(|| emitter.take_due(8 * SECOND_US, Source::Clock))
+            .map(|due| (due.view.run, due.view.beat)).collect();
+        assert_eq!(heard, [(2, 0), (2, 1)], "beat 6 was overdue by more than the limit and is skipped");
+    }
+
+    #[test]
+    fn after_a_pause_of_the_process_the_stale_beats_are_skipped_and_counted() {
+        let mut emitter = Emitter::starting(plan(1, Timeline::starting(0, 0, 120_000)), 0);
+        assert_eq!(emitter.take_due(0, Source::Clock).map(|due| due.view.beat), Some(0));
+        let heard: Vec<_> = std::iter::from_fn(|| emitter.take_due(10 * SECOND_US, Source::Clock))
+            .map(|due| due.view.beat).collect();
+        assert_eq!(heard, [18, 19, 20]);
+        assert_eq!(emitter.take_skipped(), 17);
+    }
+
+    #[test]
+    fn nothing_comes_at_or_after_the_stop() {
+        let mut timeline = Timeline::starting(0, 0, 60_000);
+        timeline.set_stop(Some(2 * BEAT_UB));
+        let mut emitter = Emitter::starting(plan(1, timeline), 0);
+        assert_eq!(beats(&mut emitter, 10 * SECOND_US), [(1, 0, 0), (1, 1, 1_000)]);
+    }
+}

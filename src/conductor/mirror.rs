@@ -1,0 +1,436 @@
+//! A gateway's copy of the rooms that have members on it: what a note is checked against, where beats come from.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use tokio::sync::mpsc;
+
+use super::{
+    Audience, Audiences, Class, Recipients,
+    emitter::Emitter,
+    notes::NoteBook,
+    roster::{self, Roster},
+    update::{Update, plan_of},
+};
+use crate::{
+    placement::Membership,
+    relay::{Body, Envelope, Plan, Relay, Stamp, Topic},
+    room::{MemberChange, Members, Moment, Room, RoomKey, Source, ms},
+    telemetry::{Metrics, count},
+    time::{Clock, Wheel},
+};
+
+/// No plan for this long: the gateway plays on from the last one (three plan intervals).
+const HOLDOVER_AFTER_US: i64 = 3_000_000;
+/// How often members get the timeline, and teachers the participation.
+const PERIODIC_US: i64 = 5_000_000;
+
+/// How long and how a mirror carries on.
+#[derive(Clone, Copy, Debug)]
+pub struct MirrorSettings {
+    /// How long a room plays on without a conductor before `clock_lost`.
+    pub holdover_us: i64,
+}
+
+/// A room whose next beat may be due. Stale wakings are told by their generation.
+pub struct Wake {
+    room: Weak<RoomMirror>,
+    generation: u64,
+}
+
+/// All rooms with members on this node.
+pub struct Mirror {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    membership: Arc<Membership>,
+    relay: Arc<dyn Relay>,
+    audiences: Arc<dyn Audiences>,
+    wheel: Arc<Wheel<Wake>>,
+    settings: MirrorSettings,
+    slots: RwLock<HashMap<RoomKey, Slot>>,
+    serials: AtomicU64,
+    wishes: mpsc::UnboundedSender<Wish>,
+}
+
+/// A change of what this node hears of the relay, carried out in order by [`Mirror::run_subscriptions`].
+enum Wish {
+    Hear(Topic),
+    Ignore(Topic),
+}
+
+/// The receiving end of a mirror's wishes.
+pub struct Wishes(mpsc::UnboundedReceiver<Wish>);
+
+/// A room and how many joins on this node hold it, those still under way included.
+struct Slot {
+    seats: usize,
+    room: Option<Arc<RoomMirror>>,
+}
+
+/// One join's hold on a room's mirror; the mirror goes when the last is dropped.
+pub struct Seat {
+    mirror: Arc<Mirror>,
+    key: RoomKey,
+}
+
+/// One room as this node knows it.
+pub struct RoomMirror {
+    mirror: Arc<Mirror>,
+    key: RoomKey,
+    audience: Arc<dyn Audience>,
+    state: Mutex<RoomState>,
+}
+
+/// What the lock of a room's mirror guards.
+pub struct RoomState {
+    /// The highest (epoch, nonce, rev) accepted; lower ones are dropped, this node's own included.
+    pub stamp: Stamp,
+    pub room: Room,
+    pub source: Source,
+    pub roster: Roster,
+    pub(super) notes: NoteBook,
+    emitter: Emitter,
+    generation: u64,
+    plan_heard_us: i64,
+    lost: bool,
+    periodic_at_us: i64,
+}
+
+impl Mirror {
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        membership: Arc<Membership>,
+        relay: Arc<dyn Relay>,
+        audiences: Arc<dyn Audiences>,
+        wheel: Arc<Wheel<Wake>>,
+        settings: MirrorSettings,
+    ) -> (Self, Wishes) {
+        let (wishes, receiver) = mpsc::unbounded_channel();
+        let mirror = Self {
+            clock,
+            metrics,
+            membership,
+            relay,
+            audiences,
+            wheel,
+            settings,
+            slots: RwLock::default(),
+            serials: AtomicU64::new(1),
+            wishes,
+        };
+        (mirror, Wishes(receiver))
+    }
+
+    /// Takes a seat before joining, so that nothing that happens meanwhile is missed.
+    pub fn enter(self: &Arc<Self>, key: &RoomKey) -> Seat {
+        let mut slots = self.slots.write();
+        slots.entry(key.clone()).or_insert(Slot { seats: 0, room: None }).seats += 1;
+        Seat { mirror: self.clone(), key: key.clone() }
+    }
+
+    pub fn room(&self, key: &RoomKey) -> Option<Arc<RoomMirror>> {
+        self.slots.read().get(key)?.room.clone()
+    }
+
+    /// Who this node knows to be in the room: for a conductor that takes it up again.
+    pub(super) fn members(&self, key: &RoomKey) -> Members {
+        self.room(key).map_or_else(Members::new, |room| room.lock().room.members.clone())
+    }
+
+    /// The highest epoch that this node has accepted for the room.
+    pub(super) fn highest_epoch(&self, key: &RoomKey) -> u64 {
+        self.room(key).map_or(0, |room| room.lock().stamp.epoch)
+    }
+
+    /// A conductor on this node speaks. `room` fills a mirror that is only now needed.
+    pub(super) fn deliver(self: &Arc<Self>, room: &Room, update: &Update) {
+        let existing = match self.slots.read().get(&room.key) {
+            None => return,
+            Some(slot) => slot.room.clone(),
+        };
+        match existing {
+            Some(mirrored) => mirrored.accept(room, update),
+            None => self.open(room, update.stamp),
+        }
+    }
+
+    fn open(self: &Arc<Self>, room: &Room, stamp: Stamp) {
+        let serial = self.serials.fetch_add(1, Ordering::Relaxed);
+        let boot_us = self.clock.boot_us();
+        let opened = Arc::new(RoomMirror {
+            mirror: self.clone(),
+            key: room.key.clone(),
+            audience: self.audiences.audience_of(&room.key, serial),
+            state: Mutex::new(RoomState {
+                stamp,
+                emitter: Emitter::starting(plan_of(stamp, room), self.clock.now_us()),
+                roster: Roster::of(&room.members),
+                room: room.clone(),
+                source: Source::Clock,
+                notes: NoteBook::default(),
+                generation: 0,
+                plan_heard_us: boot_us,
+                lost: false,
+                periodic_at_us: boot_us + PERIODIC_US,
+            }),
+        });
+        if let Some(slot) = self.slots.write().get_mut(&room.key) {
+            slot.room = Some(opened.clone());
+        }
+        self.metrics.rooms_attended.inc();
+        self.wish(Wish::Hear(Topic::Room(room.key.clone())));
+        opened.schedule(&mut opened.lock());
+    }
+
+    fn wish(&self, wish: Wish) {
+        // Nobody carries wishes out any more only when the node is going down.
+        let _ = self.wishes.send(wish);
+    }
+
+    /// Keeps the relay's subscriptions as the rooms come and go. Runs for the node's life.
+    pub async fn run_subscriptions(&self, mut wishes: Wishes) {
+        while let Some(wish) = wishes.0.recv().await {
+            match wish {
+                Wish::Hear(topic) => {
+                    if let Err(error) = self.relay.subscribe(&topic).await {
+                        tracing::error!(relay.topic = %topic, %error, "a room is not heard from other nodes");
+                    }
+                }
+                Wish::Ignore(topic) => self.relay.unsubscribe(&topic).await,
+            }
+        }
+    }
+
+    /// The conductor's regular plan.
+    pub(super) fn deliver_plan(&self, key: &RoomKey, plan: &Plan) {
+        if let Some(room) = self.room(key) {
+            room.accept_plan(plan);
+        }
+    }
+
+    /// Tells the other gateways; nothing goes out past the end of the node's session.
+    pub(super) fn publish(&self, topic: &Topic, body: Body) {
+        let Some(incarnation) = self.membership.standing() else { return };
+        let origin = self.membership.node().clone();
+        if let Err(error) = self.relay.publish(topic, Envelope { origin, incarnation, body }) {
+            count(&self.metrics.relay_messages, "not_published");
+            tracing::debug!(relay.topic = %topic, %error, "not published");
+        }
+    }
+
+    /// The beat thread's batch: sends every beat that is due.
+    pub fn beat(&self, batch: Vec<Wake>) {
+        for wake in batch {
+            if let Some(room) = wake.room.upgrade() {
+                room.wake(wake.generation);
+            }
+        }
+    }
+
+    /// Ten times a second: presence diffs, holdover, the periodic timeline and participation.
+    pub fn sweep(&self) {
+        let rooms: Vec<_> = self.slots.read().values().filter_map(|slot| slot.room.clone()).collect();
+        let in_holdover = rooms.iter().filter(|room| room.sweep()).count();
+        self.metrics.rooms_in_holdover.set(in_holdover as i64);
+    }
+}
+
+impl Seat {
+    /// The room, once its conductor has admitted somebody.
+    pub fn room(&self) -> Option<Arc<RoomMirror>> {
+        self.mirror.room(&self.key)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut slots = self.mirror.slots.write();
+        let Some(slot) = slots.get_mut(&self.key) else { return };
+        slot.seats -= 1;
+        if slot.seats > 0 {
+            return;
+        }
+        let was_open = slots.remove(&self.key).is_some_and(|slot| slot.room.is_some());
+        drop(slots);
+        if was_open {
+            self.mirror.metrics.rooms_attended.dec();
+            self.mirror.wish(Wish::Ignore(Topic::Room(self.key.clone())));
+            self.mirror.audiences.dismiss(&self.key);
+        }
+    }
+}
+
+impl RoomMirror {
+    pub fn key(&self) -> &RoomKey {
+        &self.key
+    }
+
+    pub fn audience(&self) -> &Arc<dyn Audience> {
+        &self.audience
+    }
+
+    pub(super) fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    /// The room's state; while the guard is held nothing is sent to its audience.
+    pub fn lock(&self) -> MutexGuard<'_, RoomState> {
+        self.state.lock()
+    }
+
+    fn accept(self: &Arc<Self>, room: &Room, update: &Update) {
+        let mut state = self.lock();
+        if !self.may_follow(&state, update.stamp) {
+            return;
+        }
+        if state.room.controls.rev != room.controls.rev {
+            state.room.controls = room.controls.clone();
+        }
+        for change in &update.member_changes {
+            state.apply(room, change);
+        }
+        for event in &update.events {
+            self.audience.send(Recipients::All, Class::Control, event.event, &event.payload.to_string());
+        }
+        self.follow(&mut state, plan_of(update.stamp, room));
+        if update.timeline_changed {
+            self.send_timeline(&state);
+        }
+        for ejected in &update.ejected {
+            let connections: Vec<u64> = ejected.connections.iter().copied().collect();
+            let payload = ejected.last_event.as_ref().map(|last| (last.event, last.payload.to_string()));
+            self.audience.eject(&connections, payload.as_ref().map(|(event, payload)| (*event, payload.as_str())));
+        }
+        if update.closed {
+            self.audience.end_all(true);
+        }
+    }
+
+    fn accept_plan(self: &Arc<Self>, plan: &Plan) {
+        let mut state = self.lock();
+        if self.may_follow(&state, plan.stamp) {
+            self.follow(&mut state, plan.clone());
+        }
+    }
+
+    /// The gateway's fence: nothing from below the highest (epoch, nonce, rev) that it has accepted.
+    fn may_follow(&self, state: &RoomState, stamp: Stamp) -> bool {
+        let may_follow = stamp >= state.stamp;
+        if !may_follow {
+            count(&self.mirror.metrics.relay_messages, "fenced");
+        }
+        may_follow
+    }
+
+    fn follow(self: &Arc<Self>, state: &mut RoomState, plan: Plan) {
+        state.stamp = plan.stamp;
+        state.plan_heard_us = self.mirror.clock.boot_us();
+        let relocked = std::mem::replace(&mut state.source, Source::Clock) == Source::Holdover;
+        let was_lost = std::mem::take(&mut state.lost);
+        let changed = *state.emitter.plan() != plan;
+        if changed {
+            state.emitter.follow(plan);
+        }
+        if was_lost {
+            self.audience.send(Recipients::All, Class::Control, "clock_restored", "{}");
+        }
+        if relocked {
+            self.send_timeline(state);
+        }
+        if changed || was_lost {
+            self.schedule(state);
+        }
+    }
+
+    fn schedule(self: &Arc<Self>, state: &mut RoomState) {
+        state.generation += 1;
+        let Some(due_us) = state.emitter.next_due_us(self.mirror.clock.now_us()) else { return };
+        let wake = Wake { room: Arc::downgrade(self), generation: state.generation };
+        self.mirror.wheel.schedule(self.mirror.clock.boot_at(due_us), wake);
+    }
+
+    fn wake(self: &Arc<Self>, generation: u64) {
+        let mut state = self.lock();
+        if state.generation != generation || state.lost {
+            return;
+        }
+        let now_us = self.mirror.clock.now_us();
+        let source = state.source;
+        while let Some(due) = state.emitter.take_due(now_us, source) {
+            // A struct of numbers and names always serialises.
+            let payload = serde_json::to_string(&due.view).unwrap_or_default();
+            self.audience.send(Recipients::All, Class::Beat, "beat", &payload);
+            let lateness_us = self.mirror.clock.now_us() - due.due_us;
+            self.mirror.metrics.beat_lateness_seconds.observe(lateness_us as f64 / 1e6);
+        }
+        self.mirror.metrics.beats_skipped.inc_by(state.emitter.take_skipped());
+        self.schedule(&mut state);
+    }
+
+    /// True while the room is in holdover.
+    fn sweep(self: &Arc<Self>) -> bool {
+        let mut state = self.lock();
+        let boot_us = self.mirror.clock.boot_us();
+        if let Some(diff) = state.roster.take_diff() {
+            self.audience.send(Recipients::All, Class::Presence, "presence_diff", &diff);
+        }
+        let silent_us = boot_us - state.plan_heard_us;
+        if silent_us > HOLDOVER_AFTER_US && state.source == Source::Clock {
+            state.source = Source::Holdover;
+            self.send_timeline(&state);
+        }
+        if silent_us > self.mirror.settings.holdover_us && !state.lost {
+            state.lost = true;
+            let since_us = self.mirror.clock.now_us() - silent_us;
+            let payload = serde_json::json!({ "since": ms(since_us) }).to_string();
+            self.audience.send(Recipients::All, Class::Control, "clock_lost", &payload);
+        }
+        if boot_us >= state.periodic_at_us {
+            state.periodic_at_us = boot_us + PERIODIC_US;
+            self.send_timeline(&state);
+            let payload = roster::participation(&state.room.members, &state.notes);
+            self.audience.send(Recipients::Teachers, Class::Presence, "participation", &payload);
+        }
+        state.source == Source::Holdover
+    }
+
+    fn send_timeline(&self, state: &RoomState) {
+        let payload = self.timeline_json(state);
+        self.audience.send(Recipients::All, Class::Control, "timeline", &payload);
+    }
+
+    /// What the views of the room need beside it.
+    pub fn moment<'a>(&'a self, state: &RoomState) -> Moment<'a> {
+        Moment {
+            epoch: state.stamp.epoch,
+            time_base: self.mirror.clock.time_base(),
+            source: state.source,
+            server_now_us: self.mirror.clock.now_us(),
+        }
+    }
+
+    pub fn timeline_json(&self, state: &RoomState) -> String {
+        // A struct of numbers and names always serialises.
+        serde_json::to_string(&state.room.controls.timeline_view(self.moment(state))).unwrap_or_default()
+    }
+}
+
+impl RoomState {
+    fn apply(&mut self, room: &Room, change: &MemberChange) {
+        let (MemberChange::Joined { student_id, .. }
+        | MemberChange::Left { student_id, .. }
+        | MemberChange::Changed { student_id }) = change;
+        match room.members.get(student_id) {
+            Some(member) => self.room.members.insert(student_id.clone(), member.clone()),
+            None => self.room.members.remove(student_id),
+        };
+        self.roster.note(change);
+    }
+}

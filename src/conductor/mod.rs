@@ -1,0 +1,15 @@
+//! Rooms: the actor that conducts one, the way to it, and every gateway's copy.
+
+mod actor;
+mod audience;
+mod emitter;
+mod mirror;
+mod notes;
+mod roster;
+mod router;
+mod update;
+
+pub use audience::{Audience, Audiences, Class, Recipients};
+pub use mirror::{Mirror, MirrorSettings, RoomMirror, RoomState, Seat, Wake, Wishes};
+pub use notes::{NoteLimits, NoteRefused};
+pub use router::{ControlRefused, CreateRefused, RequestId, RoomStanding, Router, RouterSettings};

@@ -1,0 +1,139 @@
+//! A note's one hop: checked against the mirror, given to the room's own members at once, then published.
+
+use std::collections::HashMap;
+
+use super::{
+    Class, Recipients,
+    mirror::{RoomMirror, RoomState},
+};
+use crate::{
+    relay::{self, Body, Topic},
+    room::{Note, NoteView, Refusal, TokenRole},
+};
+
+/// Why a note was not played; the text is the reply's `reason`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoteRefused {
+    #[error(transparent)]
+    Rule(#[from] Refusal),
+    #[error("rate_limit_exceeded")]
+    TooFast,
+}
+
+/// What this node remembers of who has played, for the limit and for the live participation.
+#[derive(Debug, Default)]
+pub(super) struct NoteBook {
+    players: HashMap<String, Player>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Player {
+    /// Generic cell rate algorithm: the theoretical arrival time of the next note, boot-time µs.
+    next_at_us: i64,
+    notes: u64,
+    last_note_at_us: i64,
+}
+
+impl NoteBook {
+    /// True when one more note keeps the rate; a second's worth may come at once.
+    fn admits(&mut self, student_id: &str, per_second: u32, boot_us: i64) -> bool {
+        let interval_us = 1_000_000 / i64::from(per_second.max(1));
+        let player = match self.players.get_mut(student_id) {
+            Some(player) => player,
+            None => self.players.entry(student_id.to_owned()).or_default(),
+        };
+        let next_at_us = player.next_at_us.max(boot_us);
+        if next_at_us - boot_us > 1_000_000 - interval_us {
+            return false;
+        }
+        player.next_at_us = next_at_us + interval_us;
+        true
+    }
+
+    pub(super) fn record(&mut self, student_id: &str, now_us: i64) {
+        let player = match self.players.get_mut(student_id) {
+            Some(player) => player,
+            None => self.players.entry(student_id.to_owned()).or_default(),
+        };
+        player.notes += 1;
+        player.last_note_at_us = now_us;
+    }
+
+    /// (notes, cluster time of the last one in µs) of a student.
+    pub(super) fn of(&self, student_id: &str) -> (u64, i64) {
+        self.players.get(student_id).map_or((0, 0), |player| (player.notes, player.last_note_at_us))
+    }
+}
+
+/// Notes per second that a tenant allows, for students and for teachers.
+#[derive(Clone, Copy, Debug)]
+pub struct NoteLimits {
+    pub student: u32,
+    pub teacher: u32,
+}
+
+impl RoomMirror {
+    /// Plays a note of a member: the room's rules, the rate, then everybody on this node, then the relay.
+    pub fn play(
+        &self,
+        student_id: &str,
+        role: TokenRole,
+        note: Note,
+        limits: NoteLimits,
+    ) -> Result<(), NoteRefused> {
+        let clock = &self.mirror().clock;
+        let mut state = self.lock();
+        let now_us = clock.now_us();
+        state.room.controls.may_play(&state.room.members, student_id, role)?;
+        let per_second = match role {
+            TokenRole::Teacher => limits.teacher,
+            TokenRole::Student => limits.student,
+        };
+        if !state.notes.admits(student_id, per_second, clock.boot_us()) {
+            return Err(NoteRefused::TooFast);
+        }
+        state.notes.record(student_id, now_us);
+        let payload = student_note(&state, student_id, note, now_us);
+        self.audience().send(Recipients::All, Class::Note, "student_note", &payload);
+        drop(state);
+        self.mirror().publish(
+            &Topic::Room(self.key().clone()),
+            Body::Note(relay::Note { student_id: student_id.into(), payload: payload.into() }),
+        );
+        Ok(())
+    }
+}
+
+fn student_note(state: &RoomState, student_id: &str, note: Note, now_us: i64) -> String {
+    let view = NoteView {
+        midi: note.midi,
+        velocity: note.velocity,
+        student_id,
+        timestamp: now_us.div_euclid(1_000),
+        beat: state.room.controls.beat_at(now_us),
+    };
+    // A struct of numbers and one string always serialises.
+    serde_json::to_string(&view).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_s_worth_of_notes_may_come_at_once_and_then_one_each_interval() {
+        let mut book = NoteBook::default();
+        let at_once = (0..20).filter(|_| book.admits("ada", 10, 5_000_000)).count();
+        assert_eq!(at_once, 10);
+        assert!(!book.admits("ada", 10, 5_099_999));
+        assert!(book.admits("ada", 10, 5_100_000));
+        assert!(!book.admits("ada", 10, 5_100_001));
+    }
+
+    #[test]
+    fn one_student_s_rate_is_not_another_s() {
+        let mut book = NoteBook::default();
+        while book.admits("ada", 10, 0) {}
+        assert!(book.admits("bob", 10, 0));
+    }
+}

@@ -1,0 +1,268 @@
+//! Handshakes: who may open a socket, and the answers to those who may not.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, State, WebSocketUpgrade},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Gateway,
+    connection::Connection,
+    credentials::{self, Query},
+    longpoll::{self, Gone, Handle},
+    longpoll_token::is_session_token,
+    redelivery::Delivered,
+    websocket,
+};
+use crate::{
+    auth::{AuthError, authenticate},
+    channels::Peer,
+    protocol::{Vsn, longpoll_body::parse_body, subprotocol::PHOENIX},
+    telemetry::count,
+};
+
+/// A long-poll request's body: a hundred lines of the greatest payload would be too much for one.
+const LONGPOLL_BODY_MAX: usize = 8 * 1024 * 1024;
+/// How long a long-poll request waits for its messages to be dealt with.
+const POST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The sockets' routes, under both mounts.
+pub fn routes(gateway: Arc<Gateway>) -> Router {
+    let mut router = Router::new();
+    for mount in ["/socket", "/realtime/v1"] {
+        router = router.route(&format!("{mount}/websocket"), get(open_websocket)).route(
+            &format!("{mount}/longpoll"),
+            get(poll).post(post).options(preflight).layer(DefaultBodyLimit::max(LONGPOLL_BODY_MAX)),
+        );
+    }
+    router.with_state(gateway)
+}
+
+/// Why a handshake is refused.
+enum Refused {
+    /// Phoenix answers this one with an empty body.
+    BadVsn,
+    Auth(AuthError),
+    Origin,
+    TooManyUsers,
+}
+
+impl Refused {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadVsn | Self::Origin => StatusCode::FORBIDDEN,
+            Self::Auth(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED),
+            Self::TooManyUsers => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::BadVsn => "vsn",
+            Self::Auth(error) => error.code(),
+            Self::Origin => "origin",
+            Self::TooManyUsers => "users",
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let sentence = match &self {
+            Self::BadVsn => return self.status().into_response(),
+            Self::Auth(error) => format!("{}: {error}", error.code()),
+            Self::Origin => {
+                "OriginNotAllowed: this page's origin is not in the tenant's list: add it to `origins`".to_owned()
+            }
+            Self::TooManyUsers => "ConnectionRateLimitReached: Too many connected users".to_owned(),
+        };
+        (self.status(), axum::Json(json!({ "error": sentence }))).into_response()
+    }
+}
+
+async fn open_websocket(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Response {
+    let query = Query::parse(query.as_deref());
+    let connection = match admit(&gateway, &query, &headers, address.ip()).await {
+        Ok(connection) => connection,
+        Err(refused) => {
+            count(&gateway.metrics.handshakes_refused, refused.cause());
+            return refused.into_response();
+        }
+    };
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let frame_bytes_max = gateway.settings.frame_bytes_max;
+    let upgrade = upgrade
+        // The defaults would cost a quarter of a megabyte a socket.
+        .read_buffer_size(2 * 1024)
+        .write_buffer_size(4 * 1024)
+        .max_message_size(frame_bytes_max)
+        .max_frame_size(frame_bytes_max);
+    let upgrade =
+        if credentials::subprotocol(&headers).phoenix { upgrade.protocols([PHOENIX]) } else { upgrade };
+    upgrade.on_upgrade(move |socket| websocket::serve(socket, connection))
+}
+
+/// Everything that has to hold before there is a socket.
+async fn admit(
+    gateway: &Arc<Gateway>,
+    query: &Query,
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Result<Connection, Refused> {
+    let vsn = vsn(query).ok_or(Refused::BadVsn)?;
+    let token = credentials::token(query, headers, is_session_token).ok_or(Refused::Auth(AuthError::TokenMissing))?;
+    let host = text(headers, header::HOST);
+    let now_s = gateway.clock.now_s();
+    let (tenant, claims) = authenticate(&gateway.tenants, &token, host, now_s).await.map_err(Refused::Auth)?;
+    if !tenant.allows_origin(text(headers, header::ORIGIN), host, gateway.settings.dev) {
+        return Err(Refused::Origin);
+    }
+    let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users).ok_or(Refused::TooManyUsers)?;
+    let peer = Peer { tenant, claims: Arc::new(claims), address };
+    Ok(Connection::new(gateway.clone(), peer, vsn, place))
+}
+
+/// Absent is V1; a list (`vsn[]=`, or the name twice) is nothing that a client of Phoenix sends.
+fn vsn(query: &Query) -> Option<Vsn> {
+    let is_list = query.names().any(|name| name.starts_with("vsn["));
+    let mut values = query.all("vsn");
+    let value = values.next();
+    if is_list || values.next().is_some() {
+        return None;
+    }
+    Vsn::parse(value).ok()
+}
+
+async fn poll(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = Query::parse(query.as_deref());
+    let origin = headers.get(header::ORIGIN).cloned();
+    let response = match session_token(&query, &headers) {
+        Some(token) => poll_session(&gateway, &token).await,
+        None => open_session(&gateway, &query, &headers, address.ip()).await,
+    };
+    with_cors(response, origin)
+}
+
+async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap, address: IpAddr) -> Response {
+    match admit(gateway, query, headers, address).await {
+        Ok(connection) => {
+            let token = gateway.long_polls.open(&gateway.node, gateway, connection);
+            status(json!({ "status": 410, "token": token }))
+        }
+        Err(refused) => {
+            count(&gateway.metrics.handshakes_refused, refused.cause());
+            // phoenix.js throws on any other status.
+            status(json!({ "status": 403 }))
+        }
+    }
+}
+
+async fn poll_session(gateway: &Gateway, token: &str) -> Response {
+    let Some(session) = gateway.long_polls.find(token) else { return gone() };
+    match session.poll().await {
+        Err(Gone) => gone(),
+        Ok(batch) if batch.messages.is_empty() => status(json!({ "status": 204, "token": token, "messages": [] })),
+        Ok(batch) => {
+            let body = json!({ "status": 200, "token": token, "messages": batch.messages }).to_string();
+            let body = Body::new(Delivered::new(body, session, batch.number));
+            json_response(body)
+        }
+    }
+}
+
+async fn post(
+    State(gateway): State<Arc<Gateway>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let query = Query::parse(query.as_deref());
+    let origin = headers.get(header::ORIGIN).cloned();
+    let session = session_token(&query, &headers).and_then(|token| gateway.long_polls.find(&token));
+    let response = match session {
+        None => gone(),
+        Some(session) => post_to(&session, text(&headers, header::CONTENT_TYPE), &body).await,
+    };
+    with_cors(response, origin)
+}
+
+async fn post_to(session: &Handle, content_type: Option<&str>, body: &[u8]) -> Response {
+    let Ok(body) = parse_body(content_type, body) else { return status(json!({ "status": 413 })) };
+    match tokio::time::timeout(POST_TIMEOUT, session.post(longpoll::parcels(body))).await {
+        Ok(Ok(())) => status(json!({ "status": 200 })),
+        Ok(Err(Gone)) => gone(),
+        Err(_) => status(json!({ "status": 408 })),
+    }
+}
+
+async fn preflight(headers: HeaderMap) -> Response {
+    with_cors(StatusCode::NO_CONTENT.into_response(), headers.get(header::ORIGIN).cloned())
+}
+
+/// The header counts before the query, where the application's own token may stand beside it.
+fn session_token(query: &Query, headers: &HeaderMap) -> Option<String> {
+    let in_header = headers.get("x-phoenix-longpoll-token").and_then(|value| value.to_str().ok());
+    in_header.or_else(|| query.all("token").find(|value| is_session_token(value))).map(str::to_owned)
+}
+
+fn gone() -> Response {
+    status(json!({ "status": 410 }))
+}
+
+/// HTTP 200 always; the real status is in the body.
+fn status(body: Value) -> Response {
+    json_response(Body::from(body.to_string()))
+}
+
+fn json_response(body: Body) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let no_store = HeaderValue::from_static("no-store");
+    ([(header::CONTENT_TYPE, json), (header::CACHE_CONTROL, no_store)], body).into_response()
+}
+
+/// As Phoenix' long poll: the session's token is what protects it, so any page may ask; what opens a session has
+/// been checked against the tenant's origins.
+fn with_cors(mut response: Response, origin: Option<HeaderValue>) -> Response {
+    if let Some(origin) = origin {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static(
+                "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token, x-api-key, x-auth-token, authorization",
+            ),
+        );
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    response
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}

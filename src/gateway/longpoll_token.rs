@@ -1,0 +1,64 @@
+//! The token of a long-poll session: it names the node that owns the session, and nobody can make one up.
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// What a session's token begins with; an application's own token (a JWT) never does.
+const PREFIX: &str = "lp1.";
+
+/// The key that signs session tokens: of the whole cluster, or of this process.
+pub struct TokenKey(hmac::Key);
+
+/// What a valid session token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionToken {
+    pub node: String,
+    pub session: u64,
+}
+
+impl TokenKey {
+    pub fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// `lp1.<node>.<session>.<signature>`
+    pub fn sign(&self, token: &SessionToken) -> String {
+        let signed = format!("{PREFIX}{}.{:x}", URL_SAFE_NO_PAD.encode(&token.node), token.session);
+        let signature = hmac::sign(&self.0, signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    }
+
+    /// What the token says, if it was signed with this key.
+    pub fn read(&self, text: &str) -> Option<SessionToken> {
+        let (signed, signature) = text.rsplit_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        hmac::verify(&self.0, signed.as_bytes(), &signature).ok()?;
+        let (node, session) = signed.strip_prefix(PREFIX)?.split_once('.')?;
+        let node = String::from_utf8(URL_SAFE_NO_PAD.decode(node).ok()?).ok()?;
+        Some(SessionToken { node, session: u64::from_str_radix(session, 16).ok()? })
+    }
+}
+
+/// Whether a value has the form of a session token, valid or not.
+pub fn is_session_token(value: &str) -> bool {
+    value.starts_with(PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_back_and_one_that_was_tampered_with_is_not() {
+        let key = TokenKey::new(b"a key");
+        let token = SessionToken { node: "node.a".into(), session: 77 };
+        let text = key.sign(&token);
+        assert!(is_session_token(&text));
+        assert_eq!(key.read(&text), Some(token));
+        assert_eq!(key.read(&text.replace(".4d.", ".4e.")), None);
+        assert_eq!(TokenKey::new(b"another").read(&text), None);
+        for garbage in ["", "lp1.", "lp1...", "lp1.a.b.c", "null"] {
+            assert_eq!(key.read(garbage), None, "{garbage}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Where sockets end: handshakes, the socket's loop, long poll, fan-out, limits.
+
+mod accept;
+mod connection;
+mod credentials;
+mod expiry;
+mod guesses;
+mod hub;
+mod limits;
+mod longpoll;
+mod longpoll_token;
+mod outbox;
+mod redelivery;
+mod registry;
+pub mod session;
+mod websocket;
+
+use std::{sync::Arc, time::Duration};
+
+pub use accept::routes;
+pub use guesses::Guesses;
+pub use hub::Hub;
+pub use longpoll::LongPolls;
+pub use longpoll_token::TokenKey;
+pub use registry::Registry;
+
+use crate::{auth::Tenants, channels::Services, telemetry::Metrics, time::Clock};
+
+/// How this node treats its sockets.
+#[derive(Clone, Copy, Debug)]
+pub struct GatewaySettings {
+    /// A longer frame closes its socket with 1009.
+    pub frame_bytes_max: usize,
+    /// What may wait for one socket.
+    pub queue_bytes_max: usize,
+    /// A socket that has not been heard for so long is closed with 1002.
+    pub idle_timeout: Duration,
+    /// Any origin may connect.
+    pub dev: bool,
+}
+
+/// Everything that the sockets of this node share.
+pub struct Gateway {
+    /// This node's id.
+    pub node: Arc<str>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub tenants: Arc<Tenants>,
+    pub services: Arc<Services>,
+    pub hub: Arc<Hub>,
+    pub guesses: Arc<Guesses>,
+    pub registry: Arc<Registry>,
+    pub long_polls: LongPolls,
+    pub uses: limits::Uses,
+    pub settings: GatewaySettings,
+}
+
+impl Gateway {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the composition root")]
+    pub fn new(
+        node: Arc<str>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        tenants: Arc<Tenants>,
+        services: Arc<Services>,
+        hub: Arc<Hub>,
+        token_key: TokenKey,
+        settings: GatewaySettings,
+    ) -> Self {
+        Self {
+            node,
+            clock,
+            metrics,
+            tenants,
+            services,
+            hub,
+            guesses: Arc::default(),
+            registry: Arc::default(),
+            long_polls: LongPolls::new(token_key),
+            uses: limits::Uses::default(),
+            settings,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! All sockets of this node, for what concerns each: idleness, token deadlines, the drain.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use super::outbox::Outbox;
+use crate::protocol::CloseCode;
+
+/// The sockets that are open.
+#[derive(Default)]
+pub struct Registry {
+    next: AtomicU64,
+    open: Mutex<HashMap<u64, Arc<Outbox>>>,
+}
+
+/// One socket's entry; gone when dropped.
+pub struct Registration {
+    registry: Arc<Registry>,
+    number: u64,
+}
+
+impl Registry {
+    pub(super) fn register(self: &Arc<Self>, outbox: Arc<Outbox>) -> Registration {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.open.lock().insert(number, outbox);
+        Registration { registry: self.clone(), number }
+    }
+
+    pub fn len(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Once a second: the coarse wheel that serves all sockets, so that none has a timer of its own.
+    pub fn sweep(&self, boot_us: i64, now_us: i64, idle_timeout: Duration) {
+        let idle_max_s = u32::try_from(idle_timeout.as_secs()).unwrap_or(u32::MAX);
+        for outbox in self.open.lock().values() {
+            outbox.sweep(boot_us, now_us, idle_max_s);
+        }
+    }
+
+    /// Closes every socket with 1012, spread over `window`: phoenix.js comes back without jitter of its own.
+    pub async fn drain(&self, window: Duration) {
+        let all: Vec<_> = self.open.lock().values().cloned().collect();
+        let pause = window / u32::try_from(all.len().max(1)).unwrap_or(u32::MAX);
+        for outbox in all {
+            outbox.close(CloseCode::Drain);
+            if pause > Duration::from_millis(1) {
+                tokio::time::sleep(pause).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.registry.open.lock().remove(&self.number);
+    }
+}

@@ -1,0 +1,158 @@
+//! Who asks: the token of a request, the tenant it is for, and the teacher that it proves.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Query},
+    http::{HeaderMap, Uri, header, request::Parts},
+};
+
+use super::{failure::Failure, state::HttpState};
+use crate::{
+    auth::{self, AuthError, Tenant},
+    room::{Actor, Code, RoomKey, TokenRole},
+};
+
+const TOKEN_HEADERS: [&str; 3] = ["x-api-key", "apikey", "x-auth-token"];
+const TOKEN_QUERY_VALUES: [&str; 4] = ["token", "apikey", "api_key", "access_token"];
+/// The id of a teacher whose token names none.
+const NAMELESS_TEACHER: &str = "teacher";
+/// REST has no connections; no socket has this one.
+const NO_CONNECTION: u64 = 0;
+
+/// A person whose token proves a teacher.
+pub(super) struct Teacher {
+    pub tenant: Arc<Tenant>,
+    pub id: String,
+    /// The only room that the token opens, where it names one.
+    room: Option<String>,
+}
+
+impl FromRequestParts<HttpState> for Teacher {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, Failure> {
+        let token = token_of(&parts.headers, &parts.uri).ok_or(AuthError::TokenMissing)?;
+        let host = host_of(&parts.headers, &parts.uri);
+        let now_s = http.clock.now_s();
+        let (tenant, claims) = auth::authenticate(&http.tenants, &token, host, now_s).await?;
+        if claims.role != TokenRole::Teacher {
+            return Err(Failure::forbidden(
+                "only a teacher may do this: the token's role is student",
+            ));
+        }
+        let id = claims.sub.unwrap_or_else(|| NAMELESS_TEACHER.to_owned());
+        Ok(Self { tenant, id, room: claims.room })
+    }
+}
+
+impl Teacher {
+    /// The teacher's room of this code. That it is no code, or one that the token does not open, looks like a room
+    /// that does not exist.
+    pub fn room(&self, code: &str) -> Result<RoomKey, Failure> {
+        let code: Code = code.parse().map_err(|_| Failure::room_not_found())?;
+        if self.room.as_deref().is_some_and(|only| only != code.as_str()) {
+            return Err(Failure::room_not_found());
+        }
+        Ok(RoomKey { tenant: Arc::clone(&self.tenant.id), code })
+    }
+
+    /// Fails where the token is good for one room alone.
+    pub fn of_all_rooms(&self) -> Result<(), Failure> {
+        match self.room {
+            None => Ok(()),
+            Some(_) => Err(Failure::forbidden("the token's `room` claim limits it to that room")),
+        }
+    }
+
+    pub fn actor(&self) -> Actor {
+        Actor { student_id: self.id.clone(), role: TokenRole::Teacher, connection: NO_CONNECTION }
+    }
+}
+
+/// The token that a request carries; the first of: `Authorization: Bearer`, the other headers, the query.
+pub(super) fn token_of(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    });
+    let in_header = || TOKEN_HEADERS.into_iter().find_map(text);
+    let token = bearer.or_else(in_header).map(str::trim).filter(|token| !token.is_empty());
+    token.map(str::to_owned).or_else(|| {
+        let mut values = query_of(uri).into_iter();
+        values.find_map(|(name, value)| {
+            (TOKEN_QUERY_VALUES.contains(&&*name) && !value.is_empty()).then_some(value)
+        })
+    })
+}
+
+/// The values of the query in their order; none where it is broken.
+pub(super) fn query_of(uri: &Uri) -> Vec<(String, String)> {
+    Query::try_from_uri(uri).map(|Query(values)| values).unwrap_or_default()
+}
+
+/// The host that was asked for, with its port. HTTP/2 has it in the address.
+pub(super) fn host_of<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let header = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    header.or_else(|| uri.authority().map(|authority| authority.as_str()))
+}
+
+/// The address at the other end of the connection; None when the listener did not record it.
+pub(super) fn peer_of(parts: &Parts) -> Option<IpAddr> {
+    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(peer.ip().to_canonical())
+}
+
+/// The address as limits count it: all that have none share one.
+pub(super) fn counted_address(parts: &Parts) -> IpAddr {
+    peer_of(parts).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn token(uri: &str, headers: &[(&str, &str)]) -> Option<String> {
+        let request = headers
+            .iter()
+            .fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        token_of(&parts.headers, &parts.uri)
+    }
+
+    #[test]
+    fn a_token_is_found_wherever_clients_put_it() {
+        assert_eq!(token("/", &[("authorization", "Bearer t")]).as_deref(), Some("t"));
+        assert_eq!(token("/", &[("authorization", "bearer  t ")]).as_deref(), Some("t"));
+        for header in TOKEN_HEADERS {
+            assert_eq!(token("/", &[(header, "t")]).as_deref(), Some("t"), "{header}");
+        }
+        for value in TOKEN_QUERY_VALUES {
+            assert_eq!(token(&format!("/?x=1&{value}=t"), &[]).as_deref(), Some("t"), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_comes_before_the_key_that_supabase_clients_send_with_it() {
+        assert_eq!(
+            token("/?token=q", &[("apikey", "k"), ("authorization", "Bearer b")]).as_deref(),
+            Some("b")
+        );
+        assert_eq!(token("/?token=q", &[("apikey", "k")]).as_deref(), Some("k"));
+    }
+
+    #[test]
+    fn empty_and_foreign_credentials_are_none() {
+        for headers in
+            [[("authorization", "Bearer ")], [("authorization", "Basic eDp5")], [("apikey", "")]]
+        {
+            assert_eq!(token("/?token=&other=t", &headers), None);
+        }
+    }
+}

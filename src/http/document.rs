@@ -1,0 +1,216 @@
+//! The OpenAPI document, and where it is served.
+
+use std::sync::LazyLock;
+
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        self, ContentBuilder, Ref, RefOr, Required, ResponseBuilder,
+        path::Operation,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+
+use super::{
+    actions, dev_token, docs_page,
+    failure::{FailureBody, FailureDetail},
+    guests, probes, rooms, schema,
+};
+
+/// The page has its style inside itself, and no script at all.
+const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Downbeat",
+        description = "Music classes played together over the web, in time. Rooms are made, read and steered here; \
+                       they are joined and played over sockets.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    paths(
+        rooms::create, rooms::list, rooms::read, rooms::change, rooms::close, actions::act, guests::admit,
+        probes::ping, probes::live, probes::ready, probes::health, json, page, dev_token::give,
+    ),
+    components(schemas(
+        schema::NewRoom, schema::RoomChanges, schema::Room, schema::RoomSettings, schema::RoomPage,
+        schema::GuestName, guests::GuestPass, FailureBody, FailureDetail, probes::Pong, probes::ReadinessReport,
+        dev_token::DevToken,
+    )),
+    tags(
+        (name = "rooms", description = "For teachers, in the rooms of their own tenant."),
+        (name = "guests", description = "For people without an account."),
+        (name = "health", description = "For load balancers, Kubernetes and people who wonder."),
+        (name = "about", description = "This document."),
+        (name = "dev", description = "Under `downbeat dev` and nowhere else."),
+    ),
+    modifiers(&TeachersOnly),
+)]
+struct Document;
+
+/// What all routes with a token have in common.
+struct TeachersOnly;
+
+impl Modify for TeachersOnly {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        document.info.contact = None;
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("JWT".to_owned());
+        bearer.description = Some(
+            "A teacher's token of the tenant. Also taken from the headers `x-api-key`, `apikey`, `x-auth-token` and \
+             from the query values `token`, `apikey`, `api_key`, `access_token`."
+                .to_owned(),
+        );
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        for item in document.paths.paths.values_mut() {
+            let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+            let guarded = operations
+                .into_iter()
+                .flatten()
+                .filter(|operation| operation.security.is_some());
+            guarded.for_each(describe_guarded);
+        }
+    }
+}
+
+/// All refuse whoever is no teacher, and none needs a body: what is left out takes its default, or stays.
+fn describe_guarded(operation: &mut Operation) {
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.required = Some(Required::False);
+    }
+    let refusals = [
+        ("401", "No token, or one that proves nothing"),
+        ("403", "Not a teacher's token, or the tenant is suspended"),
+    ];
+    for (status, description) in refusals {
+        let body = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("Failure")))
+            .build();
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content("application/json", body);
+        operation
+            .responses
+            .responses
+            .entry(status.to_owned())
+            .or_insert_with(|| response.build().into());
+    }
+}
+
+/// Both forms, made once.
+struct Rendered {
+    json: String,
+    page: String,
+}
+
+static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
+    let document = value();
+    Rendered {
+        json: format!("{document:#}\n"),
+        page: docs_page::render(&document),
+    }
+});
+
+fn value() -> Value {
+    // The document is plain data with string keys: there is nothing in it that JSON could not hold.
+    serde_json::to_value(Document::openapi()).unwrap_or_default()
+}
+
+/// Read this document.
+#[utoipa::path(get, path = "/api/openapi.json", operation_id = "openapi", tag = "about",
+    responses((status = 200, description = "The OpenAPI 3.1 document", body = Object)))]
+pub(super) async fn json() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], RENDERED.json.as_str()).into_response()
+}
+
+/// Read this document as a page.
+#[utoipa::path(get, path = "/api/docs", operation_id = "docs", tag = "about",
+    responses((status = 200, description = "A page for people", body = String, content_type = "text/html")))]
+pub(super) async fn page() -> Response {
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
+        (header::CONTENT_SECURITY_POLICY, DOCS_POLICY),
+    ];
+    (headers, RENDERED.page.as_str()).into_response()
+}
+
+/// `get /api/ping` and so on.
+#[cfg(test)]
+pub(super) fn operations() -> std::collections::BTreeSet<String> {
+    let document = value();
+    let paths = document["paths"].as_object().expect("an object of paths");
+    let of_path = |(path, item): (&String, &Value)| {
+        let methods = item.as_object().expect("an object of methods");
+        methods
+            .keys()
+            .map(|method| format!("{method} {path}"))
+            .collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/openapi.json");
+
+    #[test]
+    fn the_document_is_the_one_that_was_reviewed() {
+        let document = &RENDERED.json;
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(SNAPSHOT, document).expect("the snapshot can be written");
+        }
+        let reviewed = std::fs::read_to_string(SNAPSHOT).expect("the snapshot exists");
+        assert!(
+            *document == reviewed,
+            "the OpenAPI document has changed: run this test with UPDATE_SNAPSHOTS=1 and review the difference"
+        );
+    }
+
+    #[test]
+    fn the_document_is_openapi_3_1_and_every_reference_leads_somewhere() {
+        let document = value();
+        assert_eq!(document["openapi"], "3.1.0");
+        let mut references = Vec::new();
+        collect_references(&document, &mut references);
+        assert!(references.len() > 10, "{references:?}");
+        for reference in references {
+            let pointer = reference.strip_prefix('#').expect("a reference into this document");
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn every_route_for_teachers_says_that_it_refuses_others() {
+        let document = value();
+        let created = &document["paths"]["/api/music/rooms"]["post"]["responses"];
+        for status in ["201", "401", "403", "422", "429"] {
+            assert!(created[status].is_object(), "{status}");
+        }
+        let admitted = &document["paths"]["/api/music/rooms/{code}/guest"]["post"]["responses"];
+        assert!(admitted["401"].is_null());
+    }
+
+    fn collect_references(value: &Value, into: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                into.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|value| collect_references(value, into));
+            }
+            Value::Array(values) => values.iter().for_each(|value| collect_references(value, into)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! REST, health, metrics, the OpenAPI document and the classroom page.
+//!
+//! The way of a request: the layers of `edge` and `cors`, the row of `routes` that fits it, there first the [`caller`]
+//! (who asks, for which tenant), then the [`body`], then the handler. Whatever fails on the way is a [`failure`].
+
+mod actions;
+mod body;
+mod caller;
+mod cors;
+mod dev_token;
+mod docs_page;
+mod document;
+mod edge;
+mod failure;
+mod guests;
+mod page;
+mod probes;
+mod readiness;
+mod rooms;
+mod routes;
+mod schema;
+mod state;
+
+pub use readiness::Readiness;
+pub use routes::{metrics_router, router};
+pub use state::{DevMode, GuessDelay, HttpState};

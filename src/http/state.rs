@@ -1,0 +1,30 @@
+//! What the handlers work with.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use super::Readiness;
+use crate::{auth::Tenants, conductor, telemetry::Metrics, time::Clock};
+
+/// Notes that somebody at this address tried a room code (known or not) and says how long the answer must wait.
+/// It is the sockets' own count of guesses, so that nobody guesses faster over HTTP.
+pub type GuessDelay = Arc<dyn Fn(IpAddr, bool) -> Duration + Send + Sync>;
+
+/// Everything that the routes need; a clone is a handful of reference counts.
+#[derive(Clone)]
+pub struct HttpState {
+    pub clock: Arc<dyn Clock>,
+    pub tenants: Arc<Tenants>,
+    pub router: Arc<conductor::Router>,
+    pub metrics: Arc<Metrics>,
+    pub readiness: Arc<Readiness>,
+    pub guess_delay: GuessDelay,
+    /// Some only under `downbeat dev`.
+    pub dev: Option<DevMode>,
+}
+
+/// What exists for trying things out, and nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevMode {
+    /// The tenant whose tokens `/dev/token` hands out.
+    pub tenant: Arc<str>,
+}

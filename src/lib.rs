@@ -1,0 +1,23 @@
+//! Downbeat: music classes played together over the web, in time.
+//!
+//! `docs/architecture.md` tells the way through the house. Each module imports only from those below it; `node` alone
+//! sees everything. The order, from the top: `cli`, `node`, `http`, `gateway`, `channels`, `conductor`, `placement`,
+//! `relay`, `store`, `auth`, `protocol`, `room`, `tempo`, and at the bottom `time` and `telemetry`.
+
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod channels;
+pub mod cli;
+pub mod conductor;
+pub mod gateway;
+pub mod http;
+pub mod node;
+pub mod placement;
+pub mod protocol;
+pub mod relay;
+pub mod room;
+pub mod store;
+pub mod telemetry;
+pub mod tempo;
+pub mod time;

@@ -1,0 +1,197 @@
+//! What nodes say to each other, as MessagePack with named fields.
+//!
+//! Nodes of neighbouring releases share a cluster while it is upgraded. So a field, or a kind of body, that a node
+//! does not know is left aside; a change that this cannot carry raises [`MAJOR`], and other majors are refused.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::tempo::{Meter, Timeline};
+
+/// The version that must agree.
+pub const MAJOR: u16 = 1;
+/// The version that tells what was added since, for people.
+pub const MINOR: u16 = 0;
+/// The longest envelope, in bytes of MessagePack.
+pub const ENVELOPE_BYTES_MAX: usize = 1 << 20;
+
+/// A message and who sent it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    /// The id of the node that published it.
+    pub origin: Arc<str>,
+    /// That node's session.
+    pub incarnation: u64,
+    pub body: Body,
+}
+
+/// What is said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    Plan(Plan),
+    Note(Note),
+    RoomEvents(RoomEvents),
+    Presence(Presence),
+}
+
+/// Which reign and which change of a room a message belongs to. Ordered: gateways keep the highest and drop less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stamp {
+    pub epoch: u64,
+    pub nonce: u64,
+    pub rev: u64,
+}
+
+/// The beat plan: all that a gateway needs to send a room's beats by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub stamp: Stamp,
+    pub run: u64,
+    pub playing: bool,
+    /// None before the first start.
+    pub timeline: Option<Timeline>,
+    pub meter: Meter,
+}
+
+/// A note that its gateway has checked and delivered to its own members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    /// Who played it, so that each gateway can hold its mute against it.
+    pub student_id: Arc<str>,
+    /// The JSON text of `student_note`'s payload.
+    pub payload: Arc<str>,
+}
+
+/// What a change of a room tells its members, in this order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoomEvents {
+    /// The stamp after the change.
+    pub stamp: Stamp,
+    pub events: Vec<RoomEvent>,
+}
+
+/// One event for everybody in a room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoomEvent {
+    pub event: Arc<str>,
+    /// The JSON text of its payload.
+    pub payload: Arc<str>,
+}
+
+/// Who came and went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Presence {
+    /// The JSON text of `presence_diff`'s payload.
+    pub diff: Arc<str>,
+}
+
+/// Why an envelope was not written or read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BadEnvelope {
+    #[error(
+        "the message is of major version {found}, and this node speaks {MAJOR}: finish the upgrade of all nodes"
+    )]
+    UnknownMajor { found: u16 },
+    /// Expected while a cluster is upgraded: leave it aside.
+    #[error("the message is of a kind that this release does not know yet: leave it aside")]
+    UnknownBody,
+    #[error("the message has {bytes} bytes, and {ENVELOPE_BYTES_MAX} are allowed: split it")]
+    TooLong { bytes: usize },
+    #[error(
+        "the message is not an envelope ({reason}): find out who else publishes on these topics"
+    )]
+    Malformed { reason: String },
+}
+
+/// What every version of the envelope begins with.
+#[derive(Deserialize)]
+struct Version {
+    v: u16,
+}
+
+/// The envelope on the wire. Of the bodies exactly one is there, under its own name:
+/// so an older node finds none that it knows, instead of something that it cannot read.
+#[derive(Serialize, Deserialize)]
+struct Wire<'a> {
+    v: u16,
+    #[serde(default)]
+    minor: u16,
+    origin: Arc<str>,
+    incarnation: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plan: Option<Part<'a, Plan>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<Part<'a, Note>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    room_events: Option<Part<'a, RoomEvents>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    presence: Option<Part<'a, Presence>>,
+}
+
+/// A body: borrowed to be written, owned once it is read.
+type Part<'a, T> = std::borrow::Cow<'a, T>;
+
+impl Envelope {
+    /// As MessagePack.
+    pub fn encode(&self) -> Result<Vec<u8>, BadEnvelope> {
+        let mut wire = Wire {
+            v: MAJOR,
+            minor: MINOR,
+            origin: Arc::clone(&self.origin),
+            incarnation: self.incarnation,
+            plan: None,
+            note: None,
+            room_events: None,
+            presence: None,
+        };
+        match &self.body {
+            Body::Plan(plan) => wire.plan = Some(Part::Borrowed(plan)),
+            Body::Note(note) => wire.note = Some(Part::Borrowed(note)),
+            Body::RoomEvents(events) => wire.room_events = Some(Part::Borrowed(events)),
+            Body::Presence(presence) => wire.presence = Some(Part::Borrowed(presence)),
+        }
+        let bytes = rmp_serde::to_vec_named(&wire).map_err(|error| BadEnvelope::Malformed {
+            reason: error.to_string(),
+        })?;
+        check_length(&bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads what [`Envelope::encode`] wrote, on this or a neighbouring release.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadEnvelope> {
+        check_length(bytes)?;
+        let malformed = |error: rmp_serde::decode::Error| BadEnvelope::Malformed {
+            reason: error.to_string(),
+        };
+        // By itself, because another major may mean something else by every other field.
+        let Version { v } = rmp_serde::from_slice(bytes).map_err(malformed)?;
+        if v != MAJOR {
+            return Err(BadEnvelope::UnknownMajor { found: v });
+        }
+        let wire: Wire = rmp_serde::from_slice(bytes).map_err(malformed)?;
+        let body = None
+            .or(wire.plan.map(|plan| Body::Plan(plan.into_owned())))
+            .or(wire.note.map(|note| Body::Note(note.into_owned())))
+            .or(wire
+                .room_events
+                .map(|events| Body::RoomEvents(events.into_owned())))
+            .or(wire
+                .presence
+                .map(|presence| Body::Presence(presence.into_owned())))
+            .ok_or(BadEnvelope::UnknownBody)?;
+        Ok(Self {
+            origin: wire.origin,
+            incarnation: wire.incarnation,
+            body,
+        })
+    }
+}
+
+fn check_length(bytes: &[u8]) -> Result<(), BadEnvelope> {
+    if bytes.len() > ENVELOPE_BYTES_MAX {
+        return Err(BadEnvelope::TooLong { bytes: bytes.len() });
+    }
+    Ok(())
+}

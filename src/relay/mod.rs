@@ -1,0 +1,18 @@
+//! Messages between nodes: which topics there are, what is said on them, and how it gets there.
+//!
+//! The relay is at most once. What is lost is reported as a [`Gap`], and whoever hears of it reads the room's record.
+
+mod bus;
+mod envelope;
+mod inbox;
+mod local;
+mod topic;
+
+pub use bus::{NotPublished, Relay, RelayFigures, SubscribeError};
+pub use envelope::{
+    BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope, MAJOR, MINOR, Note, Plan, Presence, RoomEvent,
+    RoomEvents, Stamp,
+};
+pub use inbox::{Gap, INBOX_CAPACITY, Inbound, Inbox, InboxSender, inbox};
+pub use local::{LocalBus, LocalRelay};
+pub use topic::{BadTopic, Topic};

@@ -1,0 +1,220 @@
+//! Requests that are no controls: joining, playing, clock probes, reflections.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Number, Value};
+
+use super::{
+    Code,
+    fields::{BadField, Fields, Integer, STUDENT_ID_CHARS_MAX, integer_of},
+};
+
+const DEFAULT_VELOCITY: u8 = 64;
+const MIDI_MAX: u8 = 127;
+const REFLECTION_CHARS_MAX: usize = 2_000;
+const METADATA_BYTES_MAX: usize = 4 * 1024;
+
+const MIDI_REQUIRED: BadField = BadField::new("midi", "midi required");
+const MIDI_WRONG: BadField = BadField::new("midi", "midi must be an integer from 0 to 127");
+const VELOCITY_WRONG: BadField =
+    BadField::new("velocity", "velocity must be a number from 0 to 127");
+
+/// `play_note`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// 0 to 127.
+    pub midi: u8,
+    /// 0 to 127.
+    pub velocity: u8,
+}
+
+/// `clock_sync`: the client's number of the probe and its own time, both given back as they came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClockSync {
+    pub i: Number,
+    pub t0: Number,
+}
+
+/// What a join may say of the person. A role is not among it: that is the token's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JoinParams {
+    /// Counts only where the token has no `sub`.
+    pub student_id: Option<String>,
+    /// 1 to 64 printable characters; by default the student id.
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReflectionType {
+    PreSession,
+    PostSession,
+    ExitTicket,
+}
+
+/// The five competencies of social and emotional learning (CASEL's names).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Competency {
+    SelfAwareness,
+    SelfManagement,
+    SocialAwareness,
+    RelationshipSkills,
+    ResponsibleDecisionMaking,
+}
+
+/// What a student thinks of the lesson.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reflection {
+    /// REST requires it; on a room's channel the room is the channel's.
+    pub room_id: Option<Code>,
+    /// The author, when it is not who asks.
+    pub student_id: Option<String>,
+    /// 1 to 2,000 characters.
+    pub reflection_text: String,
+    pub reflection_type: ReflectionType,
+    pub competency: Option<Competency>,
+    /// 1 to 5.
+    pub mood: Option<u32>,
+    /// At most 4 KiB of JSON.
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// The two fields of a note; the rest is skipped without a copy.
+#[derive(Deserialize)]
+struct NoteFields {
+    #[serde(default)]
+    midi: Value,
+    #[serde(default)]
+    velocity: Value,
+}
+
+impl Note {
+    /// Reads the payload of `play_note`. A velocity is rounded and clamped to 0–127, 64 when it is missing.
+    ///
+    /// # Errors
+    /// The field that is missing or wrong.
+    pub fn parse(payload: &str) -> Result<Self, BadField> {
+        // An object first: serde would also read `[60, 64]`. A field given twice is left to the patient way, where
+        // the last one wins, as in JavaScript.
+        if payload.trim_ascii_start().starts_with('{')
+            && let Ok(fields) = serde_json::from_str::<NoteFields>(payload)
+        {
+            return Self::from_values(Some(&fields.midi), Some(&fields.velocity));
+        }
+        let fields = Fields::read(payload)?;
+        Self::from_values(fields.get("midi"), fields.get("velocity"))
+    }
+
+    fn from_values(midi: Option<&Value>, velocity: Option<&Value>) -> Result<Self, BadField> {
+        let midi = match integer_of(midi) {
+            Integer::Missing => return Err(MIDI_REQUIRED),
+            Integer::Is(midi) => u8::try_from(midi)
+                .ok()
+                .filter(|midi| *midi <= MIDI_MAX)
+                .ok_or(MIDI_WRONG)?,
+            Integer::Huge | Integer::Wrong => return Err(MIDI_WRONG),
+        };
+        let velocity = match velocity {
+            None | Some(Value::Null) => DEFAULT_VELOCITY,
+            Some(Value::Number(number)) => clamped(number).ok_or(VELOCITY_WRONG)?,
+            Some(_) => return Err(VELOCITY_WRONG),
+        };
+        Ok(Self { midi, velocity })
+    }
+}
+
+fn clamped(velocity: &Number) -> Option<u8> {
+    let velocity = velocity.as_f64()?;
+    // Rounded and in range: the cast loses nothing.
+    Some(velocity.round().clamp(0.0, f64::from(MIDI_MAX)) as u8)
+}
+
+impl ClockSync {
+    /// Reads the payload of `clock_sync`.
+    ///
+    /// # Errors
+    /// The field that is no number.
+    pub fn parse(payload: &str) -> Result<Self, BadField> {
+        let fields = Fields::read(payload)?;
+        Ok(Self {
+            i: fields.number("i", "i must be a number")?,
+            t0: fields.number("t0", "t0 must be a number (the client's time in ms)")?,
+        })
+    }
+}
+
+impl JoinParams {
+    /// Reads the payload of a join.
+    ///
+    /// # Errors
+    /// The field that is wrong. Whether `student_id` may be missing is for the token to say.
+    pub fn parse(payload: &str) -> Result<Self, BadField> {
+        let fields = Fields::read(payload)?;
+        Ok(Self {
+            student_id: fields.optional_student_id()?,
+            name: fields.optional_name(
+                "name",
+                STUDENT_ID_CHARS_MAX,
+                "name must be a string of at most 64 printable characters",
+            )?,
+        })
+    }
+}
+
+impl Reflection {
+    /// Reads a reflection, from a channel or from REST.
+    ///
+    /// # Errors
+    /// The first field that is missing or wrong.
+    pub fn parse(payload: &str) -> Result<Self, BadField> {
+        const TYPE: &str = "reflection_type must be pre_session, post_session or exit_ticket";
+        const COMPETENCY: &str = "competency must be self_awareness, self_management, social_awareness, \
+                                  relationship_skills or responsible_decision_making";
+        let fields = Fields::read(payload)?;
+        Ok(Self {
+            room_id: fields.optional_word(
+                "room_id",
+                "room_id must be a room's code, such as MUSIC-1234",
+            )?,
+            student_id: fields.optional_student_id()?,
+            reflection_text: reflection_text(&fields)?,
+            reflection_type: fields
+                .optional_word("reflection_type", TYPE)?
+                .ok_or(BadField::new("reflection_type", TYPE))?,
+            competency: fields.optional_word("competency", COMPETENCY)?,
+            mood: fields.optional_u32("mood", 1..=5, "mood must be an integer from 1 to 5")?,
+            metadata: metadata(&fields)?,
+        })
+    }
+}
+
+fn reflection_text(fields: &Fields) -> Result<String, BadField> {
+    match fields.get("reflection_text") {
+        // Prose may have line breaks; only its length is bounded, and NUL, which PostgreSQL cannot keep.
+        Some(Value::String(text))
+            if !text.trim().is_empty()
+                && text.chars().count() <= REFLECTION_CHARS_MAX
+                && !text.contains('\0') =>
+        {
+            Ok(text.clone())
+        }
+        _ => Err(BadField::new(
+            "reflection_text",
+            "reflection_text must be a string of 1 to 2000 characters",
+        )),
+    }
+}
+
+fn metadata(fields: &Fields) -> Result<Option<Map<String, Value>>, BadField> {
+    const WRONG: BadField = BadField::new(
+        "metadata",
+        "metadata must be a JSON object of at most 4096 bytes",
+    );
+    match fields.get("metadata") {
+        None => Ok(None),
+        Some(value @ Value::Object(map)) if value.to_string().len() <= METADATA_BYTES_MAX => {
+            Ok(Some(map.clone()))
+        }
+        Some(_) => Err(WRONG),
+    }
+}

@@ -1,0 +1,234 @@
+//! The journal's records, as JSON, so that people can read the file.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::room::{Code, Controls, RoomKey};
+use crate::store::{Done, NewReflection, RoomRecord, StoreError, StoredReflection};
+
+/// The tables of the file. Keys are JSON arrays, `["acme","MUSIC-1234",…]`; values are JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// `"format"` and `"incarnation"` → a number.
+    Meta,
+    /// `[tenant, code]` → [`RoomJson`].
+    Rooms,
+    /// `[tenant, code, number]` → [`Done`].
+    Done,
+    /// `[tenant, code, id]` → [`ReflectionJson`].
+    Reflections,
+}
+
+/// A record's new value, or its removal.
+pub struct Put {
+    pub table: Table,
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// Collects what one change puts into the journal; nothing at all where there is none.
+pub struct Changes(Option<Vec<Put>>);
+
+impl Changes {
+    pub fn wanted() -> Self {
+        Self(Some(Vec::new()))
+    }
+
+    pub fn unwanted() -> Self {
+        Self(None)
+    }
+
+    pub fn into_puts(self) -> Vec<Put> {
+        self.0.unwrap_or_default()
+    }
+
+    pub fn room(&mut self, record: &RoomRecord) -> Result<(), StoreError> {
+        self.put(
+            Table::Rooms,
+            || room_key(&record.key),
+            || RoomJson::from(record),
+        )
+    }
+
+    pub fn done(&mut self, room: &RoomKey, number: u64, done: &Done) -> Result<(), StoreError> {
+        self.put(Table::Done, || done_key(room, number), || done)
+    }
+
+    pub fn reflection(&mut self, stored: &StoredReflection) -> Result<(), StoreError> {
+        self.put(
+            Table::Reflections,
+            || reflection_key(stored),
+            || ReflectionJson::from(stored),
+        )
+    }
+
+    pub fn incarnation(&mut self, last: u64) -> Result<(), StoreError> {
+        self.put(Table::Meta, || Value::from(INCARNATION), || last)
+    }
+
+    pub fn remove_room(&mut self, room: &RoomKey) -> Result<(), StoreError> {
+        self.remove(Table::Rooms, || room_key(room))
+    }
+
+    pub fn remove_done(&mut self, room: &RoomKey, number: u64) -> Result<(), StoreError> {
+        self.remove(Table::Done, || done_key(room, number))
+    }
+
+    fn put<V: Serialize>(
+        &mut self,
+        table: Table,
+        key: impl FnOnce() -> Value,
+        value: impl FnOnce() -> V,
+    ) -> Result<(), StoreError> {
+        if let Some(puts) = &mut self.0 {
+            puts.push(Put {
+                table,
+                key: encode(&key())?,
+                value: Some(encode(&value())?),
+            });
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, table: Table, key: impl FnOnce() -> Value) -> Result<(), StoreError> {
+        if let Some(puts) = &mut self.0 {
+            puts.push(Put {
+                table,
+                key: encode(&key())?,
+                value: None,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The key of the file's format number in [`Table::Meta`].
+pub const FORMAT: &str = "format";
+/// The key of the last incarnation given out in [`Table::Meta`].
+pub const INCARNATION: &str = "incarnation";
+
+pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| StoreError::Unavailable {
+        reason: format!("a record cannot be written as JSON: {error}"),
+    })
+}
+
+pub fn room_key(room: &RoomKey) -> Value {
+    Value::from(vec![room.tenant.to_string(), room.code.to_string()])
+}
+
+fn done_key(room: &RoomKey, number: u64) -> Value {
+    serde_json::json!([&*room.tenant, room.code.to_string(), number])
+}
+
+pub fn reflection_key(stored: &StoredReflection) -> Value {
+    let room = &stored.reflection.room;
+    serde_json::json!([&*room.tenant, room.code.to_string(), stored.id])
+}
+
+/// Reads the key of an answer: its room, and its number there.
+pub fn parse_done_key(key: &[u8]) -> Option<(RoomKey, u64)> {
+    let (tenant, code, number): (String, String, u64) = serde_json::from_slice(key).ok()?;
+    Some((parse_room(&tenant, &code)?, number))
+}
+
+fn parse_room(tenant: &str, code: &str) -> Option<RoomKey> {
+    Some(RoomKey {
+        tenant: tenant.into(),
+        code: code.parse::<Code>().ok()?,
+    })
+}
+
+/// A room's record. It names its room too, so that each value can be understood by itself.
+#[derive(Serialize, Deserialize)]
+pub struct RoomJson<'a> {
+    tenant: Cow<'a, str>,
+    code: String,
+    owner: Cow<'a, str>,
+    incarnation: u64,
+    epoch: u64,
+    nonce: u64,
+    controls: Cow<'a, Controls>,
+}
+
+impl<'a> From<&'a RoomRecord> for RoomJson<'a> {
+    fn from(record: &'a RoomRecord) -> Self {
+        Self {
+            tenant: Cow::Borrowed(&record.key.tenant),
+            code: record.key.code.to_string(),
+            owner: Cow::Borrowed(&record.owner),
+            incarnation: record.incarnation,
+            epoch: record.epoch,
+            nonce: record.nonce,
+            controls: Cow::Borrowed(&record.controls),
+        }
+    }
+}
+
+impl RoomJson<'_> {
+    /// The record, unless its code is none.
+    pub fn into_record(self) -> Option<RoomRecord> {
+        Some(RoomRecord {
+            key: parse_room(&self.tenant, &self.code)?,
+            owner: self.owner.into_owned(),
+            incarnation: self.incarnation,
+            epoch: self.epoch,
+            nonce: self.nonce,
+            controls: self.controls.into_owned(),
+        })
+    }
+}
+
+/// A reflection with its id and room.
+#[derive(Serialize, Deserialize)]
+pub struct ReflectionJson<'a> {
+    id: Cow<'a, str>,
+    tenant: Cow<'a, str>,
+    room: String,
+    student_id: Cow<'a, str>,
+    text: Cow<'a, str>,
+    reflection_type: Cow<'a, str>,
+    competency: Option<Cow<'a, str>>,
+    mood: Option<u8>,
+    metadata: Cow<'a, Value>,
+    created_at_us: i64,
+}
+
+impl<'a> From<&'a StoredReflection> for ReflectionJson<'a> {
+    fn from(stored: &'a StoredReflection) -> Self {
+        let reflection = &stored.reflection;
+        Self {
+            id: Cow::Borrowed(&stored.id),
+            tenant: Cow::Borrowed(&reflection.room.tenant),
+            room: reflection.room.code.to_string(),
+            student_id: Cow::Borrowed(&reflection.student_id),
+            text: Cow::Borrowed(&reflection.text),
+            reflection_type: Cow::Borrowed(&reflection.reflection_type),
+            competency: reflection.competency.as_deref().map(Cow::Borrowed),
+            mood: reflection.mood,
+            metadata: Cow::Borrowed(&reflection.metadata),
+            created_at_us: reflection.created_at_us,
+        }
+    }
+}
+
+impl ReflectionJson<'_> {
+    /// The reflection, unless its room's code is none.
+    pub fn into_stored(self) -> Option<StoredReflection> {
+        Some(StoredReflection {
+            id: self.id.into_owned(),
+            reflection: NewReflection {
+                room: parse_room(&self.tenant, &self.room)?,
+                student_id: self.student_id.into_owned(),
+                text: self.text.into_owned(),
+                reflection_type: self.reflection_type.into_owned(),
+                competency: self.competency.map(Cow::into_owned),
+                mood: self.mood,
+                metadata: self.metadata.into_owned(),
+                created_at_us: self.created_at_us,
+            },
+        })
+    }
+}

@@ -1,0 +1,323 @@
+//! What the embedded store holds in memory, and the rules by which it changes.
+//!
+//! Each change first decides, then tells the journal, and only then touches the state:
+//! what is refused leaves no trace.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::Bound,
+    sync::Arc,
+};
+
+use crate::room::{Code, Controls, RoomKey};
+use crate::store::{
+    CreateRefused, DONE_PER_ROOM, Done, Fence, NewReflection, REFLECTIONS_PER_CODE,
+    ReflectionRefused, RoomCursor, RoomRecord, SessionInfo, SessionRecord, StoreError,
+    StoredReflection, TakeOver, TakeOverRefused, WriteRefused,
+};
+
+use super::json::Changes;
+
+/// Everything there is. Tenants without rooms take no place.
+#[derive(Default)]
+pub struct State {
+    tenants: HashMap<Arc<str>, BTreeMap<Code, Room>>,
+    sessions: HashMap<String, SessionRecord>,
+    last_incarnation: u64,
+    reflections: HashMap<RoomKey, Vec<StoredReflection>>,
+}
+
+struct Room {
+    record: RoomRecord,
+    /// Recent answers by ascending number.
+    done: VecDeque<(u64, Done)>,
+    next_done: u64,
+}
+
+impl State {
+    pub fn create_room(
+        &mut self,
+        record: RoomRecord,
+        max_rooms: usize,
+        changes: &mut Changes,
+    ) -> Result<(), CreateRefused> {
+        if self.room(&record.key).is_some() {
+            return Err(CreateRefused::CodeTaken);
+        }
+        if self.live_rooms(&record.key.tenant) >= max_rooms {
+            return Err(CreateRefused::TooManyRooms { max_rooms });
+        }
+        changes.room(&record)?;
+        self.insert_room(record, VecDeque::new());
+        Ok(())
+    }
+
+    /// Takes in a room with its answers, which ascend by number.
+    pub fn insert_room(&mut self, record: RoomRecord, done: VecDeque<(u64, Done)>) {
+        let next_done = done.back().map_or(0, |(number, _)| number + 1);
+        let RoomKey { tenant, code } = record.key.clone();
+        self.tenants.entry(tenant).or_default().insert(
+            code,
+            Room {
+                record,
+                done,
+                next_done,
+            },
+        );
+    }
+
+    pub fn live_rooms(&self, tenant: &str) -> usize {
+        self.tenants.get(tenant).map_or(0, BTreeMap::len)
+    }
+
+    pub fn room(&self, key: &RoomKey) -> Option<&RoomRecord> {
+        Some(&self.tenants.get(&key.tenant)?.get(&key.code)?.record)
+    }
+
+    fn room_mut(&mut self, key: &RoomKey) -> Option<&mut Room> {
+        self.tenants.get_mut(&key.tenant)?.get_mut(&key.code)
+    }
+
+    pub fn take_over(
+        &mut self,
+        key: &RoomKey,
+        claim: TakeOver,
+        changes: &mut Changes,
+    ) -> Result<RoomRecord, TakeOverRefused> {
+        let room = self.room_mut(key).ok_or(TakeOverRefused::Gone)?;
+        let stored = &room.record;
+        if (stored.owner.as_str(), stored.incarnation)
+            != (claim.expected.node.as_str(), claim.expected.incarnation)
+        {
+            return Err(TakeOverRefused::Owned {
+                node: stored.owner.clone(),
+                incarnation: stored.incarnation,
+            });
+        }
+        let record = RoomRecord {
+            key: stored.key.clone(),
+            owner: claim.claimant.node,
+            incarnation: claim.claimant.incarnation,
+            epoch: stored
+                .epoch
+                .saturating_add(1)
+                .max(claim.now_ms)
+                .max(claim.highest_seen_epoch.saturating_add(1)),
+            nonce: claim.nonce,
+            controls: stored.controls.clone(),
+        };
+        changes.room(&record)?;
+        room.record = record.clone();
+        Ok(record)
+    }
+
+    pub fn write_room(
+        &mut self,
+        key: &RoomKey,
+        fence: &Fence,
+        controls: &Controls,
+        done: Option<Done>,
+        changes: &mut Changes,
+    ) -> Result<(), WriteRefused> {
+        let room = self.room_mut(key).ok_or(WriteRefused::Gone)?;
+        room.admits(fence, controls.rev)?;
+        let record = RoomRecord {
+            epoch: fence.epoch,
+            nonce: fence.nonce,
+            controls: controls.clone(),
+            ..room.record.clone()
+        };
+        changes.room(&record)?;
+        if let Some(done) = done {
+            room.keep(done, changes)?;
+        }
+        room.record = record;
+        Ok(())
+    }
+
+    pub fn recent_done(&self, key: &RoomKey) -> Vec<Done> {
+        self.tenants
+            .get(&key.tenant)
+            .and_then(|rooms| rooms.get(&key.code))
+            .map(|room| room.done.iter().map(|(_, done)| done.clone()).collect())
+            .unwrap_or_default()
+    }
+
+    pub fn close_room(
+        &mut self,
+        key: &RoomKey,
+        fence: &Fence,
+        changes: &mut Changes,
+    ) -> Result<(), WriteRefused> {
+        let room = self.room_mut(key).ok_or(WriteRefused::Gone)?;
+        room.admits(fence, room.record.controls.rev)?;
+        changes.remove_room(key)?;
+        for (number, _) in &room.done {
+            changes.remove_done(key, *number)?;
+        }
+        if let Some(rooms) = self.tenants.get_mut(&key.tenant) {
+            rooms.remove(&key.code);
+            if rooms.is_empty() {
+                self.tenants.remove(&key.tenant);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn list_rooms(
+        &self,
+        tenant: &str,
+        cursor: Option<&RoomCursor>,
+        limit: usize,
+    ) -> (Vec<RoomRecord>, Option<RoomCursor>) {
+        let Some(rooms) = self.tenants.get(tenant) else {
+            return (Vec::new(), None);
+        };
+        let from = cursor.map_or(Bound::Unbounded, |cursor| Bound::Excluded(cursor.code()));
+        let mut rest = rooms.range((from, Bound::Unbounded));
+        let page: Vec<_> = rest
+            .by_ref()
+            // A page of nothing would never come to the list's end.
+            .take(limit.max(1))
+            .map(|(_, room)| room.record.clone())
+            .collect();
+        let next = match (rest.next(), page.last()) {
+            (Some(_), Some(last)) => Some(RoomCursor::after(last.key.code.clone())),
+            _ => None,
+        };
+        (page, next)
+    }
+
+    pub fn all_rooms(&self) -> Vec<RoomRecord> {
+        self.tenants
+            .values()
+            .flat_map(BTreeMap::values)
+            .map(|room| room.record.clone())
+            .collect()
+    }
+
+    /// Sees to it that every later incarnation is above `incarnation`.
+    pub fn never_below(&mut self, incarnation: u64) {
+        self.last_incarnation = self.last_incarnation.max(incarnation);
+    }
+
+    pub fn last_incarnation(&self) -> u64 {
+        self.last_incarnation
+    }
+
+    pub fn open_session(
+        &mut self,
+        node: &str,
+        info: &SessionInfo,
+        changes: &mut Changes,
+    ) -> Result<u64, StoreError> {
+        let incarnation = self.last_incarnation + 1;
+        changes.incarnation(incarnation)?;
+        self.last_incarnation = incarnation;
+        self.sessions.insert(
+            node.to_owned(),
+            SessionRecord {
+                node: node.to_owned(),
+                incarnation,
+                renewals: 0,
+                info: info.clone(),
+            },
+        );
+        Ok(incarnation)
+    }
+
+    pub fn renew_session(&mut self, node: &str, incarnation: u64, info: &SessionInfo) -> bool {
+        match self.sessions.get_mut(node) {
+            Some(session) if session.incarnation == incarnation => {
+                session.renewals += 1;
+                session.info.clone_from(info);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends this session; with `renewals`, only while it stands at that many.
+    pub fn end_session(&mut self, node: &str, incarnation: u64, renewals: Option<u64>) -> bool {
+        let matches = self.sessions.get(node).is_some_and(|session| {
+            session.incarnation == incarnation
+                && renewals.is_none_or(|renewals| session.renewals == renewals)
+        });
+        matches && self.sessions.remove(node).is_some()
+    }
+
+    pub fn sessions(&self) -> Vec<SessionRecord> {
+        self.sessions.values().cloned().collect()
+    }
+
+    pub fn add_reflection(
+        &mut self,
+        id: String,
+        reflection: NewReflection,
+        changes: &mut Changes,
+    ) -> Result<String, ReflectionRefused> {
+        if self.reflections.get(&reflection.room).map_or(0, Vec::len) >= REFLECTIONS_PER_CODE {
+            return Err(ReflectionRefused::TooMany {
+                max: REFLECTIONS_PER_CODE,
+            });
+        }
+        let stored = StoredReflection {
+            id: id.clone(),
+            reflection,
+        };
+        changes.reflection(&stored)?;
+        self.insert_reflection(stored);
+        Ok(id)
+    }
+
+    pub fn insert_reflection(&mut self, stored: StoredReflection) {
+        self.reflections
+            .entry(stored.reflection.room.clone())
+            .or_default()
+            .push(stored);
+    }
+
+    pub fn reflections(&self, key: &RoomKey) -> Vec<StoredReflection> {
+        let mut found = self.reflections.get(key).cloned().unwrap_or_default();
+        found.sort_by(|a, b| {
+            (a.reflection.created_at_us, &a.id).cmp(&(b.reflection.created_at_us, &b.id))
+        });
+        found
+    }
+}
+
+impl Room {
+    /// The fence around a record: only its owner's incarnation writes it, and never from an earlier reign or change.
+    fn admits(&self, fence: &Fence, rev: u64) -> Result<(), WriteRefused> {
+        let stored = self.record.fence();
+        let stored_rev = self.record.controls.rev;
+        let owned = fence.incarnation == stored.incarnation;
+        if owned && (fence.epoch, fence.nonce, rev) >= (stored.epoch, stored.nonce, stored_rev) {
+            Ok(())
+        } else {
+            Err(WriteRefused::Fenced {
+                stored,
+                rev: stored_rev,
+            })
+        }
+    }
+
+    /// Keeps an answer in place of an earlier one to the same request, or else of the oldest when there are too many.
+    fn keep(&mut self, done: Done, changes: &mut Changes) -> Result<(), StoreError> {
+        let same = self.done.iter().position(|(_, kept)| {
+            (kept.connection, &kept.request) == (done.connection, &done.request)
+        });
+        let oldest = (self.done.len() >= DONE_PER_ROOM).then_some(0);
+        let evicted = same.or(oldest);
+        if let Some((number, _)) = evicted.and_then(|index| self.done.get(index)) {
+            changes.remove_done(&self.record.key, *number)?;
+        }
+        changes.done(&self.record.key, self.next_done, &done)?;
+        if let Some(index) = evicted {
+            self.done.remove(index);
+        }
+        self.done.push_back((self.next_done, done));
+        self.next_done += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! What must outlive a node: room records, node sessions, reflections.
+//!
+//! Acknowledged means stored: a write has answered `Ok` only once a crash of the process can no longer lose it.
+//! Every operation is one step that nothing interrupts, and compares only what it is given with what is stored,
+//! so that a store on Redis can carry each out as one script.
+
+mod embedded;
+mod records;
+mod refused;
+
+use async_trait::async_trait;
+
+use crate::room::{Controls, RoomKey};
+
+pub use embedded::{EmbeddedStore, JournalFigures, OpenError};
+pub use records::{
+    BadCursor, DONE_PER_ROOM, Done, Fence, NewReflection, Owner, REFLECTIONS_PER_CODE, RoomCursor,
+    RoomRecord, SessionInfo, SessionRecord, StoredReflection, TakeOver,
+};
+pub use refused::{CreateRefused, ReflectionRefused, StoreError, TakeOverRefused, WriteRefused};
+
+/// Room records and node sessions.
+///
+/// Whatever fails with [`StoreError`] may nevertheless have happened (the answer was lost, not the write).
+/// Writes carry whole values, so that they can be repeated.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Stores a new room, unless its code is taken or its tenant already has `max_rooms` rooms; both in one step.
+    async fn create_room(&self, record: RoomRecord, max_rooms: usize) -> Result<(), CreateRefused>;
+
+    /// How many rooms of a tenant live.
+    async fn live_rooms(&self, tenant: &str) -> Result<usize, StoreError>;
+
+    /// The record of a room, or none when no room with this code lives.
+    async fn load_room(&self, key: &RoomKey) -> Result<Option<RoomRecord>, StoreError>;
+
+    /// Gives a room to a new owner if it still belongs to `claim.expected`, and answers the record of the new reign:
+    /// its epoch is `max(stored + 1, now in ms, highest seen + 1)`, its controls are those last stored.
+    async fn take_over(
+        &self,
+        key: &RoomKey,
+        claim: TakeOver,
+    ) -> Result<RoomRecord, TakeOverRefused>;
+
+    /// Stores a room's controls, and among the room's recent answers the one that this change is acknowledged with.
+    ///
+    /// Refused unless `fence` names the incarnation that owns the room and (epoch, nonce, rev) is at least the stored one.
+    /// A higher epoch is stored with the controls: so an owner re-asserts itself.
+    async fn write_room(
+        &self,
+        key: &RoomKey,
+        fence: &Fence,
+        controls: &Controls,
+        done: Option<Done>,
+    ) -> Result<(), WriteRefused>;
+
+    /// The last [`DONE_PER_ROOM`] answers of a room, oldest first, for a conductor that takes over.
+    async fn recent_done(&self, key: &RoomKey) -> Result<Vec<Done>, StoreError>;
+
+    /// Ends a room; its code may be handed out again. Fenced like [`Store::write_room`].
+    async fn close_room(&self, key: &RoomKey, fence: &Fence) -> Result<(), WriteRefused>;
+
+    /// At most `limit` rooms of a tenant, in order of their codes, after `cursor`; and the cursor of the next page, if there is one.
+    /// Every room that lives from the first page to the last is listed exactly once.
+    async fn list_rooms(
+        &self,
+        tenant: &str,
+        cursor: Option<&RoomCursor>,
+        limit: usize,
+    ) -> Result<(Vec<RoomRecord>, Option<RoomCursor>), StoreError>;
+
+    /// Every room of every tenant, in no order: for a node's start and for the search for rooms without a conductor.
+    async fn all_rooms(&self) -> Result<Vec<RoomRecord>, StoreError>;
+
+    /// Opens a session for `node`, in place of whichever it had, and answers its incarnation:
+    /// a number that no session of any node ever has twice, also across restarts of the store.
+    async fn open_session(&self, node: &str, info: &SessionInfo) -> Result<u64, StoreError>;
+
+    /// Renews exactly this session and counts the renewal. False: it is gone, and its incarnation with it.
+    async fn renew_session(
+        &self,
+        node: &str,
+        incarnation: u64,
+        info: &SessionInfo,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends the node's own session. False: it was gone already.
+    async fn close_session(&self, node: &str, incarnation: u64) -> Result<bool, StoreError>;
+
+    /// Ends another node's session that was seen to stand still at `renewals`. False: it has moved since, and lives.
+    async fn end_session(
+        &self,
+        node: &str,
+        incarnation: u64,
+        renewals: u64,
+    ) -> Result<bool, StoreError>;
+
+    /// All sessions, in no order.
+    async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;
+
+    /// Why the store takes no more writes, or none while it does: for readiness.
+    fn failure(&self) -> Option<StoreError>;
+}
+
+/// What students wrote about a lesson. Apart from [`Store`], because it belongs with the participation data.
+#[async_trait]
+pub trait ReflectionStore: Send + Sync {
+    /// Stores a reflection and answers its id, which no other reflection has.
+    async fn add_reflection(&self, reflection: NewReflection) -> Result<String, ReflectionRefused>;
+
+    /// The reflections under a room's code, oldest first.
+    /// A code may have served several rooms: tell them apart by `created_at_us`.
+    async fn reflections(&self, key: &RoomKey) -> Result<Vec<StoredReflection>, StoreError>;
+}

@@ -1,0 +1,142 @@
+//! Every metric's name, in one place. Names follow Prometheus' conventions: base units, `_total` for counters.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::Histogram,
+    },
+    registry::Registry,
+};
+
+/// A label set of one label. The values come from lists in this program, never from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Kind {
+    pub kind: &'static str,
+}
+
+type Kinds = Family<Kind, Counter>;
+
+/// The handles of this node's metrics.
+pub struct Metrics {
+    registry: Registry,
+    /// Open sockets, by transport.
+    pub connections: Family<Kind, Gauge>,
+    /// Sockets opened, by transport.
+    pub connections_opened: Kinds,
+    /// Sockets that the server closed, by cause.
+    pub connections_closed: Kinds,
+    /// Refused before they were sockets, by cause.
+    pub handshakes_refused: Kinds,
+    /// Joins by their outcome.
+    pub joins: Kinds,
+    /// Client events by name; a name that is not of the contract counts as `unknown`.
+    pub events: Kinds,
+    /// Error replies to client events, by event.
+    pub event_errors: Kinds,
+    /// Frames put into sockets' queues by fan-out, by class.
+    pub fan_out: Kinds,
+    /// How long after its due time a beat was handed to the sockets' queues.
+    pub beat_lateness_seconds: Histogram,
+    /// Beats that were not sent because they were overdue.
+    pub beats_skipped: Counter,
+    /// Frames dropped from sockets' queues, by cause.
+    pub queue_drops: Kinds,
+    /// Rooms that this node conducts.
+    pub rooms: Gauge,
+    /// Rooms with members on this node.
+    pub rooms_attended: Gauge,
+    /// Rooms that play on from their last plan on this node.
+    pub rooms_in_holdover: Gauge,
+    /// Messages on the relay, by direction, gap or drop.
+    pub relay_messages: Kinds,
+    /// Controls and record writes, by outcome.
+    pub store_writes: Kinds,
+    /// Failures caught at a task's edge, by part.
+    pub panics: Kinds,
+    /// Allocated nowhere else: how many plans the conductors have published.
+    pub plans_published: Counter,
+    /// HTTP requests by status class.
+    pub http_requests: Kinds,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("downbeat"),
+            connections: Family::default(),
+            connections_opened: Kinds::default(),
+            connections_closed: Kinds::default(),
+            handshakes_refused: Kinds::default(),
+            joins: Kinds::default(),
+            events: Kinds::default(),
+            event_errors: Kinds::default(),
+            fan_out: Kinds::default(),
+            beat_lateness_seconds: Histogram::new([
+                0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0,
+            ]),
+            beats_skipped: Counter::default(),
+            queue_drops: Kinds::default(),
+            rooms: Gauge::default(),
+            rooms_attended: Gauge::default(),
+            rooms_in_holdover: Gauge::default(),
+            relay_messages: Kinds::default(),
+            store_writes: Kinds::default(),
+            panics: Kinds::default(),
+            plans_published: Counter::<u64, AtomicU64>::default(),
+            http_requests: Kinds::default(),
+        };
+        metrics.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let r = &mut self.registry;
+        r.register("connections", "Open sockets by transport", self.connections.clone());
+        r.register("connections_opened", "Sockets opened by transport", self.connections_opened.clone());
+        r.register("connections_closed", "Sockets the server closed, by cause", self.connections_closed.clone());
+        r.register("handshakes_refused", "Sockets refused, by cause", self.handshakes_refused.clone());
+        r.register("joins", "Joins by outcome", self.joins.clone());
+        r.register("events", "Client events by name", self.events.clone());
+        r.register("event_errors", "Error replies by event", self.event_errors.clone());
+        r.register("fan_out_frames", "Frames queued to sockets by class", self.fan_out.clone());
+        r.register(
+            "beat_lateness_seconds",
+            "Time from a beat's due time to the sockets' queues",
+            self.beat_lateness_seconds.clone(),
+        );
+        r.register("beats_skipped", "Overdue beats not sent", self.beats_skipped.clone());
+        r.register("queue_drops", "Frames dropped from sockets' queues by cause", self.queue_drops.clone());
+        r.register("rooms", "Rooms conducted by this node", self.rooms.clone());
+        r.register("rooms_attended", "Rooms with members on this node", self.rooms_attended.clone());
+        r.register("rooms_in_holdover", "Rooms playing on from their last plan", self.rooms_in_holdover.clone());
+        r.register("relay_messages", "Relay messages by what became of them", self.relay_messages.clone());
+        r.register("store_writes", "Writes of room records by outcome", self.store_writes.clone());
+        r.register("panics", "Failures caught at a task's edge, by part", self.panics.clone());
+        r.register("plans_published", "Beat plans published by conductors", self.plans_published.clone());
+        r.register("http_requests", "HTTP requests by status class", self.http_requests.clone());
+        self
+    }
+
+    /// The exposition text that Prometheus scrapes.
+    pub fn exposition(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// Counts one of `kind`.
+pub fn count(family: &Kinds, kind: &'static str) {
+    family.get_or_create(&Kind { kind }).inc();
+}

@@ -1,0 +1,127 @@
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use downbeat::{
+    room::{Controls, RoomKey},
+    store::{
+        Done, EmbeddedStore, NewReflection, OpenError, Owner, ReflectionStore, RoomRecord, Store,
+        TakeOver,
+    },
+};
+use serde_json::json;
+
+/// What a rule may ask of a store.
+pub trait WholeStore: Store + ReflectionStore {}
+impl<S: Store + ReflectionStore> WholeStore for S {}
+
+pub fn key(tenant: &str, code: &str) -> RoomKey {
+    RoomKey {
+        tenant: tenant.into(),
+        code: code.parse().expect("the test's code is well formed"),
+    }
+}
+
+pub fn controls(rev: u64) -> Controls {
+    serde_json::from_value(json!({
+        "teacher_id": "ms-lee",
+        "settings": {"autostart": true, "max_students": 60, "locked": false, "name": "Brass"},
+        "rev": rev, "run": 3, "bpm": 96, "playing": true,
+        "timeline": {
+            "segments": [{"t0_us": 1_000_000, "beat0_ub": 0, "milli_bpm": 96_000, "ramp": null}],
+            "stop_at_ub": null,
+        },
+        "meter": {"beats_per_bar": 7, "groups": [2, 2, 3], "bar0_ub": 0},
+        "muted": ["bob"], "all_muted": false, "exempt": [],
+        "assignments": {"1": ["ada"], "12": ["bob", "eve"]},
+        "roles": {"ada": "soloist", "eve": "section:horns"},
+        "admitted": [], "removed": ["mallory"],
+        "created_at_us": 5, "last_active_at_us": 6, "closed": false,
+    }))
+    .expect("these are controls")
+}
+
+pub fn record(tenant: &str, code: &str) -> RoomRecord {
+    RoomRecord {
+        key: key(tenant, code),
+        owner: "a".into(),
+        incarnation: 7,
+        epoch: 1_000,
+        nonce: 50,
+        controls: controls(10),
+    }
+}
+
+pub fn done(connection: u64, request: &str) -> Done {
+    Done {
+        connection,
+        request: request.into(),
+        reply: json!({"status": "ok", "response": {"n": connection}}),
+    }
+}
+
+pub fn owner(node: &str, incarnation: u64) -> Owner {
+    Owner {
+        node: node.into(),
+        incarnation,
+    }
+}
+
+pub fn claim(expected: Owner, claimant: Owner) -> TakeOver {
+    TakeOver {
+        expected,
+        claimant,
+        nonce: 99,
+        highest_seen_epoch: 0,
+        now_ms: 0,
+    }
+}
+
+pub fn reflection(code: &str, created_at_us: i64, text: &str) -> NewReflection {
+    NewReflection {
+        room: key("acme", code),
+        student_id: "ada".into(),
+        text: text.into(),
+        reflection_type: "exit_ticket".into(),
+        competency: Some("self_awareness".into()),
+        mood: Some(4),
+        metadata: json!({"instrument": "horn"}),
+        created_at_us,
+    }
+}
+
+/// A path for a data file, in a directory that goes with it.
+pub struct TempFile(PathBuf);
+
+impl TempFile {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "downbeat-store-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        Self(std::env::temp_dir().join(name))
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.0.join("rooms.redb")
+    }
+
+    pub fn open(&self) -> EmbeddedStore {
+        EmbeddedStore::open(self.path()).expect("the file opens")
+    }
+
+    pub fn refuses(&self) -> OpenError {
+        EmbeddedStore::open(self.path())
+            .map(drop)
+            .expect_err("the file is not opened")
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
