@@ -14,7 +14,8 @@ const CALLS: u32 = 50_000;
 
 const TOPIC: &str = "music_room:MUSIC-1234";
 const NOTE: &str = r#"["1","7","music_room:MUSIC-1234","play_note",{"midi":60,"velocity":100}]"#;
-const NOTE_V1: &str = r#"{"topic":"music_room:MUSIC-1234","event":"play_note","payload":{"midi":60,"velocity":100},"ref":"7"}"#;
+const NOTE_V1: &str =
+    r#"{"topic":"music_room:MUSIC-1234","event":"play_note","payload":{"midi":60,"velocity":100},"ref":"7"}"#;
 const STUDENT_NOTE: &str =
     r#"{"midi":60,"velocity":100,"student_id":"ada","timestamp":1700000000000,"beat":12.345678}"#;
 const START_US: i64 = 1_700_000_000_000_000;
@@ -33,9 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn decoding() {
-    print("read a play_note frame, V2", || {
-        payload_bytes(Vsn::V2, black_box(NOTE))
-    });
+    print("read a play_note frame, V2", || payload_bytes(Vsn::V2, black_box(NOTE)));
     print("read a play_note frame, V1", || {
         payload_bytes(Vsn::V1, black_box(NOTE_V1))
     });
@@ -46,13 +45,10 @@ fn decoding() {
         let InboundPayload::Json(json) = frame.payload else {
             return 0;
         };
-        serde_json::from_str::<serde_json::Value>(json.get()).map_or(0, |value| {
-            value["midi"].as_u64().unwrap_or_default() as usize
-        })
+        serde_json::from_str::<serde_json::Value>(json.get())
+            .map_or(0, |value| value["midi"].as_u64().unwrap_or_default() as usize)
     });
-    print("refuse half a frame", || {
-        payload_bytes(Vsn::V2, black_box(&NOTE[..40]))
-    });
+    print("refuse half a frame", || payload_bytes(Vsn::V2, black_box(&NOTE[..40])));
 }
 
 fn payload_bytes(vsn: Vsn, text: &str) -> usize {
@@ -65,13 +61,7 @@ fn encoding() {
         ("write a student_note, V1", Vsn::V1),
     ] {
         print(name, || {
-            encode_broadcast(
-                vsn,
-                black_box(TOPIC),
-                "student_note",
-                black_box(STUDENT_NOTE),
-            )
-            .len()
+            encode_broadcast(vsn, black_box(TOPIC), "student_note", black_box(STUDENT_NOTE)).len()
         });
     }
 }

@@ -5,6 +5,7 @@
 //! `relay`, `store`, `auth`, `protocol`, `room`, `tempo`, and at the bottom `time` and `telemetry`.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod auth;
 pub mod channels;

@@ -69,17 +69,13 @@ impl RsaKey {
 
     fn sign(&self, how: &'static signature::RsaSignatureEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.0.public_modulus_len()];
-        self.0
-            .sign(how, &SystemRandom::new(), message, &mut signature)
-            .unwrap();
+        self.0.sign(how, &SystemRandom::new(), message, &mut signature).unwrap();
         signature
     }
 }
 
 fn merge(mut jwk: Value, extra: &Value) -> Value {
-    jwk.as_object_mut()
-        .unwrap()
-        .extend(extra.as_object().unwrap().clone());
+    jwk.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     jwk
 }
 
@@ -120,22 +116,14 @@ async fn every_public_key_algorithm_proves_its_tokens() {
         ("PS512", &signature::RSA_PSS_SHA512),
     ];
     let mut tokens: Vec<String> = rsa_ways
-        .map(|(alg, how)| {
-            token(&json!({"alg": alg, "kid": "rsa"}), &good(), |m| {
-                rsa.sign(how, m)
-            })
-        })
+        .map(|(alg, how)| token(&json!({"alg": alg, "kid": "rsa"}), &good(), |m| rsa.sign(how, m)))
         .into();
-    tokens.push(token(
-        &json!({"alg": "ES256", "kid": "P-256"}),
-        &good(),
-        |m| p256.sign(&random, m).unwrap().as_ref().to_vec(),
-    ));
-    tokens.push(token(
-        &json!({"alg": "ES384", "kid": "P-384"}),
-        &good(),
-        |m| p384.sign(&random, m).unwrap().as_ref().to_vec(),
-    ));
+    tokens.push(token(&json!({"alg": "ES256", "kid": "P-256"}), &good(), |m| {
+        p256.sign(&random, m).unwrap().as_ref().to_vec()
+    }));
+    tokens.push(token(&json!({"alg": "ES384", "kid": "P-384"}), &good(), |m| {
+        p384.sign(&random, m).unwrap().as_ref().to_vec()
+    }));
     tokens.push(token(&json!({"alg": "EdDSA", "kid": "ed"}), &good(), |m| {
         ed.sign(m).as_ref().to_vec()
     }));
@@ -169,10 +157,7 @@ async fn a_public_key_is_never_a_shared_secret() {
                 .to_vec()
         });
         let error = verify(&forged, &tenant, NOW_S).await.unwrap_err();
-        assert!(
-            matches!(error, AuthError::AlgorithmRefused { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, AuthError::AlgorithmRefused { .. }), "{error}");
     }
     let pss = token(&json!({"alg": "PS256", "kid": "rsa"}), &good(), |m| {
         rsa.sign(&signature::RSA_PSS_SHA256, m)
@@ -248,10 +233,7 @@ async fn an_unknown_kid_fetches_the_key_set_again_but_not_more_than_every_thirty
     let (old, new) = (ed_token(&old, "old"), ed_token(&new, "new"));
 
     let down = verify(&old, &tenant, NOW_S).await;
-    assert!(
-        matches!(down, Err(AuthError::KeysUnavailable { .. })),
-        "{down:?}"
-    );
+    assert!(matches!(down, Err(AuthError::KeysUnavailable { .. })), "{down:?}");
     server.serve(std::slice::from_ref(&old_jwk));
     assert!(verify(&old, &tenant, NOW_S + 5).await.is_ok());
     assert!(verify(&old, &tenant, NOW_S + 6).await.is_ok());
@@ -321,9 +303,5 @@ async fn a_key_set_file_that_changed_is_read_again() {
     std::fs::remove_file(&path).unwrap();
     let withdrawn = verify(&ed_token(&old, "old"), &tenant, NOW_S + 60).await;
     assert!(matches!(withdrawn, Err(AuthError::KeyUnknown { .. })));
-    assert!(
-        verify(&ed_token(&new, "new"), &tenant, NOW_S + 61)
-            .await
-            .is_ok()
-    );
+    assert!(verify(&ed_token(&new, "new"), &tenant, NOW_S + 61).await.is_ok());
 }

@@ -5,10 +5,7 @@ mod histogram;
 #[path = "../benches/load/stats.rs"]
 mod stats;
 #[path = "../benches/load/wire.rs"]
-#[expect(
-    dead_code,
-    reason = "the opcodes are for the client, which needs sockets"
-)]
+#[expect(dead_code, reason = "the opcodes are for the client, which needs sockets")]
 mod wire;
 
 use histogram::Histogram;
@@ -38,8 +35,7 @@ fn a_clients_frame_is_what_a_websocket_library_reads() {
         let text = "n".repeat(size);
         let mut bytes = Vec::new();
         wire::push_client_frame(&mut bytes, wire::TEXT, text.as_bytes());
-        let mut socket =
-            WebSocket::from_raw_socket(std::io::Cursor::new(bytes), Role::Server, None);
+        let mut socket = WebSocket::from_raw_socket(std::io::Cursor::new(bytes), Role::Server, None);
         let message = socket.read().expect("a whole frame");
         assert_eq!(message.to_text().ok(), Some(text.as_str()));
     }
@@ -53,10 +49,7 @@ fn the_event_and_payload_of_pushes_and_replies_are_found() {
     assert_eq!(wire::number_after(payload, br#""at":"#), Some(12.5));
     assert_eq!(wire::integer_after(payload, br#""beat":"#), Some(7));
     let reply = br#"["1","12","t","phx_reply",{"status":"ok","response":{}}]"#;
-    assert_eq!(
-        wire::event_of(reply).map(|found| found.0),
-        Some(&b"phx_reply"[..])
-    );
+    assert_eq!(wire::event_of(reply).map(|found| found.0), Some(&b"phx_reply"[..]));
     assert_eq!(wire::event_of(b"[null"), None);
 }
 

@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use downbeat::{
-    auth::{
-        Grant, MintError, Tenant, TenantConfig, admit_guest, install_crypto, mint, peek_tenant,
-        verify,
-    },
+    auth::{Grant, MintError, Tenant, TenantConfig, admit_guest, install_crypto, mint, peek_tenant, verify},
     room::TokenRole,
 };
 
@@ -75,14 +72,7 @@ fn minting_refuses_what_no_verification_would_accept() {
         Err(MintError::NotPrintable { field: "sub" })
     );
     assert_eq!(
-        mint(
-            &acme(),
-            &Grant {
-                ttl_s: 0,
-                ..grant()
-            },
-            NOW_S
-        ),
+        mint(&acme(), &Grant { ttl_s: 0, ..grant() }, NOW_S),
         Err(MintError::NoTime)
     );
     let keyless = build(TenantConfig {
@@ -107,10 +97,7 @@ async fn a_guest_is_a_student_of_one_room_with_a_new_id() {
     let claims = verify(&guest.token, &tenant, NOW_S).await.unwrap();
     assert_eq!(claims.role, TokenRole::Student);
     assert_eq!(claims.room.as_deref(), Some("MUSIC-1234"));
-    assert_eq!(
-        (claims.sub, claims.name),
-        (Some(guest.sub.clone()), Some("Bob".into()))
-    );
+    assert_eq!((claims.sub, claims.name), (Some(guest.sub.clone()), Some("Bob".into())));
     assert!(guest.sub.starts_with("guest-") && guest.sub.len() == 14);
     let closed = admit_guest(&acme(), "MUSIC-1234", "Bob", NOW_S);
     assert!(matches!(closed, Err(MintError::GuestsOff { .. })));

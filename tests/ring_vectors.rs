@@ -54,16 +54,11 @@ fn eight_nodes_are_balanced_to_within_fifteen_hundredths() {
     let mut rooms: BTreeMap<&str, u32> = BTreeMap::new();
     let keys: Vec<_> = (0..80_000).map(|n| room("acme", n)).collect();
     for key in &keys {
-        *rooms
-            .entry(ring.owner(key).expect("there are nodes"))
-            .or_default() += 1;
+        *rooms.entry(ring.owner(key).expect("there are nodes")).or_default() += 1;
     }
     let most = *rooms.values().max().expect("there are nodes");
     let least = *rooms.values().min().expect("there are nodes");
-    assert!(
-        rooms.len() == 8 && most <= 11_500 && least >= 8_500,
-        "{rooms:?}"
-    );
+    assert!(rooms.len() == 8 && most <= 11_500 && least >= 8_500, "{rooms:?}");
 }
 
 #[test]

@@ -146,10 +146,7 @@ fn a_reset_makes_the_next_beat_the_first_of_a_new_run_without_moving_it() {
     let applied = later(&mut room, "reset_clock", json!({}));
     assert_eq!(names(&applied), ["clock_started"]);
     let at = (START + 11 * BEAT_US) as f64 / 1e3;
-    assert_eq!(
-        applied.events[0].payload,
-        json!({ "run": 2, "at": at, "beat": 0.0 })
-    );
+    assert_eq!(applied.events[0].payload, json!({ "run": 2, "at": at, "beat": 0.0 }));
     assert_eq!(time_of(&room, 0), START + 11 * BEAT_US);
     assert_eq!(time_of(&room, -1), START + 10 * BEAT_US);
     assert_eq!(room.controls.meter.position(0).bar, 1);
@@ -183,10 +180,7 @@ fn a_new_meter_begins_at_the_next_bar_line_and_bars_count_on() {
         let place = room.controls.meter.position(beat);
         (place.bar, place.pulse)
     };
-    assert_eq!(
-        [11, 12, 18, 19].map(place),
-        [(3, 7), (4, 1), (4, 7), (5, 1)]
-    );
+    assert_eq!([11, 12, 18, 19].map(place), [(3, 7), (4, 1), (4, 7), (5, 1)]);
     let same = json!({ "beats_per_bar": 7, "groups": [2, 2, 3] });
     assert!(!later(&mut room, "set_meter", same).controls_changed);
 }

@@ -65,10 +65,7 @@ fn a_full_room_refuses_students_but_no_teacher_and_no_second_connection() {
     };
     room.apply(&teacher(), &Control::ChangeSettings(change), NOW, LEAD)
         .expect("a teacher may");
-    assert_eq!(
-        try_join(&mut room, "eve", STUDENT, 9),
-        Err(Refusal::RoomFull)
-    );
+    assert_eq!(try_join(&mut room, "eve", STUDENT, 9), Err(Refusal::RoomFull));
     assert_eq!(try_join(&mut room, "ada", STUDENT, 9), Ok(()));
     assert_eq!(try_join(&mut room, "mr-lee", TEACHER, 10), Ok(()));
 }
@@ -76,15 +73,9 @@ fn a_full_room_refuses_students_but_no_teacher_and_no_second_connection() {
 #[test]
 fn a_locked_room_lets_back_in_who_was_there() {
     let mut room = class();
-    assert_eq!(
-        names(&ask(&mut room, "lock_room", json!({}))),
-        ["room_locked"]
-    );
+    assert_eq!(names(&ask(&mut room, "lock_room", json!({}))), ["room_locked"]);
     room.depart(2, NOW);
-    assert_eq!(
-        try_join(&mut room, "eve", STUDENT, 9),
-        Err(Refusal::RoomLocked)
-    );
+    assert_eq!(try_join(&mut room, "eve", STUDENT, 9), Err(Refusal::RoomLocked));
     assert_eq!(try_join(&mut room, "ada", STUDENT, 10), Ok(()));
     assert_eq!(try_join(&mut room, "mr-lee", TEACHER, 11), Ok(()));
     let mut restarted = Room::restored(room.key.clone(), room.controls.clone(), NOW);
@@ -97,31 +88,18 @@ fn a_locked_room_lets_back_in_who_was_there() {
 fn a_removed_student_is_told_shut_out_and_forgotten() {
     let mut room = class();
     join(&mut room, "ada", STUDENT, 20);
-    ask(
-        &mut room,
-        "assign_beat",
-        json!({ "student_id": "ada", "beat": 3 }),
-    );
+    ask(&mut room, "assign_beat", json!({ "student_id": "ada", "beat": 3 }));
     let applied = ask(&mut room, "remove_student", json!({ "student_id": "ada" }));
-    assert_eq!(
-        names(&applied),
-        ["student_removed", "beat_assignment_updated"]
-    );
+    assert_eq!(names(&applied), ["student_removed", "beat_assignment_updated"]);
     let ejected = &applied.ejected[0];
-    assert_eq!(
-        ejected.connections.iter().copied().collect::<Vec<_>>(),
-        [2, 20]
-    );
+    assert_eq!(ejected.connections.iter().copied().collect::<Vec<_>>(), [2, 20]);
     assert_eq!(
         ejected.last_event.as_ref().map(|event| event.event),
         Some("removed_from_room")
     );
     assert_eq!(applied.member_changes.len(), 2);
     assert!(room.controls.assignments.is_empty());
-    assert_eq!(
-        try_join(&mut room, "ada", STUDENT, 21),
-        Err(Refusal::RemovedFromRoom)
-    );
+    assert_eq!(try_join(&mut room, "ada", STUDENT, 21), Err(Refusal::RemovedFromRoom));
 }
 
 #[test]
@@ -132,10 +110,7 @@ fn closing_ends_every_connection_and_the_room_for_good() {
     assert_eq!(names(&applied), ["room_closed"]);
     assert_eq!(applied.ejected.len(), 3);
     assert!(room.members.is_empty());
-    assert_eq!(
-        try_join(&mut room, "ada", STUDENT, 9),
-        Err(Refusal::RoomNotFound)
-    );
+    assert_eq!(try_join(&mut room, "ada", STUDENT, 9), Err(Refusal::RoomNotFound));
     assert_eq!(
         refusal(&mut room, &teacher(), "mute_all", json!({})),
         Refusal::RoomNotFound

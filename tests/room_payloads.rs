@@ -10,9 +10,7 @@ fn complaint(event: &str, payload: &str) -> String {
 }
 
 fn read(event: &str, payload: &str) -> Control {
-    Control::parse(event, payload)
-        .expect("well formed")
-        .expect("a control")
+    Control::parse(event, payload).expect("well formed").expect("a control")
 }
 
 #[test]
@@ -20,11 +18,7 @@ fn a_bad_tempo_gets_the_sentences_of_the_contract() {
     for event in ["set_tempo", "ramp_tempo"] {
         for bpm in ["null", "\"120\"", "120.5", "true", "[120]", "{}", "-0.5"] {
             let payload = format!("{{\"bpm\":{bpm},\"beats\":4}}");
-            assert_eq!(
-                complaint(event, &payload),
-                "bpm must be an integer",
-                "{bpm}"
-            );
+            assert_eq!(complaint(event, &payload), "bpm must be an integer", "{bpm}");
         }
         for bpm in [
             "0",
@@ -37,28 +31,17 @@ fn a_bad_tempo_gets_the_sentences_of_the_contract() {
             "300.0",
         ] {
             let payload = format!("{{\"bpm\":{bpm},\"beats\":4}}");
-            assert_eq!(
-                complaint(event, &payload),
-                "BPM must be between 1 and 299",
-                "{bpm}"
-            );
+            assert_eq!(complaint(event, &payload), "BPM must be between 1 and 299", "{bpm}");
         }
         for payload in ["", "null", "[]", "\"bpm\"", "{}", "7"] {
-            assert_eq!(
-                complaint(event, payload),
-                "bpm must be an integer",
-                "{payload}"
-            );
+            assert_eq!(complaint(event, payload), "bpm must be an integer", "{payload}");
         }
     }
     assert_eq!(
         complaint("set_tempo", "{\"bpm\":1e400}"),
         "payload must be a JSON object"
     );
-    assert_eq!(
-        complaint("set_tempo", "{\"bpm\":NaN}"),
-        "payload must be a JSON object"
-    );
+    assert_eq!(complaint("set_tempo", "{\"bpm\":NaN}"), "payload must be a JSON object");
     assert_eq!(
         complaint("set_tempo", "{\"bpm\":90,\"at\":\"soon\"}"),
         "at must be now, beat or bar"
@@ -79,26 +62,18 @@ fn a_bad_tempo_gets_the_sentences_of_the_contract() {
 
 #[test]
 fn an_integer_may_be_written_with_a_point() {
-    let Control::SetTempo { bpm, at } =
-        read("set_tempo", "{\"bpm\":90.0,\"at\":null,\"more\":[1]}")
-    else {
+    let Control::SetTempo { bpm, at } = read("set_tempo", "{\"bpm\":90.0,\"at\":null,\"more\":[1]}") else {
         panic!("set_tempo");
     };
     assert_eq!((bpm.get(), at), (90, Quantise::Now));
-    assert_eq!(
-        Note::parse("{\"midi\":6.0e1}").map(|note| note.midi),
-        Ok(60)
-    );
+    assert_eq!(Note::parse("{\"midi\":6.0e1}").map(|note| note.midi), Ok(60));
 }
 
 #[test]
 fn a_bad_start_or_meter_is_named() {
     let count_in = "count_in must be an integer from 0 to 64";
     for wrong in ["-1", "65", "0.5", "\"4\"", "1e30"] {
-        assert_eq!(
-            complaint("start_clock", &format!("{{\"count_in\":{wrong}}}")),
-            count_in
-        );
+        assert_eq!(complaint("start_clock", &format!("{{\"count_in\":{wrong}}}")), count_in);
     }
     assert_eq!(
         complaint("start_clock", "{\"resume\":\"yes\"}"),
@@ -132,10 +107,7 @@ fn a_bad_start_or_meter_is_named() {
         "\"2+2+3\"",
     ] {
         assert_eq!(
-            complaint(
-                "set_meter",
-                &format!("{{\"beats_per_bar\":7,\"groups\":{wrong}}}")
-            ),
+            complaint("set_meter", &format!("{{\"beats_per_bar\":7,\"groups\":{wrong}}}")),
             "groups must be a list of positive integers that add up to beats_per_bar",
             "{wrong}"
         );
@@ -158,24 +130,11 @@ fn a_student_id_is_required_and_printable() {
         "assign_beat",
         "assign_role",
     ] {
-        for payload in [
-            "{}",
-            "{\"student_id\":null}",
-            "{\"student_id\":\"\"}",
-            "[\"ada\"]",
-        ] {
+        for payload in ["{}", "{\"student_id\":null}", "{\"student_id\":\"\"}", "[\"ada\"]"] {
             assert_eq!(complaint(event, payload), "student_id required");
         }
         let long = format!("\"{}\"", "a".repeat(65));
-        for wrong in [
-            "7",
-            "[]",
-            "\" \"",
-            "\"a\\u0000b\"",
-            "\"a\\u202eb\"",
-            "\"\\n\"",
-            &long,
-        ] {
+        for wrong in ["7", "[]", "\" \"", "\"a\\u0000b\"", "\"a\\u202eb\"", "\"\\n\"", &long] {
             assert_eq!(
                 complaint(event, &format!("{{\"student_id\":{wrong}}}")),
                 "student_id must be a string of 1 to 64 printable characters",
@@ -210,10 +169,7 @@ fn a_place_in_the_pattern_is_one_to_sixty_four() {
 fn a_role_is_one_that_a_room_knows() {
     for role in ["null", "\"teacher\"", "7", "\"section:\"", "\"\""] {
         assert_eq!(
-            complaint(
-                "assign_role",
-                &format!("{{\"student_id\":\"ada\",\"role\":{role}}}")
-            ),
+            complaint("assign_role", &format!("{{\"student_id\":\"ada\",\"role\":{role}}}")),
             "role must be co_teacher, soloist, listener, section:<name> or none"
         );
     }
@@ -221,18 +177,8 @@ fn a_role_is_one_that_a_room_knows() {
 
 #[test]
 fn an_event_that_is_no_control_is_left_to_others() {
-    for event in [
-        "play_note",
-        "get_room",
-        "",
-        "SET_TEMPO",
-        "change_settings",
-        "phx_join",
-    ] {
+    for event in ["play_note", "get_room", "", "SET_TEMPO", "change_settings", "phx_join"] {
         assert_eq!(Control::parse(event, "{broken"), Ok(None));
     }
-    assert_eq!(
-        complaint("mute_all", "{broken"),
-        "payload must be a JSON object"
-    );
+    assert_eq!(complaint("mute_all", "{broken"), "payload must be a JSON object");
 }

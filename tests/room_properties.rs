@@ -5,8 +5,8 @@ mod room_support;
 use std::collections::BTreeSet;
 
 use downbeat::room::{
-    Actor, Bpm, ChangeSettings, Control, Controls, Join, JoinParams, MemberChange, Note, Place,
-    Quantise, Refusal, Room, RoomRole, TokenRole,
+    Actor, Bpm, ChangeSettings, Control, Controls, Join, JoinParams, MemberChange, Note, Place, Quantise, Refusal,
+    Room, RoomRole, TokenRole,
 };
 use downbeat::tempo::Timeline;
 use proptest::{collection::vec, option, prelude::*};
@@ -51,8 +51,7 @@ fn control() -> impl Strategy<Value = Control> {
     prop_oneof![
         (bpm(), at).prop_map(|(bpm, at)| Control::SetTempo { bpm, at }),
         (bpm(), 1_u32..=1_024).prop_map(|(bpm, beats)| Control::RampTempo { bpm, beats }),
-        (0_u32..=64, any::<bool>())
-            .prop_map(|(count_in, resume)| Control::StartClock { count_in, resume }),
+        (0_u32..=64, any::<bool>()).prop_map(|(count_in, resume)| Control::StartClock { count_in, resume }),
         Just(Control::StopClock),
         Just(Control::ResetClock),
         (1_u32..=64).prop_map(|beats_per_bar| Control::SetMeter {
@@ -113,9 +112,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn is_everybodys(actor: &Actor, control: &Control) -> bool {
     match control {
         Control::RaiseHand | Control::LowerHand { student_id: None } => true,
-        Control::LowerHand {
-            student_id: Some(id),
-        } => *id == actor.student_id,
+        Control::LowerHand { student_id: Some(id) } => *id == actor.student_id,
         _ => false,
     }
 }
@@ -133,27 +130,14 @@ fn check_shape(room: &Room) -> Result<(), TestCaseError> {
     let mut seen = BTreeSet::new();
     for (id, member) in &room.members {
         prop_assert_eq!(id, &member.student_id);
-        prop_assert!(
-            !member.connections.is_empty(),
-            "a member without a connection"
-        );
+        prop_assert!(!member.connections.is_empty(), "a member without a connection");
         for connection in &member.connections {
             prop_assert!(seen.insert(*connection), "a connection of two members");
         }
     }
     prop_assert_eq!(room.empty_since_us.is_some(), room.members.is_empty());
-    prop_assert!(
-        room.controls
-            .assignments
-            .keys()
-            .all(|place| (1..=64).contains(place))
-    );
-    prop_assert!(
-        room.controls
-            .assignments
-            .values()
-            .all(|ids| !ids.is_empty())
-    );
+    prop_assert!(room.controls.assignments.keys().all(|place| (1..=64).contains(place)));
+    prop_assert!(room.controls.assignments.values().all(|ids| !ids.is_empty()));
     prop_assert!((1..=299).contains(&room.controls.bpm));
     prop_assert!(!room.controls.playing || room.controls.timeline.is_some());
     let stored = serde_json::to_string(&room.controls).expect("controls are plain data");
@@ -172,14 +156,9 @@ fn check_step(room: &mut Room, step: &Step, now_us: i64) -> Result<(), TestCaseE
         Step::Depart(connection) => Ok(room.depart(*connection, now_us)),
         Step::Ask(actor, control) => {
             let answer = room.apply(actor, control, now_us, LEAD);
-            let co_teacher = before.controls.roles.get(&actor.student_id)
-                == Some(&RoomRole::CoTeacher)
+            let co_teacher = before.controls.roles.get(&actor.student_id) == Some(&RoomRole::CoTeacher)
                 && *control != Control::CloseRoom;
-            if actor.role == STUDENT
-                && !co_teacher
-                && !is_everybodys(actor, control)
-                && !before.controls.closed
-            {
+            if actor.role == STUDENT && !co_teacher && !is_everybodys(actor, control) && !before.controls.closed {
                 prop_assert!(matches!(answer, Err(Refusal::Unauthorized)), "{:?}", answer);
             }
             answer
@@ -195,10 +174,7 @@ fn check_step(room: &mut Room, step: &Step, now_us: i64) -> Result<(), TestCaseE
     };
     let (old, new) = (&before.controls, &room.controls);
     prop_assert_eq!(new.rev, old.rev + u64::from(applied.controls_changed));
-    prop_assert!(
-        applied.controls_changed || new == old,
-        "a change that is not told"
-    );
+    prop_assert!(applied.controls_changed || new == old, "a change that is not told");
     prop_assert!(!applied.timeline_changed || applied.controls_changed);
     prop_assert!(new.run >= old.run && new.run <= old.run + 1);
     let time_moved = new.timeline != old.timeline || new.meter != old.meter;
@@ -232,11 +208,7 @@ fn on_their_way(timeline: &Timeline, now_us: i64) -> Vec<(i64, i64)> {
 }
 
 /// The changes that are told are exactly the connections that came and went.
-fn check_changes(
-    before: &Room,
-    after: &Room,
-    changes: &[MemberChange],
-) -> Result<(), TestCaseError> {
+fn check_changes(before: &Room, after: &Room, changes: &[MemberChange]) -> Result<(), TestCaseError> {
     let pairs = |room: &Room| -> BTreeSet<(String, u64)> {
         let of = |(id, member): (&String, &downbeat::room::Member)| {
             member
@@ -251,16 +223,12 @@ fn check_changes(
     for change in changes {
         match change {
             MemberChange::Joined {
-                student_id,
-                connection,
-                ..
+                student_id, connection, ..
             } => {
                 prop_assert!(told.insert((student_id.clone(), *connection)));
             }
             MemberChange::Left {
-                student_id,
-                connection,
-                ..
+                student_id, connection, ..
             } => {
                 prop_assert!(told.remove(&(student_id.clone(), *connection)));
             }

@@ -37,16 +37,7 @@ fn a_note_needs_midi_and_clamps_its_velocity() {
     ] {
         assert_eq!(note(payload), wrong("midi required"), "{payload}");
     }
-    for midi in [
-        "-1",
-        "128",
-        "60.5",
-        "\"60\"",
-        "true",
-        "[60]",
-        "1e30",
-        "{\"midi\":60}",
-    ] {
+    for midi in ["-1", "128", "60.5", "\"60\"", "true", "[60]", "1e30", "{\"midi\":60}"] {
         assert_eq!(
             note(&format!("{{\"midi\":{midi}}}")),
             wrong("midi must be an integer from 0 to 127"),
@@ -57,10 +48,7 @@ fn a_note_needs_midi_and_clamps_its_velocity() {
         note("{\"midi\":60,\"velocity\":\"loud\"}"),
         wrong("velocity must be a number from 0 to 127")
     );
-    assert_eq!(
-        note("{\"midi\":60,"),
-        wrong("payload must be a JSON object")
-    );
+    assert_eq!(note("{\"midi\":60,"), wrong("payload must be a JSON object"));
     assert_eq!(
         note("{\"midi\":60,\"midi\":61}"),
         Ok((61, 64)),
@@ -73,10 +61,7 @@ fn a_clock_probe_comes_back_as_it_was() {
     let probe = ClockSync::parse("{\"i\":7,\"t0\":1700000000000.125}").expect("well formed");
     assert_eq!(probe.i.to_string(), "7");
     assert_eq!(probe.t0.to_string(), "1700000000000.125");
-    assert_eq!(
-        ClockSync::parse("{\"t0\":1}").map_err(|bad| bad.field),
-        Err("i")
-    );
+    assert_eq!(ClockSync::parse("{\"t0\":1}").map_err(|bad| bad.field), Err("i"));
     assert_eq!(
         ClockSync::parse("{\"i\":1,\"t0\":\"1\"}").map_err(|bad| bad.field),
         Err("t0")
@@ -90,18 +75,14 @@ fn a_join_may_say_nothing_but_nothing_wrong() {
         JoinParams::parse("{\"name\":\"  \",\"role\":\"teacher\"}"),
         Ok(JoinParams::default())
     );
-    let params =
-        JoinParams::parse("{\"name\":\" Ada L. \",\"student_id\":\"ada\"}").expect("well formed");
+    let params = JoinParams::parse("{\"name\":\" Ada L. \",\"student_id\":\"ada\"}").expect("well formed");
     assert_eq!(
         (params.name.as_deref(), params.student_id.as_deref()),
         (Some("Ada L."), Some("ada"))
     );
     let long = format!("{{\"name\":\"{}\"}}", "x".repeat(65));
     for payload in [long.as_str(), "{\"name\":7}", "{\"name\":\"a\\u0007\"}"] {
-        assert_eq!(
-            JoinParams::parse(payload).map_err(|bad| bad.field),
-            Err("name")
-        );
+        assert_eq!(JoinParams::parse(payload).map_err(|bad| bad.field), Err("name"));
     }
 }
 
@@ -112,9 +93,8 @@ fn a_reflection_keeps_to_its_limits() {
             "{{\"reflection_text\":\"Fun\",\"reflection_type\":\"exit_ticket\"{more}}}"
         ))
     };
-    let reflection = with(
-        ",\"mood\":5,\"competency\":\"self_awareness\",\"metadata\":{\"a\":1},\"room_id\":\"MUSIC-1234\"",
-    );
+    let reflection =
+        with(",\"mood\":5,\"competency\":\"self_awareness\",\"metadata\":{\"a\":1},\"room_id\":\"MUSIC-1234\"");
     let reflection = reflection.expect("well formed");
     assert_eq!(reflection.mood, Some(5));
     assert_eq!(
@@ -132,16 +112,9 @@ fn a_reflection_keeps_to_its_limits() {
         (",\"student_id\":9", "student_id"),
         (",\"reflection_type\":\"diary\"", "reflection_type"),
     ] {
-        assert_eq!(
-            with(more).map_err(|bad| bad.field),
-            Err(field),
-            "{more:.40}"
-        );
+        assert_eq!(with(more).map_err(|bad| bad.field), Err(field), "{more:.40}");
     }
-    assert_eq!(
-        Reflection::parse("{}").map_err(|bad| bad.field),
-        Err("reflection_text")
-    );
+    assert_eq!(Reflection::parse("{}").map_err(|bad| bad.field), Err("reflection_text"));
     let text = |text: &str| {
         Reflection::parse(&format!(
             "{{\"reflection_type\":\"exit_ticket\",\"reflection_text\":\"{text}\"}}"
@@ -165,10 +138,7 @@ fn a_room_is_made_and_changed_within_its_limits() {
     ] {
         assert_eq!(CreateRoom::parse(body).map_err(|bad| bad.field), Err(field));
         if field != "beats_per_bar" {
-            assert_eq!(
-                ChangeSettings::parse(body).map_err(|bad| bad.field),
-                Err(field)
-            );
+            assert_eq!(ChangeSettings::parse(body).map_err(|bad| bad.field), Err(field));
         }
     }
 }

@@ -13,10 +13,7 @@ fn an_id_that_is_no_member_is_an_unknown_student_everywhere() {
         ("mute_student", json!({ "student_id": "eve" })),
         ("unmute_student", json!({ "student_id": "eve" })),
         ("assign_beat", json!({ "student_id": "eve", "beat": 1 })),
-        (
-            "assign_role",
-            json!({ "student_id": "eve", "role": "soloist" }),
-        ),
+        ("assign_role", json!({ "student_id": "eve", "role": "soloist" })),
         ("remove_student", json!({ "student_id": "eve" })),
     ] {
         assert_eq!(
@@ -43,17 +40,9 @@ fn a_co_teacher_conducts_but_neither_closes_the_room_nor_removes_a_teacher() {
     );
     ask_as(&mut room, &ada, "set_tempo", json!({ "bpm": 90 }));
     assert_eq!(room.controls.bpm, 90);
+    assert_eq!(refusal(&mut room, &ada, "close_room", json!({})), Refusal::Unauthorized);
     assert_eq!(
-        refusal(&mut room, &ada, "close_room", json!({})),
-        Refusal::Unauthorized
-    );
-    assert_eq!(
-        refusal(
-            &mut room,
-            &ada,
-            "remove_student",
-            json!({ "student_id": "ms-ray" })
-        ),
+        refusal(&mut room, &ada, "remove_student", json!({ "student_id": "ms-ray" })),
         Refusal::Unauthorized
     );
 }
@@ -63,16 +52,10 @@ fn muting_all_covers_who_comes_later_and_spares_who_was_unmuted_since() {
     let mut room = class();
     let applied = ask(&mut room, "mute_all", json!({}));
     assert_eq!(names(&applied), ["student_muted", "student_muted"]);
-    assert_eq!(
-        names(&join(&mut room, "eve", STUDENT, 9)),
-        ["student_muted"]
-    );
+    assert_eq!(names(&join(&mut room, "eve", STUDENT, 9)), ["student_muted"]);
     assert_eq!(room.muted().collect::<Vec<_>>(), ["ada", "bob", "eve"]);
     assert_eq!(play(&room, "eve"), Err(Refusal::Muted));
-    assert_eq!(
-        room.controls.may_play(&room.members, "ms-ray", TEACHER),
-        Ok(())
-    );
+    assert_eq!(room.controls.may_play(&room.members, "ms-ray", TEACHER), Ok(()));
 
     ask(&mut room, "unmute_student", json!({ "student_id": "ada" }));
     room.depart(2, NOW);
@@ -100,10 +83,7 @@ fn muting_all_again_covers_those_who_were_unmuted_and_have_gone() {
     let rev = room.controls.rev;
     assert!(ask(&mut room, "mute_all", json!({})).controls_changed);
     assert_eq!(room.controls.rev, rev + 1);
-    assert_eq!(
-        names(&join(&mut room, "ada", STUDENT, 2)),
-        ["student_muted"]
-    );
+    assert_eq!(names(&join(&mut room, "ada", STUDENT, 2)), ["student_muted"]);
     assert_eq!(play(&room, "ada"), Err(Refusal::Muted));
     assert!(!ask(&mut room, "mute_all", json!({})).controls_changed);
 }
@@ -152,15 +132,8 @@ fn a_soloist_plays_alone_while_present_and_a_listener_never() {
         json!({ "student_id": "bob", "role": "listener" }),
     );
     assert_eq!(play(&room, "bob"), Err(Refusal::ListenerCannotPlay));
-    let applied = ask(
-        &mut room,
-        "assign_role",
-        json!({ "student_id": "bob", "role": "none" }),
-    );
-    assert_eq!(
-        applied.events[0].payload,
-        json!({ "student_id": "bob", "role": null })
-    );
+    let applied = ask(&mut room, "assign_role", json!({ "student_id": "bob", "role": "none" }));
+    assert_eq!(applied.events[0].payload, json!({ "student_id": "bob", "role": null }));
     assert_eq!(play(&room, "bob"), Ok(()));
     ask(
         &mut room,
@@ -173,20 +146,9 @@ fn a_soloist_plays_alone_while_present_and_a_listener_never() {
 #[test]
 fn several_students_share_a_beat() {
     let mut room = class();
-    ask(
-        &mut room,
-        "assign_beat",
-        json!({ "student_id": "ada", "beat": 1 }),
-    );
-    let applied = ask(
-        &mut room,
-        "assign_beat",
-        json!({ "student_id": "bob", "beat": 1 }),
-    );
-    assert_eq!(
-        names(&applied),
-        ["beat_assigned", "beat_assignment_updated"]
-    );
+    ask(&mut room, "assign_beat", json!({ "student_id": "ada", "beat": 1 }));
+    let applied = ask(&mut room, "assign_beat", json!({ "student_id": "bob", "beat": 1 }));
+    assert_eq!(names(&applied), ["beat_assigned", "beat_assignment_updated"]);
     let updated = json!({ "beat": 1, "student_id": "bob", "assignments": { "1": ["ada", "bob"] } });
     assert_eq!(applied.events[1].payload, updated);
     let applied = ask(&mut room, "clear_beat", json!({ "beat": 1 }));
@@ -205,27 +167,14 @@ fn hands_are_everybodys_own_and_a_teacher_may_lower_them() {
     assert_eq!(names(&applied), ["hand_raised"]);
     assert!(!applied.controls_changed && room.members["ada"].hand);
     assert_eq!(
-        refusal(
-            &mut room,
-            &bob,
-            "lower_hand",
-            json!({ "student_id": "ada" })
-        ),
+        refusal(&mut room, &bob, "lower_hand", json!({ "student_id": "ada" })),
         Refusal::Unauthorized
     );
     assert_eq!(
-        names(&ask(
-            &mut room,
-            "lower_hand",
-            json!({ "student_id": "ada" })
-        )),
+        names(&ask(&mut room, "lower_hand", json!({ "student_id": "ada" }))),
         ["hand_lowered"]
     );
-    assert!(
-        ask_as(&mut room, &ada, "lower_hand", json!({}))
-            .events
-            .is_empty()
-    );
+    assert!(ask_as(&mut room, &ada, "lower_hand", json!({})).events.is_empty());
 }
 
 #[test]

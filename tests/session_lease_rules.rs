@@ -73,21 +73,12 @@ fn a_discarded_session_stays_discarded() {
 #[test]
 fn a_session_stalls_after_two_seconds_without_a_renewal() {
     let mut observer = Observer::new(terms());
-    let look = |observer: &mut Observer, at: i64, renewals| {
-        observer.observe(at, at + 5 * MS, [("a", 7, renewals)])
-    };
+    let look = |observer: &mut Observer, at: i64, renewals| observer.observe(at, at + 5 * MS, [("a", 7, renewals)]);
     look(&mut observer, 0, 3);
     look(&mut observer, 2_004 * MS, 3);
-    assert_eq!(
-        observer.judge("a", 7, 0),
-        Judgement::Alive,
-        "first seen at 5 ms"
-    );
+    assert_eq!(observer.judge("a", 7, 0), Judgement::Alive, "first seen at 5 ms");
     look(&mut observer, 2_005 * MS, 3);
-    assert_eq!(
-        observer.judge("a", 7, 0),
-        Judgement::Stalled { renewals: 3 }
-    );
+    assert_eq!(observer.judge("a", 7, 0), Judgement::Stalled { renewals: 3 });
     assert_eq!(observer.live_nodes().count(), 0);
     look(&mut observer, 2_100 * MS, 4);
     assert_eq!(
@@ -147,10 +138,7 @@ fn any_steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
             Step::Look { there_ms, back_ms }
         }
     });
-    prop::collection::vec(
-        (prop_oneof![3 => 0_i64..300, 1 => 0_i64..2_500], step),
-        1..60,
-    )
+    prop::collection::vec((prop_oneof![3 => 0_i64..300, 1 => 0_i64..2_500], step), 1..60)
 }
 
 /// An arrival, in the order in which they happen.

@@ -5,10 +5,7 @@ use std::{collections::HashMap, ffi::OsString, path::PathBuf, time::Duration};
 use clap::{CommandFactory, Parser};
 use downbeat::{
     auth::{install_crypto, peek_tenant},
-    cli::{
-        Cli, Command, LogFormat, Mode, SettingFlags, Settings, SettingsError, TokenError,
-        mint_token,
-    },
+    cli::{Cli, Command, LogFormat, Mode, SettingFlags, Settings, SettingsError, TokenError, mint_token},
 };
 
 const SECRET: &str = "a-secret-of-exactly-thirty-two-b";
@@ -36,12 +33,7 @@ impl Drop for Folder {
     }
 }
 
-fn load(
-    folder: &Folder,
-    flags: SettingFlags,
-    env: &[(&str, &str)],
-    mode: Mode,
-) -> Result<Settings, SettingsError> {
+fn load(folder: &Folder, flags: SettingFlags, env: &[(&str, &str)], mode: Mode) -> Result<Settings, SettingsError> {
     install_crypto();
     let env: HashMap<&str, &str> = env.iter().copied().collect();
     let flags = SettingFlags {
@@ -52,12 +44,7 @@ fn load(
 }
 
 fn serve(test: &str, toml: &str, env: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-    load(
-        &Folder::new(test, toml),
-        SettingFlags::default(),
-        env,
-        Mode::Serve,
-    )
+    load(&Folder::new(test, toml), SettingFlags::default(), env, Mode::Serve)
 }
 
 /// What is said about wrong settings.
@@ -74,10 +61,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.holdover, Duration::from_secs(60));
     assert_eq!(settings.drain, Duration::from_secs(20));
     assert_eq!(settings.control_lead, Duration::from_millis(150));
-    assert_eq!(
-        (settings.log.as_str(), settings.log_format),
-        ("info", LogFormat::Text)
-    );
+    assert_eq!((settings.log.as_str(), settings.log_format), ("info", LogFormat::Text));
     assert_eq!(
         (settings.max_frame_bytes, settings.idle_timeout.as_secs()),
         (1 << 20, 60)
@@ -85,11 +69,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert!(settings.secret_key.is_none());
     let acme = settings.tenants.get("acme").unwrap();
     assert_eq!(
-        (
-            acme.limits.max_rooms_per_tenant,
-            acme.limits.default_bpm,
-            acme.guests
-        ),
+        (acme.limits.max_rooms_per_tenant, acme.limits.default_bpm, acme.guests),
         (100, 120, false)
     );
 }
@@ -99,10 +79,7 @@ fn dev_listens_on_this_machine_and_with_lan_on_the_network() {
     let folder = Folder::new("dev", "");
     let listen = |flags: SettingFlags, lan| {
         let settings = load(&folder, flags, &[], Mode::Dev { lan }).unwrap();
-        (
-            settings.listen.to_string(),
-            settings.metrics_listen.to_string(),
-        )
+        (settings.listen.to_string(), settings.metrics_listen.to_string())
     };
     let on = |listen: &str| SettingFlags {
         listen: Some(listen.into()),
@@ -135,11 +112,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let settings = load(&folder, flags, &env, Mode::Serve).unwrap();
     assert_eq!(settings.holdover.as_secs(), 30);
     assert_eq!(settings.drain.as_secs(), 20);
-    assert_eq!(
-        settings.session_ttl.as_millis(),
-        1_000,
-        "an empty variable is none"
-    );
+    assert_eq!(settings.session_ttl.as_millis(), 1_000, "an empty variable is none");
 }
 
 #[test]
@@ -154,9 +127,7 @@ fn everything_that_is_wrong_is_listed_at_once_under_the_name_its_owner_used() {
         ..SettingFlags::default()
     };
     let env = [("DOWNBEAT_DRAIN_S", "soon"), ("DOWNBEAT_NODE_ID", "a b")];
-    let said = load(&folder, flags, &env, Mode::Serve)
-        .unwrap_err()
-        .to_string();
+    let said = load(&folder, flags, &env, Mode::Serve).unwrap_err().to_string();
     for part in [
         "--listen is \"4000\": must be an IP address",
         "metrics_listen is \"localhost\": must be an IP address",
@@ -198,10 +169,7 @@ fn values_of_a_tenant_are_checked_and_named() {
     }
     assert!(!said.contains("hunter2"), "{said}");
     let lost = complaint("lost", &format!("default_tenant = 'zeta'\n{TENANT}"), &[]);
-    assert!(
-        lost.contains("default_tenant is \"zeta\": must be the id"),
-        "{lost}"
-    );
+    assert!(lost.contains("default_tenant is \"zeta\": must be the id"), "{lost}");
 }
 
 #[test]
@@ -219,25 +187,15 @@ fn no_error_repeats_a_secret() {
         "redis_url = 'redis://:hunter2@h'\n",
     ];
     for (at, wrong) in wrongs.iter().enumerate() {
-        let said = complaint(
-            &format!("secret-{at}"),
-            wrong,
-            &[("DOWNBEAT_SECRET_KEY", "hunter2")],
-        );
+        let said = complaint(&format!("secret-{at}"), wrong, &[("DOWNBEAT_SECRET_KEY", "hunter2")]);
         assert!(!said.contains("hunter2"), "{wrong}\n{said}");
-        assert!(
-            said.contains("DOWNBEAT_SECRET_KEY: must be 32 bytes"),
-            "{said}"
-        );
+        assert!(said.contains("DOWNBEAT_SECRET_KEY: must be 32 bytes"), "{said}");
     }
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     let settings = serve("shown", TENANT, &[("DOWNBEAT_SECRET_KEY", key)]).unwrap();
     assert_eq!(settings.secret_key.unwrap().0[31], 31);
     let shown = format!("{settings:?}");
-    assert!(
-        !shown.contains(SECRET) && !shown.contains("30, 31]"),
-        "{shown}"
-    );
+    assert!(!shown.contains(SECRET) && !shown.contains("30, 31]"), "{shown}");
 }
 
 #[test]
@@ -248,9 +206,7 @@ fn a_broken_file_names_the_line() {
         config: Some("/nowhere/downbeat.toml".into()),
         ..SettingFlags::default()
     };
-    let said = Settings::load(&flags, &|_| None, Mode::Serve)
-        .unwrap_err()
-        .to_string();
+    let said = Settings::load(&flags, &|_| None, Mode::Serve).unwrap_err().to_string();
     assert!(
         said.contains("--config is \"/nowhere/downbeat.toml\": must be a readable file"),
         "{said}"
@@ -267,22 +223,12 @@ fn settings_of_a_cluster_stop_the_start() {
     let said = complaint("cluster", &toml, &env);
     for name in ["operator_key", "DOWNBEAT_REDIS_URL", "DATABASE_URL"] {
         assert!(
-            said.contains(&format!(
-                "{name}: is set, but this version runs one embedded node"
-            )),
+            said.contains(&format!("{name}: is set, but this version runs one embedded node")),
             "{said}"
         );
     }
     let folder = Folder::new("cluster-dev", "");
-    assert!(
-        load(
-            &folder,
-            SettingFlags::default(),
-            &env,
-            Mode::Dev { lan: false }
-        )
-        .is_ok()
-    );
+    assert!(load(&folder, SettingFlags::default(), &env, Mode::Dev { lan: false }).is_ok());
     let flags = SettingFlags {
         redis_url: Some("redis://h".to_owned().into()),
         ..SettingFlags::default()
@@ -296,11 +242,7 @@ fn settings_of_a_cluster_stop_the_start() {
 #[test]
 fn a_production_node_needs_a_tenant_and_two_ports() {
     assert!(complaint("empty", "", &[]).contains("tenants: at least one is needed"));
-    let said = complaint(
-        "ports",
-        &format!("metrics_listen = '127.0.0.1:4000'\n{TENANT}"),
-        &[],
-    );
+    let said = complaint("ports", &format!("metrics_listen = '127.0.0.1:4000'\n{TENANT}"), &[]);
     assert!(
         said.contains("metrics_listen is \"127.0.0.1:4000\": must not be the address of listen"),
         "{said}"
@@ -309,10 +251,7 @@ fn a_production_node_needs_a_tenant_and_two_ports() {
 
 #[test]
 fn secret_files_are_found_beside_the_configuration() {
-    let folder = Folder::new(
-        "beside",
-        "[[tenants]]\nid = 'acme'\njwt_secret_file = 'acme.secret'\n",
-    );
+    let folder = Folder::new("beside", "[[tenants]]\nid = 'acme'\njwt_secret_file = 'acme.secret'\n");
     std::fs::write(folder.0.join("acme.secret"), format!("{SECRET}\n")).unwrap();
     let settings = load(&folder, SettingFlags::default(), &[], Mode::Serve).unwrap();
     assert!(settings.tenants.get("acme").is_some());
@@ -335,12 +274,7 @@ fn every_command_parses_and_every_help_teaches() {
             "{help}"
         );
     }
-    assert!(
-        Cli::command()
-            .render_help()
-            .to_string()
-            .contains("downbeat dev")
-    );
+    assert!(Cli::command().render_help().to_string().contains("downbeat dev"));
 }
 
 #[test]
@@ -356,16 +290,11 @@ fn the_token_command_signs_for_the_tenant_of_the_file() {
         };
         mint_token(&args, &|_| None, 1_800_000_000)
     };
-    let token = mint(&[
-        "--tenant", "acme", "--role", "teacher", "--sub", "ada", "--ttl", "15m",
-    ])
-    .unwrap();
+    let token = mint(&["--tenant", "acme", "--role", "teacher", "--sub", "ada", "--ttl", "15m"]).unwrap();
     assert_eq!(peek_tenant(&token).unwrap().as_deref(), Some("acme"));
     let unknown = mint(&["--tenant", "zeta"]).unwrap_err();
     assert!(
-        unknown
-            .to_string()
-            .contains("must be one of the file's tenants: acme"),
+        unknown.to_string().contains("must be one of the file's tenants: acme"),
         "{unknown}"
     );
     assert!(matches!(mint(&[]), Err(TokenError::NoTenant { .. })));

@@ -1,8 +1,6 @@
 //! The timeline at the ends of the numbers, and made of parts that nobody has checked.
 
-use downbeat::tempo::{
-    BEAT_UB, MAX_MILLI_BPM, MAX_RAMP_UB, MAX_SEGMENTS, MIN_MILLI_BPM, Ramp, Segment, Timeline,
-};
+use downbeat::tempo::{BEAT_UB, MAX_MILLI_BPM, MAX_RAMP_UB, MAX_SEGMENTS, MIN_MILLI_BPM, Ramp, Segment, Timeline};
 use proptest::prelude::*;
 
 fn extreme() -> impl Strategy<Value = i64> {

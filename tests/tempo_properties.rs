@@ -10,10 +10,7 @@ const BEAT_US_MILLI_BPM: i128 = 60_000_000_000;
 
 /// 1 to 299 beats a minute, whole or not.
 fn tempo() -> impl Strategy<Value = u32> {
-    prop_oneof![
-        (1_u32..=299).prop_map(|bpm| bpm * 1_000),
-        1_000_u32..=299_000
-    ]
+    prop_oneof![(1_u32..=299).prop_map(|bpm| bpm * 1_000), 1_000_u32..=299_000]
 }
 
 fn start_us() -> impl Strategy<Value = i64> {
@@ -54,10 +51,7 @@ fn apply(timeline: &mut Timeline, now_us: &mut i64, change: &Change) -> i64 {
     match *change {
         Change::Tempo(milli_bpm) => timeline.change_tempo(at_ub, milli_bpm),
         Change::TempoAtBeat(milli_bpm) => {
-            let beat = timeline
-                .next_beat(None, at_us)
-                .expect("no stop is set")
-                .beat;
+            let beat = timeline.next_beat(None, at_us).expect("no stop is set").beat;
             timeline.change_tempo(beat * BEAT_UB, milli_bpm);
             return timeline.time_of(beat * BEAT_UB);
         }

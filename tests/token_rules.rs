@@ -5,9 +5,7 @@ use std::path::Path;
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use downbeat::{
-    auth::{
-        AuthError, Claims, Tenant, TenantConfig, Tenants, authenticate, install_crypto, verify,
-    },
+    auth::{AuthError, Claims, Tenant, TenantConfig, Tenants, authenticate, install_crypto, verify},
     room::TokenRole,
 };
 use proptest::prelude::*;
@@ -87,10 +85,7 @@ async fn a_good_token_proves_who_it_is() {
 async fn exp_is_required_and_has_five_seconds_of_leeway() {
     let mut none = good();
     none.as_object_mut().unwrap().remove("exp");
-    assert_eq!(
-        read(none).await,
-        Err(AuthError::ClaimMissing { claim: "exp" })
-    );
+    assert_eq!(read(none).await, Err(AuthError::ClaimMissing { claim: "exp" }));
     assert!(read(with("exp", json!(NOW_S - 5))).await.is_ok());
     assert!(read(with("exp", json!(NOW_S as f64 - 4.5))).await.is_ok());
     assert_eq!(
@@ -103,10 +98,7 @@ async fn exp_is_required_and_has_five_seconds_of_leeway() {
     }
     for odd in [json!("1800000060"), json!([1]), json!({}), json!(true)] {
         let error = read(with("exp", odd)).await.unwrap_err();
-        assert!(
-            matches!(error, AuthError::ClaimInvalid { claim: "exp", .. }),
-            "{error}"
-        );
+        assert!(matches!(error, AuthError::ClaimInvalid { claim: "exp", .. }), "{error}");
     }
     for far in [json!(u64::MAX), json!(1e300)] {
         assert_eq!(read(with("exp", far)).await.unwrap().exp_s, i64::MAX);
@@ -141,10 +133,7 @@ async fn a_sub_is_a_string_of_one_to_sixty_four_printable_characters() {
         json!(["ada"]),
     ] {
         let error = read(with("sub", odd)).await.unwrap_err();
-        assert!(
-            matches!(error, AuthError::ClaimInvalid { claim: "sub", .. }),
-            "{error}"
-        );
+        assert!(matches!(error, AuthError::ClaimInvalid { claim: "sub", .. }), "{error}");
     }
     assert_eq!(read(with("sub", Value::Null)).await.unwrap().sub, None);
     let strict = build(TenantConfig {
@@ -157,9 +146,7 @@ async fn a_sub_is_a_string_of_one_to_sixty_four_printable_characters() {
 
 #[tokio::test]
 async fn topics_and_room_are_read_and_malformed_ones_refused() {
-    let claims = read(with("topics", json!(["realtime:choir"])))
-        .await
-        .unwrap();
+    let claims = read(with("topics", json!(["realtime:choir"]))).await.unwrap();
     assert_eq!(claims.topics, ["realtime:choir"]);
     for odd in [
         json!("realtime:choir"),
@@ -170,10 +157,7 @@ async fn topics_and_room_are_read_and_malformed_ones_refused() {
     ] {
         assert!(matches!(
             read(with("topics", odd)).await,
-            Err(AuthError::ClaimInvalid {
-                claim: "topics",
-                ..
-            })
+            Err(AuthError::ClaimInvalid { claim: "topics", .. })
         ));
     }
     assert!(matches!(
@@ -209,30 +193,17 @@ async fn a_token_must_be_signed_with_the_tenants_own_algorithm() {
     for none in ["none", "None", "NONE"] {
         for unsigned in [vec![], b"x".to_vec()] {
             let token = token(&json!({"alg": none}), &good(), |_| unsigned.clone());
-            assert_eq!(
-                verify(&token, &tenant, NOW_S).await,
-                Err(AuthError::AlgorithmNone)
-            );
+            assert_eq!(verify(&token, &tenant, NOW_S).await, Err(AuthError::AlgorithmNone));
         }
     }
-    for other in [
-        "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA", "hs256", "HS1", "",
-    ] {
+    for other in ["HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA", "hs256", "HS1", ""] {
         let token = token(&json!({"alg": other}), &good(), |message| {
             hs256(SECRET.as_bytes(), message)
         });
         let error = verify(&token, &tenant, NOW_S).await.unwrap_err();
-        assert!(
-            matches!(error, AuthError::AlgorithmRefused { .. }),
-            "{other}: {error}"
-        );
+        assert!(matches!(error, AuthError::AlgorithmRefused { .. }), "{other}: {error}");
     }
-    let wide = build(
-        toml::from_str(&format!(
-            "id = 'acme'\njwt_secret = '{SECRET}'\nalgorithm = ['HS512']"
-        ))
-        .unwrap(),
-    );
+    let wide = build(toml::from_str(&format!("id = 'acme'\njwt_secret = '{SECRET}'\nalgorithm = ['HS512']")).unwrap());
     let key = hmac::Key::new(hmac::HMAC_SHA512, SECRET.as_bytes());
     let hs512 = token(&json!({"alg": "HS512"}), &good(), |message| {
         hmac::sign(&key, message).as_ref().to_vec()
@@ -246,20 +217,14 @@ async fn another_tenants_key_proves_nothing() {
     let zeta = build(with_secret("zeta", OTHER_SECRET));
     let tenants = Tenants::new(vec![acme(), zeta], None).unwrap();
     let claims = with("tenant", json!("zeta"));
-    let error = authenticate(&tenants, &signed(&claims), None, NOW_S)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, AuthError::SignatureInvalid { .. }),
-        "{error}"
-    );
+    let error = authenticate(&tenants, &signed(&claims), None, NOW_S).await.unwrap_err();
+    assert!(matches!(error, AuthError::SignatureInvalid { .. }), "{error}");
     let error = verify(&signed(&claims), &acme(), NOW_S).await.unwrap_err();
     assert_eq!(error.status(), 403);
     let claims = with("tenant", json!("acme"));
-    let (tenant, proven) =
-        authenticate(&tenants, &signed(&claims), Some("acme.example.org"), NOW_S)
-            .await
-            .unwrap();
+    let (tenant, proven) = authenticate(&tenants, &signed(&claims), Some("acme.example.org"), NOW_S)
+        .await
+        .unwrap();
     assert_eq!((&*tenant.id, &*proven.tenant), ("acme", "acme"));
     for (claims, host, status) in [
         (with("tenant", json!("nobody")), None, 404),
@@ -267,9 +232,7 @@ async fn another_tenants_key_proves_nothing() {
         (with("tenant", json!("acme")), Some("zeta.example.org"), 403),
         (good(), None, 404),
     ] {
-        let refused = authenticate(&tenants, &signed(&claims), host, NOW_S)
-            .await
-            .unwrap_err();
+        let refused = authenticate(&tenants, &signed(&claims), host, NOW_S).await.unwrap_err();
         assert_eq!(refused.status(), status, "{refused}");
     }
 }
@@ -280,11 +243,7 @@ async fn the_former_secret_is_good_while_it_is_configured() {
         previous_jwt_secret: Some(SECRET.to_owned().into()),
         ..with_secret("acme", OTHER_SECRET)
     };
-    assert!(
-        verify(&signed(&good()), &build(rotated), NOW_S)
-            .await
-            .is_ok()
-    );
+    assert!(verify(&signed(&good()), &build(rotated), NOW_S).await.is_ok());
     let done = build(with_secret("acme", OTHER_SECRET));
     assert!(matches!(
         verify(&signed(&good()), &done, NOW_S).await,
@@ -295,10 +254,7 @@ async fn the_former_secret_is_good_while_it_is_configured() {
 #[tokio::test]
 async fn garbage_huge_and_critical_tokens_are_refused_in_words() {
     let tenant = acme();
-    assert_eq!(
-        verify("", &tenant, NOW_S).await,
-        Err(AuthError::TokenMissing)
-    );
+    assert_eq!(verify("", &tenant, NOW_S).await, Err(AuthError::TokenMissing));
     let huge = signed(&with("name", json!("n".repeat(9_000))));
     assert_eq!(
         verify(&huge, &tenant, NOW_S).await,
@@ -306,26 +262,12 @@ async fn garbage_huge_and_critical_tokens_are_refused_in_words() {
     );
     let deep = format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000));
     let deep = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(deep));
-    for garbage in [
-        ".",
-        "..",
-        "...",
-        "a.b.c",
-        "e30.e30.e30",
-        "e30.e30",
-        "é.é.é",
-        &deep,
-    ] {
+    for garbage in [".", "..", "...", "a.b.c", "e30.e30.e30", "e30.e30", "é.é.é", &deep] {
         let error = verify(garbage, &tenant, NOW_S).await.unwrap_err();
-        assert!(
-            matches!(error, AuthError::TokenMalformed { .. }),
-            "{garbage}: {error}"
-        );
+        assert!(matches!(error, AuthError::TokenMalformed { .. }), "{garbage}: {error}");
     }
     let critical = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
-    let critical = token(&critical, &good(), |message| {
-        hs256(SECRET.as_bytes(), message)
-    });
+    let critical = token(&critical, &good(), |message| hs256(SECRET.as_bytes(), message));
     assert!(matches!(
         verify(&critical, &tenant, NOW_S).await,
         Err(AuthError::TokenMalformed { .. })
@@ -345,10 +287,7 @@ async fn a_token_cut_or_changed_at_any_byte_proves_nothing() {
         let mut bytes = whole.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(bytes).unwrap();
-        assert!(
-            verify(&changed, &tenant, NOW_S).await.is_err(),
-            "changed at {at}"
-        );
+        assert!(verify(&changed, &tenant, NOW_S).await.is_err(), "changed at {at}");
     }
 }
 

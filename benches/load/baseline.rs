@@ -132,11 +132,7 @@ async fn meet(mut socket: TcpStream, rooms: Rc<RefCell<Rooms>>) -> Option<()> {
 }
 
 /// Serves one socket to its end; returns the topic that it was in.
-async fn listen(
-    mut reader: OwnedReadHalf,
-    member: &Rc<Member>,
-    rooms: &Rc<RefCell<Rooms>>,
-) -> Option<Arc<str>> {
+async fn listen(mut reader: OwnedReadHalf, member: &Rc<Member>, rooms: &Rc<RefCell<Rooms>>) -> Option<Arc<str>> {
     let mut joined: Option<(Arc<str>, String)> = None;
     let (mut bytes, mut out) = (Vec::with_capacity(1024), Vec::new());
     while reader.read_buf(&mut bytes).await.is_ok_and(|size| size > 0) {
@@ -151,10 +147,7 @@ async fn listen(
 /// The first whole frame, unmasked, and its length.
 fn client_text(bytes: &mut [u8]) -> Option<(String, usize)> {
     let (header, size) = match bytes.get(1)? & 0x7f {
-        126 => (
-            4,
-            usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
-        ),
+        126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
         size => (2, usize::from(size)),
     };
     let (mask, payload) = bytes.get(header..header + 4 + size)?.split_at(4);
@@ -207,9 +200,7 @@ fn answer(
         }
         _ => {}
     }
-    let reply = format!(
-        r#"[{join_ref},{reference},"{topic}","phx_reply",{{"status":"ok","response":{{}}}}]"#
-    );
+    let reply = format!(r#"[{join_ref},{reference},"{topic}","phx_reply",{{"status":"ok","response":{{}}}}]"#);
     out.clear();
     wire::push_server_text(out, reply.as_bytes());
     member.write(out);

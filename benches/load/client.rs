@@ -161,10 +161,7 @@ impl Fleet {
     pub fn send(&mut self, number: usize, event: &str, payload: &str) {
         let member = &mut self.members[number];
         member.reference += 1;
-        let text = format!(
-            r#"["1","{}","{}","{event}",{payload}]"#,
-            member.reference, member.topic
-        );
+        let text = format!(r#"["1","{}","{}","{event}",{payload}]"#, member.reference, member.topic);
         let mut frame = Vec::with_capacity(text.len() + 8);
         wire::push_client_frame(&mut frame, wire::TEXT, text.as_bytes());
         self.write(number, &frame);
@@ -247,13 +244,7 @@ impl Fleet {
     }
 
     /// Takes every whole frame out of `bytes`; returns how many bytes are done with.
-    fn take(
-        &mut self,
-        number: usize,
-        bytes: &[u8],
-        at_us: i64,
-        hear: &mut dyn FnMut(Heard<'_>),
-    ) -> usize {
+    fn take(&mut self, number: usize, bytes: &[u8], at_us: i64, hear: &mut dyn FnMut(Heard<'_>)) -> usize {
         let mut used = 0;
         if let State::Opening { student_id } = &self.members[number].state {
             let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
@@ -308,10 +299,7 @@ impl Fleet {
     fn refuse(&mut self, number: usize, answer: &[u8]) {
         let answer = String::from_utf8_lossy(answer).trim().to_owned();
         self.members[number].state = State::Gone;
-        self.failed.get_or_insert(LoadError::Refused {
-            member: number,
-            answer,
-        });
+        self.failed.get_or_insert(LoadError::Refused { member: number, answer });
     }
 
     fn lose(&mut self, number: usize, why: &str) {
@@ -327,17 +315,9 @@ impl Fleet {
 
 /// A socket that is connected, does not block, and leaves no port behind when it is closed.
 fn connected(server: SocketAddr, number: usize) -> std::io::Result<TcpStream> {
-    let socket = socket_with(
-        AddressFamily::INET,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let host = 1 + u8::try_from(number / SOCKETS_PER_ADDRESS).unwrap_or(250);
-    bind(
-        &socket,
-        &SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), 0),
-    )?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), 0))?;
     connect(&socket, &server)?;
     sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;

@@ -12,11 +12,7 @@ pub enum LoadError {
     #[error("the server did not say that it listens; its last words were:\n{0}")]
     NotListening(String),
     #[error("the server answered {status} to {request}: {body}")]
-    Http {
-        request: String,
-        status: u16,
-        body: String,
-    },
+    Http { request: String, status: u16, body: String },
     #[error("connection {member} was refused: {answer}")]
     Refused { member: usize, answer: String },
     #[error("connection {member} was closed by the server ({why}); is one of its limits too low?")]

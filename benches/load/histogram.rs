@@ -19,11 +19,7 @@ impl Histogram {
     pub fn since(&self, earlier: &Self) -> Self {
         let before = earlier.0.iter().map(|bucket| bucket.1);
         let pairs = self.0.iter().zip(before.chain(std::iter::repeat(0.0)));
-        Self(
-            pairs
-                .map(|((bound, count), before)| (*bound, count - before))
-                .collect(),
-        )
+        Self(pairs.map(|((bound, count), before)| (*bound, count - before)).collect())
     }
 
     /// The upper bound, in milliseconds, of the bucket in which the share lies; None when nothing was counted.

@@ -54,12 +54,7 @@ impl Lab {
 }
 
 /// Rooms with all their members in.
-pub fn assemble(
-    server: &Server,
-    rooms: usize,
-    members: usize,
-    autostart: bool,
-) -> Result<Fleet, LoadError> {
+pub fn assemble(server: &Server, rooms: usize, members: usize, autostart: bool) -> Result<Fleet, LoadError> {
     let topics = server.rooms(rooms, members, autostart)?;
     let mut fleet = Fleet::new()?;
     fleet.join(server.address, &server.joins(&topics, members))?;

@@ -82,8 +82,7 @@ impl Cores {
     /// The first two cores that this process may use; with fewer than two, nobody is pinned.
     pub fn choose() -> Self {
         let allowed = sched_getaffinity(None).ok();
-        let mut usable =
-            (0..CpuSet::MAX_CPU).filter(|core| allowed.is_some_and(|set| set.is_set(*core)));
+        let mut usable = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_some_and(|set| set.is_set(*core)));
         match (usable.next(), usable.next()) {
             (server, generator @ Some(_)) => Self { server, generator },
             _ => Self {

@@ -78,11 +78,7 @@ impl Server {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             metrics: None,
             teacher: token("teacher", Some("teacher"))?,
-            socket_path: format!(
-                "/socket/websocket?vsn=2.0.0&token={}",
-                token("student", None)?
-            )
-            .into(),
+            socket_path: format!("/socket/websocket?vsn=2.0.0&token={}", token("student", None)?).into(),
             directory,
         };
         // The child is owned by now, so an error ends it.
@@ -99,22 +95,15 @@ impl Server {
     }
 
     /// Makes rooms of up to `members`; returns their topics. A room with `autostart` beats from its first join on.
-    pub fn rooms(
-        &self,
-        count: usize,
-        members: usize,
-        autostart: bool,
-    ) -> Result<Vec<Arc<str>>, LoadError> {
+    pub fn rooms(&self, count: usize, members: usize, autostart: bool) -> Result<Vec<Arc<str>>, LoadError> {
         if self.subject != Subject::Downbeat {
             return Ok((0..count)
                 .map(|number| format!("music_room:MUSIC-{number:04}").into())
                 .collect());
         }
-        let body =
-            json!({"bpm": 120, "autostart": autostart, "max_students": members.max(2)}).to_string();
+        let body = json!({"bpm": 120, "autostart": autostart, "max_students": members.max(2)}).to_string();
         self.spread(count, |http, _| {
-            let answer =
-                http.request("POST", "/api/music/rooms", Some(&self.teacher), Some(&body))?;
+            let answer = http.request("POST", "/api/music/rooms", Some(&self.teacher), Some(&body))?;
             let code = serde_json::from_str::<Value>(&answer)
                 .ok()
                 .and_then(|room| room.get("room_id")?.as_str().map(str::to_owned))
@@ -156,11 +145,11 @@ impl Server {
                 .collect();
             let mut all = Vec::with_capacity(count);
             for maker in makers {
-                all.extend(maker.join().unwrap_or_else(|_| {
-                    Err(LoadError::NotListening(
-                        "a thread of the generator failed".into(),
-                    ))
-                })?);
+                all.extend(
+                    maker
+                        .join()
+                        .unwrap_or_else(|_| Err(LoadError::NotListening("a thread of the generator failed".into())))?,
+                );
             }
             Ok(all)
         })
@@ -168,9 +157,7 @@ impl Server {
 
     /// One join for each place in `topics`, `members` to a room, room after room.
     pub fn joins(&self, topics: &[Arc<str>], members: usize) -> Vec<Join> {
-        let places = topics
-            .iter()
-            .flat_map(|topic| std::iter::repeat_n(topic, members));
+        let places = topics.iter().flat_map(|topic| std::iter::repeat_n(topic, members));
         places
             .enumerate()
             .map(|(number, topic)| Join {
@@ -287,10 +274,7 @@ fn wait_until_listening(child: &mut Child) -> Result<(SocketAddr, Option<SocketA
 }
 
 fn listening(line: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
-    let fields = serde_json::from_str::<Value>(line)
-        .ok()?
-        .get("fields")?
-        .clone();
+    let fields = serde_json::from_str::<Value>(line).ok()?.get("fields")?.clone();
     if fields.get("message")?.as_str()? != "listening" {
         return None;
     }

@@ -15,10 +15,7 @@ impl Percentiles {
         delays_us.sort_unstable();
         let rank = |share: f64| {
             let at = (share * delays_us.len() as f64).ceil() as usize;
-            delays_us
-                .get(at.saturating_sub(1))
-                .copied()
-                .unwrap_or_default() as f64
+            delays_us.get(at.saturating_sub(1)).copied().unwrap_or_default() as f64
         };
         Self {
             p50: rank(0.5),

@@ -27,11 +27,7 @@ pub fn server_frame(bytes: &[u8]) -> Option<ServerFrame<'_>> {
     };
     let len = header + usize::try_from(size).ok()?;
     let payload = bytes.get(header..len)?;
-    Some(ServerFrame {
-        opcode,
-        payload,
-        len,
-    })
+    Some(ServerFrame { opcode, payload, len })
 }
 
 fn array<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
@@ -93,9 +89,7 @@ pub fn number_after(payload: &[u8], key: &[u8]) -> Option<f64> {
 
 /// The digits after `key` as a number: quicker than [`number_after`].
 pub fn integer_after(payload: &[u8], key: &[u8]) -> Option<usize> {
-    let digits = after(payload, key)?
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit());
+    let digits = after(payload, key)?.iter().take_while(|byte| byte.is_ascii_digit());
     let mut value = None;
     for digit in digits {
         value = Some(value.unwrap_or(0) * 10 + usize::from(digit - b'0'));
@@ -105,8 +99,6 @@ pub fn integer_after(payload: &[u8], key: &[u8]) -> Option<usize> {
 
 /// What follows the first `key` in `payload`.
 pub fn after<'a>(payload: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let at = payload
-        .windows(key.len())
-        .position(|window| window == key)?;
+    let at = payload.windows(key.len()).position(|window| window == key)?;
     payload.get(at + key.len()..)
 }

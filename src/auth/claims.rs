@@ -35,11 +35,7 @@ pub struct Claims {
 
 impl Claims {
     /// Reads claims whose signature has been proven, and checks them against the time and the tenant's rules.
-    pub(super) fn read(
-        claims: &Map<String, Value>,
-        tenant: &Tenant,
-        now_s: i64,
-    ) -> Result<Self, AuthError> {
+    pub(super) fn read(claims: &Map<String, Value>, tenant: &Tenant, now_s: i64) -> Result<Self, AuthError> {
         let exp_s = seconds(claims, "exp")?.ok_or(AuthError::ClaimMissing { claim: "exp" })?;
         if now_s.saturating_sub(LEEWAY_S) > exp_s {
             return Err(AuthError::Expired {
@@ -61,10 +57,7 @@ impl Claims {
             tenant: Arc::clone(&tenant.id),
             sub,
             role: role_of(claims, &tenant.role_paths),
-            name: claims
-                .get("name")
-                .and_then(Value::as_str)
-                .and_then(tidy_name),
+            name: claims.get("name").and_then(Value::as_str).and_then(tidy_name),
             exp_s,
             room: printable(claims, "room")?,
             topics: topics(claims)?,
@@ -119,10 +112,7 @@ fn seconds(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<i6
     }
 }
 
-fn printable(
-    claims: &Map<String, Value>,
-    claim: &'static str,
-) -> Result<Option<String>, AuthError> {
+fn printable(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<String>, AuthError> {
     match claims.get(claim) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if is_printable_id(text) => Ok(Some(text.clone())),
@@ -145,11 +135,7 @@ fn topics(claims: &Map<String, Value>) -> Result<Vec<String>, AuthError> {
     };
     let topics: Option<Vec<String>> = listed
         .iter()
-        .map(|topic| {
-            topic
-                .as_str()
-                .filter(|t| (1..=TOPIC_BYTES_MAX).contains(&t.len()))
-        })
+        .map(|topic| topic.as_str().filter(|t| (1..=TOPIC_BYTES_MAX).contains(&t.len())))
         .map(|topic| topic.map(str::to_owned))
         .collect();
     topics.ok_or(invalid)

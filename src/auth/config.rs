@@ -111,26 +111,22 @@ impl TenantConfig {
         let before = problems.len();
         let named = self.algorithms(problems);
         let secret = self.secret(base, problems);
-        let given = [
-            self.jwks.is_some(),
-            self.jwks_file.is_some(),
-            self.jwks_url.is_some(),
-        ];
+        let given = [self.jwks.is_some(), self.jwks_file.is_some(), self.jwks_url.is_some()];
         let sets = given.into_iter().filter(|given| *given).count();
         if sets > 1 {
             let must = "jwks, jwks_file and jwks_url exclude each other: keep one";
             problems.push(Problem::hidden("jwks", must));
         }
         if secret.is_none() && sets == 0 && problems.len() == before {
-            let must = "give one of jwt_secret, jwt_secret_file, jwks, jwks_file, jwks_url: without it no token can be proven";
+            let must =
+                "give one of jwt_secret, jwt_secret_file, jwks, jwks_file, jwks_url: without it no token can be proven";
             problems.push(Problem::hidden("jwt_secret", must));
         }
         if self.guests && secret.is_none() && problems.len() == before {
             let must = "true needs jwt_secret or jwt_secret_file, to sign the guests' tokens";
             problems.push(Problem::hidden("guests", must));
         }
-        let (shared, allowed): (Vec<_>, Vec<_>) =
-            named.iter().partition(|a| algorithms::is_shared(**a));
+        let (shared, allowed): (Vec<_>, Vec<_>) = named.iter().partition(|a| algorithms::is_shared(**a));
         let shared = if named.is_empty() {
             vec![Algorithm::HS256]
         } else {
@@ -198,9 +194,7 @@ impl TenantConfig {
         for (setting, secret) in std::iter::once((setting, &secret)).chain(previous) {
             let length = secret.expose().len();
             if length < 32 {
-                let must = format!(
-                    "must be at least 32 bytes long, and has {length}: try `openssl rand -base64 48`"
-                );
+                let must = format!("must be at least 32 bytes long, and has {length}: try `openssl rand -base64 48`");
                 problems.push(Problem::hidden(setting, must));
             }
         }
@@ -215,11 +209,7 @@ impl TenantConfig {
         problems: &mut Vec<Problem>,
     ) -> Option<Option<PublicKeys>> {
         let cached = |source, keys: Vec<PublicKey>| {
-            PublicKeys::Cached(Arc::new(KeyCache::new(
-                source,
-                allowed.map(<[_]>::to_vec),
-                keys,
-            )))
+            PublicKeys::Cached(Arc::new(KeyCache::new(source, allowed.map(<[_]>::to_vec), keys)))
         };
         let (setting, read) = if let Some(jwks) = &self.jwks {
             let keys = match jwks {
@@ -230,18 +220,12 @@ impl TenantConfig {
         } else if let Some(file) = &self.jwks_file {
             let path = base.join(file);
             let keys = read_file(&path).and_then(|json| parse_set(&json, allowed));
-            (
-                "jwks_file",
-                keys.map(|keys| cached(Source::File(path), keys)),
-            )
+            ("jwks_file", keys.map(|keys| cached(Source::File(path), keys)))
         } else if let Some(url) = &self.jwks_url {
             let url = read_url(url).ok_or_else(|| {
                 "must be an https:// URL without user and password (http:// only on this machine)".to_owned()
             });
-            (
-                "jwks_url",
-                url.map(|url| cached(Source::Url(url), Vec::new())),
-            )
+            ("jwks_url", url.map(|url| cached(Source::Url(url), Vec::new())))
         } else {
             return Some(None);
         };
@@ -271,10 +255,7 @@ impl TenantConfig {
         for host in self.hosts.iter().filter(|host| !is_host_name(host)) {
             problems.push(Problem::value("hosts", host, must));
         }
-        self.hosts
-            .iter()
-            .map(|host| host.to_ascii_lowercase())
-            .collect()
+        self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect()
     }
 
     fn role_paths(&self, problems: &mut Vec<Problem>) -> Vec<RolePath> {
@@ -283,24 +264,17 @@ impl TenantConfig {
             match RolePath::parse(path) {
                 Some(path) => found.push(path),
                 None => {
-                    let must =
-                        "must be a claim, or a path of claims with dots, such as app_metadata.role";
+                    let must = "must be a claim, or a path of claims with dots, such as app_metadata.role";
                     problems.push(Problem::value("role_claim", path, must));
                 }
             }
         }
-        if found.is_empty() {
-            RolePath::defaults()
-        } else {
-            found
-        }
+        if found.is_empty() { RolePath::defaults() } else { found }
     }
 }
 
 fn read_secret(path: &Path) -> Result<Secret, String> {
-    let length = std::fs::metadata(path)
-        .map_err(|error| error.to_string())?
-        .len();
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if length > SECRET_BYTES_MAX {
         return Err(format!("it is larger than {SECRET_BYTES_MAX} bytes"));
     }
@@ -310,17 +284,11 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
 
 fn is_tenant_id(id: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    (1..=63).contains(&id.len())
-        && id.starts_with(plain)
-        && id.chars().all(|c| plain(c) || c == '-' || c == '_')
+    (1..=63).contains(&id.len()) && id.starts_with(plain) && id.chars().all(|c| plain(c) || c == '-' || c == '_')
 }
 
 fn is_host_name(host: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && label
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
+    let label =
+        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     host.len() <= 253 && host.split('.').all(label)
 }

@@ -8,9 +8,7 @@ use thiserror::Error;
 /// repeats anything that the token holds.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AuthError {
-    #[error(
-        "no token was sent: pass one as the query value `token`, or in the header `Authorization: Bearer`"
-    )]
+    #[error("no token was sent: pass one as the query value `token`, or in the header `Authorization: Bearer`")]
     TokenMissing,
     #[error("the token is longer than {max} bytes")]
     TokenTooLong { max: usize },
@@ -18,27 +16,18 @@ pub enum AuthError {
     TokenMalformed { what: &'static str },
     #[error("the token's header says `alg: none`: a token must be signed")]
     AlgorithmNone,
-    #[error(
-        "the token's header `alg` is not an algorithm that tenant `{tenant}` accepts for this key"
-    )]
+    #[error("the token's header `alg` is not an algorithm that tenant `{tenant}` accepts for this key")]
     AlgorithmRefused { tenant: Arc<str> },
     #[error("the token's header `kid` names no key of tenant `{tenant}`")]
     KeyUnknown { tenant: Arc<str> },
-    #[error(
-        "the keys of tenant `{tenant}` could not be fetched from its `jwks_url` yet: try again in a moment"
-    )]
+    #[error("the keys of tenant `{tenant}` could not be fetched from its `jwks_url` yet: try again in a moment")]
     KeysUnavailable { tenant: Arc<str> },
-    #[error(
-        "the token's signature does not fit tenant `{tenant}`'s key: it was signed with another one"
-    )]
+    #[error("the token's signature does not fit tenant `{tenant}`'s key: it was signed with another one")]
     SignatureInvalid { tenant: Arc<str> },
     #[error("the token has no `{claim}` claim, which is required")]
     ClaimMissing { claim: &'static str },
     #[error("the token's `{claim}` claim must be {must}")]
-    ClaimInvalid {
-        claim: &'static str,
-        must: &'static str,
-    },
+    ClaimInvalid { claim: &'static str, must: &'static str },
     #[error("the token has expired: its `exp` claim lies {ago_s} s in the past")]
     Expired { ago_s: i64 },
     #[error("the token is not valid yet: its `nbf` claim lies {ahead_s} s in the future")]
@@ -51,9 +40,7 @@ pub enum AuthError {
     TenantSuspended { tenant: Arc<str> },
     #[error("the token's `tenant` claim names a tenant that does not exist here")]
     TenantUnknown,
-    #[error(
-        "neither the token's `tenant` claim nor the host names a tenant, and no default tenant is configured"
-    )]
+    #[error("neither the token's `tenant` claim nor the host names a tenant, and no default tenant is configured")]
     TenantUndecided,
 }
 

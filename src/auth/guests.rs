@@ -20,12 +20,7 @@ pub struct Guest {
 ///
 /// # Errors
 /// When the tenant allows no guests, and when `name` is not 1 to 64 printable characters.
-pub fn admit_guest(
-    tenant: &Tenant,
-    room: &str,
-    name: &str,
-    now_s: i64,
-) -> Result<Guest, MintError> {
+pub fn admit_guest(tenant: &Tenant, room: &str, name: &str, now_s: i64) -> Result<Guest, MintError> {
     if !tenant.guests {
         return Err(MintError::GuestsOff {
             tenant: tenant.id.to_string(),

@@ -63,8 +63,7 @@ pub fn read_set(set: &Value, allowed: Option<&[Algorithm]>) -> Result<Vec<Public
 }
 
 fn read_key(jwk: &Value, allowed: Option<&[Algorithm]>) -> Result<PublicKey, &'static str> {
-    let jwk = Jwk::deserialize(jwk)
-        .map_err(|_| "is not a JWK: `kty` and the other members are strings")?;
+    let jwk = Jwk::deserialize(jwk).map_err(|_| "is not a JWK: `kty` and the other members are strings")?;
     let for_signatures = jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
     let may_verify = jwk
         .key_ops
@@ -93,9 +92,7 @@ fn read_key(jwk: &Value, allowed: Option<&[Algorithm]>) -> Result<PublicKey, &'s
         .filter(|algorithm| allowed.is_none_or(|allowed| allowed.contains(algorithm)))
         .collect();
     if algorithms.is_empty() {
-        return Err(
-            "has an `alg` that does not fit its `kty`, or that the tenant's `algorithm` leaves out",
-        );
+        return Err("has an `alg` that does not fit its `kty`, or that the tenant's `algorithm` leaves out");
     }
     Ok(PublicKey {
         kid: jwk.kid,
@@ -152,9 +149,7 @@ fn edwards(jwk: &Jwk) -> Result<Found, &'static str> {
 }
 
 fn bytes(base64url: Option<&str>) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD
-        .decode(base64url?.trim_end_matches('='))
-        .ok()
+    URL_SAFE_NO_PAD.decode(base64url?.trim_end_matches('=')).ok()
 }
 
 #[cfg(test)]
@@ -173,7 +168,8 @@ mod tests {
 
     #[test]
     fn unusable_keys_are_left_out_and_the_others_kept() {
-        let set = json!({"keys": [ed(json!({"use": "enc"})), {"kty": "oct", "k": "c2VjcmV0"}, 7, ed(json!({"kid": "a"}))]});
+        let set =
+            json!({"keys": [ed(json!({"use": "enc"})), {"kty": "oct", "k": "c2VjcmV0"}, 7, ed(json!({"kid": "a"}))]});
         let keys = read_set(&set, None).unwrap();
         assert_eq!(keys.len(), 1);
         assert_eq!(keys[0].kid.as_deref(), Some("a"));
@@ -192,8 +188,7 @@ mod tests {
 
     #[test]
     fn an_rsa_key_without_alg_takes_only_what_the_tenant_allows() {
-        let set =
-            json!({"keys": [{"kty": "RSA", "n": URL_SAFE_NO_PAD.encode([9; 256]), "e": "AQAB"}]});
+        let set = json!({"keys": [{"kty": "RSA", "n": URL_SAFE_NO_PAD.encode([9; 256]), "e": "AQAB"}]});
         let keys = read_set(&set, Some(&[Algorithm::PS256])).unwrap();
         assert_eq!(keys[0].algorithms, [Algorithm::PS256]);
         assert!(read_set(&set, Some(&[Algorithm::ES256])).is_err());
@@ -201,8 +196,7 @@ mod tests {
 
     #[test]
     fn a_short_rsa_key_is_refused() {
-        let set =
-            json!({"keys": [{"kty": "RSA", "n": URL_SAFE_NO_PAD.encode([9; 128]), "e": "AQAB"}]});
+        let set = json!({"keys": [{"kty": "RSA", "n": URL_SAFE_NO_PAD.encode([9; 128]), "e": "AQAB"}]});
         assert!(read_set(&set, None).unwrap_err().contains("2,048"));
     }
 }

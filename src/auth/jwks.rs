@@ -103,10 +103,7 @@ impl KeyCache {
             // Keys that came with the start: their age counts from the first token.
             self.read_at_s.store(now_s, Ordering::Relaxed);
         } else if now_s.saturating_sub(read_at_s) > AGE_MAX_S
-            && self
-                .tried_at_s
-                .try_lock()
-                .is_ok_and(|tried| self.is_due(*tried, now_s))
+            && self.tried_at_s.try_lock().is_ok_and(|tried| self.is_due(*tried, now_s))
         {
             let (cache, seen) = (Arc::clone(self), self.keys().1);
             tokio::spawn(async move { cache.refresh_alone(seen, now_s).await });
@@ -188,10 +185,7 @@ pub fn read_url(text: &str) -> Option<Url> {
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    let address = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 

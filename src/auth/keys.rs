@@ -47,9 +47,7 @@ impl Keys {
                 .iter()
                 .map(|secret| DecodingKey::from_secret(&bytes(secret)))
                 .collect(),
-            signing: secrets
-                .first()
-                .map(|secret| EncodingKey::from_secret(&bytes(secret))),
+            signing: secrets.first().map(|secret| EncodingKey::from_secret(&bytes(secret))),
             shared,
             public,
             allowed,
@@ -62,12 +60,7 @@ impl Keys {
     }
 
     /// Proves that one of these keys signed the token. Waits only for a key set that must be fetched.
-    pub(super) async fn prove(
-        &self,
-        token: &Token<'_>,
-        tenant: &Arc<str>,
-        now_s: i64,
-    ) -> Result<(), AuthError> {
+    pub(super) async fn prove(&self, token: &Token<'_>, tenant: &Arc<str>, now_s: i64) -> Result<(), AuthError> {
         let refused = || AuthError::AlgorithmRefused {
             tenant: Arc::clone(tenant),
         };
@@ -92,9 +85,7 @@ impl Keys {
         match &self.public {
             None => Err(refused()),
             Some(PublicKeys::Fixed(keys)) => check_public(keys, token, algorithm, tenant),
-            Some(PublicKeys::Cached(cache)) => {
-                prove_cached(cache, token, algorithm, tenant, now_s).await
-            }
+            Some(PublicKeys::Cached(cache)) => prove_cached(cache, token, algorithm, tenant, now_s).await,
         }
     }
 }
@@ -172,9 +163,9 @@ fn check<'k>(
     tenant: &Arc<str>,
 ) -> Result<(), AuthError> {
     // HMACs are compared in constant time by the provider. An error means an undecodable signature: no proof.
-    let proven = keys.into_iter().any(|key| {
-        crypto::verify(token.signature, token.signed.as_bytes(), key, algorithm).unwrap_or(false)
-    });
+    let proven = keys
+        .into_iter()
+        .any(|key| crypto::verify(token.signature, token.signed.as_bytes(), key, algorithm).unwrap_or(false));
     if proven {
         Ok(())
     } else {

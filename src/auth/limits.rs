@@ -53,58 +53,22 @@ impl Limits {
     /// Every limit that is out of its range.
     pub fn problems(&self) -> Vec<Problem> {
         let checks: [(&str, u32, RangeInclusive<u32>); 10] = [
-            (
-                "max_concurrent_users",
-                self.max_concurrent_users,
-                1..=1_000_000,
-            ),
-            (
-                "max_joins_per_second",
-                self.max_joins_per_second,
-                1..=100_000,
-            ),
-            (
-                "max_channels_per_client",
-                self.max_channels_per_client,
-                1..=10_000,
-            ),
-            (
-                "max_events_per_second",
-                self.max_events_per_second,
-                1..=1_000_000,
-            ),
-            (
-                "max_payload_bytes",
-                self.max_payload_bytes,
-                1_024..=16 * 1024 * 1024,
-            ),
-            (
-                "max_rooms_per_tenant",
-                self.max_rooms_per_tenant,
-                1..=100_000,
-            ),
-            (
-                "max_students_per_room",
-                self.max_students_per_room,
-                1..=10_000,
-            ),
+            ("max_concurrent_users", self.max_concurrent_users, 1..=1_000_000),
+            ("max_joins_per_second", self.max_joins_per_second, 1..=100_000),
+            ("max_channels_per_client", self.max_channels_per_client, 1..=10_000),
+            ("max_events_per_second", self.max_events_per_second, 1..=1_000_000),
+            ("max_payload_bytes", self.max_payload_bytes, 1_024..=16 * 1024 * 1024),
+            ("max_rooms_per_tenant", self.max_rooms_per_tenant, 1..=100_000),
+            ("max_students_per_room", self.max_students_per_room, 1..=10_000),
             ("notes_per_second", self.notes_per_second, 1..=1_000),
-            (
-                "teacher_notes_per_second",
-                self.teacher_notes_per_second,
-                1..=1_000,
-            ),
+            ("teacher_notes_per_second", self.teacher_notes_per_second, 1..=1_000),
             ("default_bpm", self.default_bpm, 1..=299),
         ];
         checks
             .into_iter()
             .filter(|(_, value, range)| !range.contains(value))
             .map(|(name, value, range)| {
-                let must = format!(
-                    "must be an integer from {} to {}",
-                    range.start(),
-                    range.end()
-                );
+                let must = format!("must be an integer from {} to {}", range.start(), range.end());
                 Problem::value(name, value, must)
             })
             .collect()
@@ -127,11 +91,7 @@ mod tests {
             notes_per_second: 0,
             ..Limits::default()
         };
-        let names: Vec<_> = limits
-            .problems()
-            .into_iter()
-            .map(|problem| problem.setting)
-            .collect();
+        let names: Vec<_> = limits.problems().into_iter().map(|problem| problem.setting).collect();
         assert_eq!(names, ["notes_per_second", "default_bpm"]);
     }
 

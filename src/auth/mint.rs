@@ -69,11 +69,7 @@ pub fn mint(tenant: &Tenant, grant: &Grant, now_s: i64) -> Result<String, MintEr
     claims.insert("tenant".into(), json!(&*tenant.id));
     claims.insert("iat".into(), json!(now_s));
     claims.insert("exp".into(), json!(now_s.saturating_add(grant.ttl_s)));
-    for (field, value) in [
-        ("sub", &grant.sub),
-        ("name", &grant.name),
-        ("room", &grant.room),
-    ] {
+    for (field, value) in [("sub", &grant.sub), ("name", &grant.name), ("room", &grant.room)] {
         let Some(value) = value else { continue };
         if !is_printable_id(value) {
             return Err(MintError::NotPrintable { field });

@@ -57,10 +57,7 @@ impl OriginPattern {
         let (HostPattern::Exact(name) | HostPattern::Below(name)) = &host else {
             return None;
         };
-        let named = !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || ".-_[]:".contains(c));
+        let named = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_[]:".contains(c));
         let port = match (any_port, place.port, place.scheme) {
             (true, None, _) | (false, None, None) => PortPattern::Any,
             (true, Some(_), _) => return None,
@@ -97,24 +94,12 @@ impl OriginPattern {
 ///
 /// Allowed: no `Origin` at all (not a browser), everything with `dev`, the page that this very host served, and
 /// what `patterns` match. An opaque origin (`null`) needs the pattern `*`.
-pub fn allows(
-    patterns: &[OriginPattern],
-    origin: Option<&str>,
-    host: Option<&str>,
-    dev: bool,
-) -> bool {
+pub fn allows(patterns: &[OriginPattern], origin: Option<&str>, host: Option<&str>, dev: bool) -> bool {
     let Some(origin) = origin else { return true };
-    if dev
-        || patterns
-            .iter()
-            .any(|pattern| pattern.host == HostPattern::Any)
-    {
+    if dev || patterns.iter().any(|pattern| pattern.host == HostPattern::Any) {
         return true;
     }
-    let (origin, host) = (
-        origin.to_ascii_lowercase(),
-        host.map(str::to_ascii_lowercase),
-    );
+    let (origin, host) = (origin.to_ascii_lowercase(), host.map(str::to_ascii_lowercase));
     let Some(origin) = split(&origin).filter(|origin| origin.scheme.is_some()) else {
         return false;
     };
@@ -164,10 +149,7 @@ mod tests {
     use super::*;
 
     fn allowed(entries: &[&str], origin: &str) -> bool {
-        let patterns: Vec<_> = entries
-            .iter()
-            .map(|e| OriginPattern::parse(e).unwrap())
-            .collect();
+        let patterns: Vec<_> = entries.iter().map(|e| OriginPattern::parse(e).unwrap()).collect();
         allows(&patterns, Some(origin), Some("downbeat.example.net"), false)
     }
 

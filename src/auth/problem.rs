@@ -20,11 +20,7 @@ const VALUE_CHARS_MAX: usize = 80;
 
 impl Problem {
     /// A wrong value that may be shown.
-    pub fn value(
-        setting: impl Into<String>,
-        value: impl fmt::Display,
-        must: impl Into<String>,
-    ) -> Self {
+    pub fn value(setting: impl Into<String>, value: impl fmt::Display, must: impl Into<String>) -> Self {
         let shown: String = value.to_string().chars().take(VALUE_CHARS_MAX).collect();
         Self {
             setting: setting.into(),

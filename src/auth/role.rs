@@ -100,20 +100,12 @@ mod tests {
         ] {
             assert_eq!(role(json!({ "role": odd }), &paths), TokenRole::Student);
         }
-        assert_eq!(
-            role(json!({"app_metadata": "teacher"}), &paths),
-            TokenRole::Student
-        );
+        assert_eq!(role(json!({"app_metadata": "teacher"}), &paths), TokenRole::Student);
     }
 
     #[test]
     fn a_role_is_found_again_where_it_was_written() {
-        for path in [
-            "role",
-            "app_metadata.role",
-            "a.b.c.d",
-            "https://acme.org/v1.0/role",
-        ] {
+        for path in ["role", "app_metadata.role", "a.b.c.d", "https://acme.org/v1.0/role"] {
             let path = RolePath::parse(path).unwrap();
             let mut claims = Map::new();
             path.write(&mut claims, TokenRole::Teacher);

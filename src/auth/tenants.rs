@@ -88,11 +88,7 @@ impl Tenants {
     ///
     /// # Errors
     /// A claim and a host that name different tenants, an unknown or suspended tenant, none at all.
-    pub fn choose(
-        &self,
-        claim: Option<&str>,
-        host: Option<&str>,
-    ) -> Result<Arc<Tenant>, AuthError> {
+    pub fn choose(&self, claim: Option<&str>, host: Option<&str>) -> Result<Arc<Tenant>, AuthError> {
         let by_host = host.and_then(|host| self.by_host(host));
         let tenant = match (claim, by_host) {
             (Some(claim), Some(by_host)) if *by_host.id != *claim => {
@@ -149,10 +145,7 @@ impl Book {
     /// Changes nothing when it fails.
     fn put_shared(&mut self, tenant: Arc<Tenant>) -> Result<(), Problem> {
         for host in &tenant.hosts {
-            let owner = self
-                .by_alias
-                .get(host)
-                .filter(|owner| owner.id != tenant.id);
+            let owner = self.by_alias.get(host).filter(|owner| owner.id != tenant.id);
             if let Some(owner) = owner {
                 let setting = format!("tenant {}: hosts", tenant.id);
                 return Err(Problem::value(
@@ -197,10 +190,7 @@ mod tests {
     }
 
     fn two() -> Tenants {
-        let tenants = vec![
-            tenant("acme", &["music.acme.org"], false),
-            tenant("zeta", &[], false),
-        ];
+        let tenants = vec![tenant("acme", &["music.acme.org"], false), tenant("zeta", &[], false)];
         Tenants::new(tenants, Some("zeta")).unwrap()
     }
 
@@ -214,14 +204,8 @@ mod tests {
     #[test]
     fn the_claim_comes_before_the_host_and_the_host_before_the_default() {
         assert_eq!(chosen(Some("acme"), None), Ok("acme".into()));
-        assert_eq!(
-            chosen(Some("acme"), Some("elsewhere.net")),
-            Ok("acme".into())
-        );
-        assert_eq!(
-            chosen(None, Some("acme.example.org:4000")),
-            Ok("acme".into())
-        );
+        assert_eq!(chosen(Some("acme"), Some("elsewhere.net")), Ok("acme".into()));
+        assert_eq!(chosen(None, Some("acme.example.org:4000")), Ok("acme".into()));
         assert_eq!(chosen(None, Some("MUSIC.acme.org.")), Ok("acme".into()));
         assert_eq!(chosen(None, Some("127.0.0.1:4000")), Ok("zeta".into()));
         assert_eq!(chosen(None, Some("[::1]:4000")), Ok("zeta".into()));
@@ -240,26 +224,16 @@ mod tests {
         assert_eq!(chosen(Some("nobody"), None), Err(404));
         let tenants = Tenants::new(vec![tenant("acme", &[], true)], None).unwrap();
         assert_eq!(tenants.choose(None, None).unwrap_err().status(), 404);
-        assert_eq!(
-            tenants.choose(Some("acme"), None).unwrap_err().status(),
-            403
-        );
+        assert_eq!(tenants.choose(Some("acme"), None).unwrap_err().status(), 403);
     }
 
     #[test]
     fn a_tenant_can_be_replaced_and_removed_while_running() {
         let tenants = two();
-        assert_eq!(
-            tenants.put(tenant("acme", &["new.acme.org"], false)),
-            Ok(false)
-        );
+        assert_eq!(tenants.put(tenant("acme", &["new.acme.org"], false)), Ok(false));
         assert!(tenants.by_host("music.acme.org").is_none());
         assert!(tenants.by_host("new.acme.org").is_some());
-        assert!(
-            tenants
-                .put(tenant("other", &["new.acme.org"], false))
-                .is_err()
-        );
+        assert!(tenants.put(tenant("other", &["new.acme.org"], false)).is_err());
         assert!(tenants.get("other").is_none());
         assert!(tenants.remove("acme") && !tenants.remove("acme"));
         assert!(tenants.by_host("new.acme.org").is_none());

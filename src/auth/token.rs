@@ -46,9 +46,7 @@ impl<'a> Token<'a> {
             return Err(AuthError::TokenMissing);
         }
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(AuthError::TokenTooLong {
-                max: TOKEN_BYTES_MAX,
-            });
+            return Err(AuthError::TokenTooLong { max: TOKEN_BYTES_MAX });
         }
         let malformed = |what| AuthError::TokenMalformed { what };
         let three = malformed("it must have three parts with a dot between them");
@@ -59,9 +57,7 @@ impl<'a> Token<'a> {
         }
         let header: Header = decode(header)
             .and_then(|json| serde_json::from_slice(&json).ok())
-            .ok_or(malformed(
-                "its header must be a JSON object with `alg`, in base64url",
-            ))?;
+            .ok_or(malformed("its header must be a JSON object with `alg`, in base64url"))?;
         // RFC 7515, 4.1.11: whoever does not know a critical extension must refuse. Downbeat knows none.
         if header.crit.is_some() {
             return Err(malformed(

@@ -28,10 +28,7 @@ pub async fn authenticate(
 }
 
 async fn prove(token: &Token<'_>, tenant: &Tenant, now_s: i64) -> Result<Claims, AuthError> {
-    if token
-        .tenant()?
-        .is_some_and(|claimed| claimed != &*tenant.id)
-    {
+    if token.tenant()?.is_some_and(|claimed| claimed != &*tenant.id) {
         return Err(AuthError::TenantMismatch {
             tenant: Arc::clone(&tenant.id),
         });

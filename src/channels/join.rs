@@ -44,7 +44,10 @@ pub enum JoinRefused {
 
 /// Takes the peer into the room that the topic names.
 pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -> Result<MusicRoom, JoinRefused> {
-    let code = request.topic.strip_prefix(MUSIC_ROOM).ok_or(JoinRefused::UnmatchedTopic)?;
+    let code = request
+        .topic
+        .strip_prefix(MUSIC_ROOM)
+        .ok_or(JoinRefused::UnmatchedTopic)?;
     let code: Code = code.parse().map_err(|_| JoinRefused::RoomNotFound)?;
     if peer.claims.room.as_deref().is_some_and(|room| room != code.as_str()) {
         return Err(JoinRefused::OtherRoom);
@@ -52,12 +55,18 @@ pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -
     let params = JoinParams::parse(&request.payload).map_err(|bad| JoinRefused::BadParams(bad.to_string()))?;
     let student_id = student_id(peer, params.student_id)?;
     let join = Join {
-        name: params.name.or_else(|| peer.claims.name.clone()).unwrap_or_else(|| student_id.clone()),
+        name: params
+            .name
+            .or_else(|| peer.claims.name.clone())
+            .unwrap_or_else(|| student_id.clone()),
         student_id: student_id.clone(),
         role: peer.claims.role,
         connection: request.connection,
     };
-    let key = RoomKey { tenant: peer.tenant.id.clone(), code };
+    let key = RoomKey {
+        tenant: peer.tenant.id.clone(),
+        code,
+    };
     let seat = services.mirror.enter(&key);
     match services.router.admit(&key, join).await {
         Ok(()) => {}
@@ -66,7 +75,14 @@ pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -
     }
     // The conductor has opened the mirror; if not, it failed in between, and the client may try again.
     let room = seat.room().ok_or(JoinRefused::Refused(ControlRefused::NoConductor))?;
-    Ok(MusicRoom::new(services.clone(), peer, seat, room, student_id, request.connection))
+    Ok(MusicRoom::new(
+        services.clone(),
+        peer,
+        seat,
+        room,
+        student_id,
+        request.connection,
+    ))
 }
 
 /// The token's `sub`; where it has none, the tenant may let the client name itself.

@@ -58,13 +58,19 @@ pub enum Answer {
 impl Answer {
     /// ok `{}`.
     pub fn ok() -> Self {
-        Self::Reply { status: Status::Ok, response: "{}".to_owned() }
+        Self::Reply {
+            status: Status::Ok,
+            response: "{}".to_owned(),
+        }
     }
 
     /// error `{"reason": …}`.
     pub fn error(reason: &str) -> Self {
         let response = serde_json::json!({ "reason": reason }).to_string();
-        Self::Reply { status: Status::Error, response }
+        Self::Reply {
+            status: Status::Error,
+            response,
+        }
     }
 }
 
@@ -82,10 +88,30 @@ pub fn is_immediate(event: &str) -> bool {
 /// The event's name if it is one of the contract, else `unknown`: what clients invent must not become a metric.
 pub fn known_event(event: &str) -> &'static str {
     const EVENTS: [&str; 24] = [
-        "play_note", "clock_sync", "get_room", "submit_reflection", "set_tempo", "ramp_tempo", "start_clock",
-        "stop_clock", "reset_clock", "set_meter", "mute_student", "unmute_student", "mute_all", "unmute_all",
-        "assign_beat", "clear_beat", "clear_beats", "assign_role", "lock_room", "unlock_room", "remove_student",
-        "close_room", "raise_hand", "lower_hand",
+        "play_note",
+        "clock_sync",
+        "get_room",
+        "submit_reflection",
+        "set_tempo",
+        "ramp_tempo",
+        "start_clock",
+        "stop_clock",
+        "reset_clock",
+        "set_meter",
+        "mute_student",
+        "unmute_student",
+        "mute_all",
+        "unmute_all",
+        "assign_beat",
+        "clear_beat",
+        "clear_beats",
+        "assign_role",
+        "lock_room",
+        "unlock_room",
+        "remove_student",
+        "close_room",
+        "raise_hand",
+        "lower_hand",
     ];
     EVENTS.into_iter().find(|known| *known == event).unwrap_or("unknown")
 }

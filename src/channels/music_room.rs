@@ -84,7 +84,10 @@ impl MusicRoom {
 
     /// The join's reply, as JSON text.
     pub fn join_reply(&self, state: &RoomState) -> String {
-        state.room.join_reply(&self.student_id, self.role, self.room.moment(state)).to_string()
+        state
+            .room
+            .join_reply(&self.student_id, self.role, self.room.moment(state))
+            .to_string()
     }
 
     /// What follows the join's reply: events and their payloads, in order.
@@ -121,7 +124,10 @@ impl MusicRoom {
             Err(bad) => return Answer::error(&bad.to_string()),
         };
         let limits = &self.tenant.limits;
-        let limits = NoteLimits { student: limits.notes_per_second, teacher: limits.teacher_notes_per_second };
+        let limits = NoteLimits {
+            student: limits.notes_per_second,
+            teacher: limits.teacher_notes_per_second,
+        };
         match self.room.play(&self.student_id, self.role, note, limits) {
             Ok(()) => Answer::ok(),
             Err(refused) => Answer::error(&refused.to_string()),
@@ -143,7 +149,10 @@ impl MusicRoom {
             unc_us: clock.uncertainty_us(),
         };
         // A struct of numbers always serialises.
-        Answer::Reply { status: Status::Ok, response: serde_json::to_string(&reply).unwrap_or_default() }
+        Answer::Reply {
+            status: Status::Ok,
+            response: serde_json::to_string(&reply).unwrap_or_default(),
+        }
     }
 
     fn submit_reflection(&self, payload: &str) -> Handled {
@@ -163,13 +172,20 @@ impl MusicRoom {
             Ok(None) => return Handled::Now(Answer::Crash),
             Err(bad) => return Handled::Now(Answer::error(&bad.to_string())),
         };
-        let actor = Actor { student_id: self.student_id.to_string(), role: self.role, connection: self.connection };
+        let actor = Actor {
+            student_id: self.student_id.to_string(),
+            role: self.role,
+            connection: self.connection,
+        };
         let request = self.request_id(push);
         let router = self.services.router.clone();
         let key = self.room.key().clone();
         Handled::Later(Box::pin(async move {
             match router.control(&key, actor, control, request).await {
-                Ok(reply) => Answer::Reply { status: Status::Ok, response: reply.to_string() },
+                Ok(reply) => Answer::Reply {
+                    status: Status::Ok,
+                    response: reply.to_string(),
+                },
                 Err(ControlRefused::Refused(refusal)) => Answer::error(&refusal.to_string()),
                 Err(refused) => Answer::error(&refused.to_string()),
             }
@@ -181,7 +197,10 @@ impl MusicRoom {
     fn request_id(&self, push: Push<'_>) -> Option<RequestId> {
         let reference = push.reference?;
         let fingerprint = xxh3_64(push.event.as_bytes()) ^ xxh3_64(push.payload.as_bytes()).rotate_left(1);
-        Some(RequestId { connection: self.connection, request: format!("{reference}:{fingerprint:016x}") })
+        Some(RequestId {
+            connection: self.connection,
+            request: format!("{reference}:{fingerprint:016x}"),
+        })
     }
 }
 

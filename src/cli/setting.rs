@@ -46,25 +46,16 @@ impl<'a> Reader<'a> {
             return default;
         };
         parse(&found.value).unwrap_or_else(|| {
-            self.problems
-                .push(Problem::value(found.name, found.value, must));
+            self.problems.push(Problem::value(found.name, found.value, must));
             default
         })
     }
 
     /// The same for a whole number within a range.
-    pub fn number(
-        &mut self,
-        key: &str,
-        flag: Option<&str>,
-        default: u64,
-        range: (u64, u64),
-    ) -> u64 {
+    pub fn number(&mut self, key: &str, flag: Option<&str>, default: u64, range: (u64, u64)) -> u64 {
         let must = format!("must be a whole number from {} to {}", range.0, range.1);
         self.read(key, flag, default, &must, |text| {
-            text.parse()
-                .ok()
-                .filter(|number| (range.0..=range.1).contains(number))
+            text.parse().ok().filter(|number| (range.0..=range.1).contains(number))
         })
     }
 
@@ -126,8 +117,7 @@ impl<'a> Reader<'a> {
     /// Every line of the file that was not read is unknown.
     pub fn finish(mut self) -> Vec<Problem> {
         for key in self.file.keys() {
-            let must =
-                "is not a setting: look for a misspelling, `downbeat help serve` lists them all";
+            let must = "is not a setting: look for a misspelling, `downbeat help serve` lists them all";
             self.problems.push(Problem::hidden(key, must));
         }
         self.problems

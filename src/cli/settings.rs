@@ -86,9 +86,7 @@ impl fmt::Display for SettingsError {
             1 => write!(f, "one setting is wrong:")?,
             many => write!(f, "{many} settings are wrong:")?,
         }
-        self.0
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
@@ -111,26 +109,19 @@ impl Settings {
             None => toml::Table::new(),
         };
         let unread = !problems.is_empty();
-        let base = config
-            .as_deref()
-            .map_or(Path::new("."), tenant_file::folder);
+        let base = config.as_deref().map_or(Path::new("."), tenant_file::folder);
         let tenants = tenant_file::take_tenants(&mut file, base, &mut problems);
         let mut reader = Reader::new(env, file);
         let settings = Self::read(flags, &mut reader, mode);
         refuse_cluster(flags, &mut reader, mode);
         problems.extend(reader.finish());
-        let none = tenants
-            .as_ref()
-            .is_some_and(|tenants| tenants.all().is_empty());
+        let none = tenants.as_ref().is_some_and(|tenants| tenants.all().is_empty());
         if mode == Mode::Serve && none && !unread {
             let must = "at least one is needed, or nobody could join: `downbeat help serve` shows a complete file";
             problems.push(Problem::hidden("tenants", must));
         }
         match tenants {
-            Some(tenants) if problems.is_empty() => Ok(Self {
-                tenants,
-                ..settings
-            }),
+            Some(tenants) if problems.is_empty() => Ok(Self { tenants, ..settings }),
             _ => Err(SettingsError(problems)),
         }
     }
@@ -138,13 +129,7 @@ impl Settings {
     /// All settings but the tenants.
     fn read(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) -> Self {
         let address = |port| SocketAddr::from((default_ip(mode), port));
-        let listen = reader.read(
-            "listen",
-            flags.listen.as_deref(),
-            address(4000),
-            ADDRESS,
-            parse,
-        );
+        let listen = reader.read("listen", flags.listen.as_deref(), address(4000), ADDRESS, parse);
         let metrics_listen = reader.read(
             "metrics_listen",
             flags.metrics_listen.as_deref(),
@@ -192,30 +177,14 @@ impl Settings {
             "must be 32 bytes in base64: `openssl rand -base64 32` makes one",
             secret_key,
         );
-        let mut number = |key, flag: &Option<String>, default, range| {
-            reader.number(key, flag.as_deref(), default, range)
-        };
-        let session_ttl_ms = number(
-            "session_ttl_ms",
-            &flags.session_ttl_ms,
-            2_000,
-            (500, 60_000),
-        );
+        let mut number =
+            |key, flag: &Option<String>, default, range| reader.number(key, flag.as_deref(), default, range);
+        let session_ttl_ms = number("session_ttl_ms", &flags.session_ttl_ms, 2_000, (500, 60_000));
         let holdover_s = number("holdover_s", &flags.holdover_s, 60, (1, 3_600));
         let drain_s = number("drain_s", &flags.drain_s, 20, (0, 600));
         let control_lead_ms = number("control_lead_ms", &flags.control_lead_ms, 150, (20, 2_000));
-        let frame = number(
-            "max_frame_bytes",
-            &flags.max_frame_bytes,
-            1 << 20,
-            (1 << 12, 1 << 24),
-        );
-        let queue = number(
-            "max_queue_bytes",
-            &flags.max_queue_bytes,
-            1 << 20,
-            (1 << 16, 1 << 26),
-        );
+        let frame = number("max_frame_bytes", &flags.max_frame_bytes, 1 << 20, (1 << 12, 1 << 24));
+        let queue = number("max_queue_bytes", &flags.max_queue_bytes, 1 << 20, (1 << 16, 1 << 26));
         let idle_timeout_s = number("idle_timeout_s", &flags.idle_timeout_s, 60, (1, 3_600));
         Self {
             listen: with_lan(listen, mode),
@@ -278,8 +247,7 @@ fn refuse_cluster(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) {
         if found.from_environment && mode != Mode::Serve {
             continue;
         }
-        let must =
-            format!("is set, but this version runs one embedded node, which {lacks}: take it out");
+        let must = format!("is set, but this version runs one embedded node, which {lacks}: take it out");
         reader.problems.push(Problem::hidden(found.name, must));
     }
 }

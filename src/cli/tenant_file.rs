@@ -7,19 +7,11 @@ use crate::auth::{Problem, Tenant, TenantConfig, Tenants, every_key};
 /// Parses the file. Its errors never quote a line, because lines hold secrets.
 pub fn read(path: &Path) -> Result<toml::Table, Problem> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Problem::value(
-            "--config",
-            &shown,
-            format!("must be a readable file: {error}"),
-        )
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Problem::value("--config", &shown, format!("must be a readable file: {error}")))?;
     text.parse().map_err(|error: toml::de::Error| {
         let at = error.span().map_or(0, |span| span.start);
-        let line = text
-            .get(..at)
-            .map_or(0, |before| before.matches('\n').count())
-            + 1;
+        let line = text.get(..at).map_or(0, |before| before.matches('\n').count()) + 1;
         let must = format!("is not valid TOML in line {line}: {}", error.message());
         Problem::value("--config", &shown, must)
     })
@@ -33,11 +25,7 @@ pub fn folder(path: &Path) -> &Path {
 /// Takes the tenants out of the file and builds them.
 ///
 /// Whatever is wrong is added to `problems`, and then the answer is None.
-pub fn take_tenants(
-    file: &mut toml::Table,
-    base: &Path,
-    problems: &mut Vec<Problem>,
-) -> Option<Tenants> {
+pub fn take_tenants(file: &mut toml::Table, base: &Path, problems: &mut Vec<Problem>) -> Option<Tenants> {
     let before = problems.len();
     let default = match file.remove("default_tenant") {
         None => None,
@@ -88,10 +76,7 @@ fn take_tables(file: &mut toml::Table, problems: &mut Vec<Problem>) -> Vec<(Stri
         let name = format!("tenants[{at}]");
         match value {
             toml::Value::Table(table) => tables.push((name, table)),
-            _ => problems.push(Problem::hidden(
-                name,
-                "must be a table: write [[tenants]] above it",
-            )),
+            _ => problems.push(Problem::hidden(name, "must be a table: write [[tenants]] above it")),
         }
     }
     tables

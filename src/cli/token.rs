@@ -79,8 +79,7 @@ pub fn print_token(args: &TokenArgs, env: Env<'_>, now_s: i64) -> Result<(), Tok
     let token = mint_token(args, env, now_s)?;
     writeln!(io::stdout(), "{token}")?;
     if io::stdout().is_terminal() {
-        let hint =
-            "Pass it as the query value `token` of the socket, or as `Authorization: Bearer …`.";
+        let hint = "Pass it as the query value `token` of the socket, or as `Authorization: Bearer …`.";
         writeln!(io::stderr(), "Good for {} s. {hint}", args.ttl)?;
     }
     Ok(())
@@ -103,9 +102,7 @@ pub fn mint_token(args: &TokenArgs, env: Env<'_>, now_s: i64) -> Result<String, 
         })?,
         None => tenants
             .default_tenant()
-            .ok_or_else(|| TokenError::NoTenant {
-                known: known(&tenants),
-            })?,
+            .ok_or_else(|| TokenError::NoTenant { known: known(&tenants) })?,
     };
     let role = match args.role {
         RoleArg::Teacher => TokenRole::Teacher,
@@ -122,11 +119,7 @@ pub fn mint_token(args: &TokenArgs, env: Env<'_>, now_s: i64) -> Result<String, 
 }
 
 fn known(tenants: &Tenants) -> String {
-    let ids: Vec<String> = tenants
-        .all()
-        .iter()
-        .map(|tenant| tenant.id.to_string())
-        .collect();
+    let ids: Vec<String> = tenants.all().iter().map(|tenant| tenant.id.to_string()).collect();
     if ids.is_empty() {
         "none".to_owned()
     } else {
@@ -148,9 +141,7 @@ fn parse_ttl(text: &str) -> Result<i64, String> {
         .and_then(|number| number.parse::<i64>().ok())
         .and_then(|number| number.checked_mul(unit_s))
         .filter(|seconds| (1..=TEN_YEARS_S).contains(seconds))
-        .ok_or_else(|| {
-            "must be a time such as 90s, 15m, 1h or 7d, and at most ten years".to_owned()
-        })
+        .ok_or_else(|| "must be a time such as 90s, 15m, 1h or 7d, and at most ten years".to_owned())
 }
 
 #[cfg(test)]

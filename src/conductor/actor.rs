@@ -58,9 +58,19 @@ pub(super) enum Declined {
 }
 
 pub(super) enum Mail {
-    Admit { join: Join, reply: oneshot::Sender<Result<(), Declined>> },
-    Depart { connection: u64 },
-    Control { actor: Actor, control: Control, request: Option<RequestId>, reply: oneshot::Sender<Result<Value, Declined>> },
+    Admit {
+        join: Join,
+        reply: oneshot::Sender<Result<(), Declined>>,
+    },
+    Depart {
+        connection: u64,
+    },
+    Control {
+        actor: Actor,
+        control: Control,
+        request: Option<RequestId>,
+        reply: oneshot::Sender<Result<Value, Declined>>,
+    },
     /// Once a second: publish the plan, look whether the room is still needed.
     Tick,
 }
@@ -92,7 +102,14 @@ impl Conductor {
     ) -> Self {
         occupancy.store(room.members.len(), Ordering::Relaxed);
         let start_stagger_us = stagger_us(&room.key);
-        Self { surroundings, room, fence, done: done.into(), occupancy, start_stagger_us }
+        Self {
+            surroundings,
+            room,
+            fence,
+            done: done.into(),
+            occupancy,
+            start_stagger_us,
+        }
     }
 
     /// Conducts until the room closes or the reign ends; answers whatever is still in the mailbox by dropping it.
@@ -120,7 +137,12 @@ impl Conductor {
                 let _ = reply.send(outcome);
                 next
             }
-            Mail::Control { actor, control, request, reply } => {
+            Mail::Control {
+                actor,
+                control,
+                request,
+                reply,
+            } => {
                 let (outcome, next) = self.control(&actor, &control, request).await;
                 let _ = reply.send(outcome);
                 next
@@ -157,7 +179,11 @@ impl Conductor {
             Err(refusal) => return (Err(Declined::Refused(refusal)), Next::Goes),
         };
         let reply = json!({});
-        let done = request.map(|id| Done { connection: id.connection, request: id.request, reply: reply.clone() });
+        let done = request.map(|id| Done {
+            connection: id.connection,
+            request: id.request,
+            reply: reply.clone(),
+        });
         let (outcome, next) = self.carry_out(applied, done).await;
         (outcome.map(|()| reply), next)
     }
@@ -208,7 +234,9 @@ impl Conductor {
         let written = if applied.closed {
             store.close_room(&self.room.key, &self.fence).await
         } else {
-            store.write_room(&self.room.key, &self.fence, &self.room.controls, done.cloned()).await
+            store
+                .write_room(&self.room.key, &self.fence, &self.room.controls, done.cloned())
+                .await
         };
         let metrics = &self.surroundings.metrics;
         match written {
@@ -256,7 +284,11 @@ impl Conductor {
     }
 
     fn stamp(&self) -> Stamp {
-        Stamp { epoch: self.fence.epoch, nonce: self.fence.nonce, rev: self.room.controls.rev }
+        Stamp {
+            epoch: self.fence.epoch,
+            nonce: self.fence.nonce,
+            rev: self.room.controls.rev,
+        }
     }
 
     fn lead_us(&self) -> i64 {

@@ -39,7 +39,12 @@ struct Sent {
 impl Emitter {
     /// Begins with the beats that are due at `now_us` or later.
     pub fn starting(plan: Plan, now_us: i64) -> Self {
-        Self { plan, last: None, from_us: now_us, skipped: 0 }
+        Self {
+            plan,
+            last: None,
+            from_us: now_us,
+            skipped: 0,
+        }
     }
 
     pub fn plan(&self) -> &Plan {
@@ -123,7 +128,11 @@ mod tests {
         let mut now_us = emitter.from_us;
         while let Some(due_us) = emitter.next_due_us(now_us).filter(|due_us| *due_us <= until_us) {
             now_us = due_us;
-            heard.extend(emitter.take_due(now_us, Source::Clock).map(|due| (due.view.run, due.view.beat, due.due_us / 1_000)));
+            heard.extend(
+                emitter
+                    .take_due(now_us, Source::Clock)
+                    .map(|due| (due.view.run, due.view.beat, due.due_us / 1_000)),
+            );
         }
         heard
     }
@@ -162,8 +171,13 @@ mod tests {
         renumbered.renumber(7);
         emitter.follow(plan(2, renumbered));
         let heard: Vec<_> = std::iter::from_fn(|| emitter.take_due(8 * SECOND_US, Source::Clock))
-            .map(|due| (due.view.run, due.view.beat)).collect();
-        assert_eq!(heard, [(2, 0), (2, 1)], "beat 6 was overdue by more than the limit and is skipped");
+            .map(|due| (due.view.run, due.view.beat))
+            .collect();
+        assert_eq!(
+            heard,
+            [(2, 0), (2, 1)],
+            "beat 6 was overdue by more than the limit and is skipped"
+        );
     }
 
     #[test]
@@ -171,7 +185,8 @@ mod tests {
         let mut emitter = Emitter::starting(plan(1, Timeline::starting(0, 0, 120_000)), 0);
         assert_eq!(emitter.take_due(0, Source::Clock).map(|due| due.view.beat), Some(0));
         let heard: Vec<_> = std::iter::from_fn(|| emitter.take_due(10 * SECOND_US, Source::Clock))
-            .map(|due| due.view.beat).collect();
+            .map(|due| due.view.beat)
+            .collect();
         assert_eq!(heard, [18, 19, 20]);
         assert_eq!(emitter.take_skipped(), 17);
     }

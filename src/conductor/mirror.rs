@@ -132,7 +132,10 @@ impl Mirror {
     pub fn enter(self: &Arc<Self>, key: &RoomKey) -> Seat {
         let mut slots = self.slots.write();
         slots.entry(key.clone()).or_insert(Slot { seats: 0, room: None }).seats += 1;
-        Seat { mirror: self.clone(), key: key.clone() }
+        Seat {
+            mirror: self.clone(),
+            key: key.clone(),
+        }
     }
 
     pub fn room(&self, key: &RoomKey) -> Option<Arc<RoomMirror>> {
@@ -141,7 +144,8 @@ impl Mirror {
 
     /// Who this node knows to be in the room: for a conductor that takes it up again.
     pub(super) fn members(&self, key: &RoomKey) -> Members {
-        self.room(key).map_or_else(Members::new, |room| room.lock().room.members.clone())
+        self.room(key)
+            .map_or_else(Members::new, |room| room.lock().room.members.clone())
     }
 
     /// The highest epoch that this node has accepted for the room.
@@ -217,9 +221,18 @@ impl Mirror {
 
     /// Tells the other gateways; nothing goes out past the end of the node's session.
     pub(super) fn publish(&self, topic: &Topic, body: Body) {
-        let Some(incarnation) = self.membership.standing() else { return };
+        let Some(incarnation) = self.membership.standing() else {
+            return;
+        };
         let origin = self.membership.node().clone();
-        if let Err(error) = self.relay.publish(topic, Envelope { origin, incarnation, body }) {
+        if let Err(error) = self.relay.publish(
+            topic,
+            Envelope {
+                origin,
+                incarnation,
+                body,
+            },
+        ) {
             count(&self.metrics.relay_messages, "not_published");
             tracing::debug!(relay.topic = %topic, %error, "not published");
         }
@@ -236,7 +249,12 @@ impl Mirror {
 
     /// Ten times a second: presence diffs, holdover, the periodic timeline and participation.
     pub fn sweep(&self) {
-        let rooms: Vec<_> = self.slots.read().values().filter_map(|slot| slot.room.clone()).collect();
+        let rooms: Vec<_> = self
+            .slots
+            .read()
+            .values()
+            .filter_map(|slot| slot.room.clone())
+            .collect();
         let in_holdover = rooms.iter().filter(|room| room.sweep()).count();
         self.metrics.rooms_in_holdover.set(in_holdover as i64);
     }
@@ -297,7 +315,8 @@ impl RoomMirror {
             state.apply(room, change);
         }
         for event in &update.events {
-            self.audience.send(Recipients::All, Class::Control, event.event, &event.payload.to_string());
+            self.audience
+                .send(Recipients::All, Class::Control, event.event, &event.payload.to_string());
         }
         self.follow(&mut state, plan_of(update.stamp, room));
         if update.timeline_changed {
@@ -305,8 +324,14 @@ impl RoomMirror {
         }
         for ejected in &update.ejected {
             let connections: Vec<u64> = ejected.connections.iter().copied().collect();
-            let payload = ejected.last_event.as_ref().map(|last| (last.event, last.payload.to_string()));
-            self.audience.eject(&connections, payload.as_ref().map(|(event, payload)| (*event, payload.as_str())));
+            let payload = ejected
+                .last_event
+                .as_ref()
+                .map(|last| (last.event, last.payload.to_string()));
+            self.audience.eject(
+                &connections,
+                payload.as_ref().map(|(event, payload)| (*event, payload.as_str())),
+            );
         }
         if update.closed {
             self.audience.end_all(true);
@@ -339,7 +364,8 @@ impl RoomMirror {
             state.emitter.follow(plan);
         }
         if was_lost {
-            self.audience.send(Recipients::All, Class::Control, "clock_restored", "{}");
+            self.audience
+                .send(Recipients::All, Class::Control, "clock_restored", "{}");
         }
         if relocked {
             self.send_timeline(state);
@@ -351,8 +377,13 @@ impl RoomMirror {
 
     fn schedule(self: &Arc<Self>, state: &mut RoomState) {
         state.generation += 1;
-        let Some(due_us) = state.emitter.next_due_us(self.mirror.clock.now_us()) else { return };
-        let wake = Wake { room: Arc::downgrade(self), generation: state.generation };
+        let Some(due_us) = state.emitter.next_due_us(self.mirror.clock.now_us()) else {
+            return;
+        };
+        let wake = Wake {
+            room: Arc::downgrade(self),
+            generation: state.generation,
+        };
         self.mirror.wheel.schedule(self.mirror.clock.boot_at(due_us), wake);
     }
 
@@ -368,7 +399,10 @@ impl RoomMirror {
             let payload = serde_json::to_string(&due.view).unwrap_or_default();
             self.audience.send(Recipients::All, Class::Beat, "beat", &payload);
             let lateness_us = self.mirror.clock.now_us() - due.due_us;
-            self.mirror.metrics.beat_lateness_seconds.observe(lateness_us as f64 / 1e6);
+            self.mirror
+                .metrics
+                .beat_lateness_seconds
+                .observe(lateness_us as f64 / 1e6);
         }
         self.mirror.metrics.beats_skipped.inc_by(state.emitter.take_skipped());
         self.schedule(&mut state);
@@ -379,7 +413,8 @@ impl RoomMirror {
         let mut state = self.lock();
         let boot_us = self.mirror.clock.boot_us();
         if let Some(diff) = state.roster.take_diff() {
-            self.audience.send(Recipients::All, Class::Presence, "presence_diff", &diff);
+            self.audience
+                .send(Recipients::All, Class::Presence, "presence_diff", &diff);
         }
         let silent_us = boot_us - state.plan_heard_us;
         if silent_us > HOLDOVER_AFTER_US && state.source == Source::Clock {
@@ -390,20 +425,23 @@ impl RoomMirror {
             state.lost = true;
             let since_us = self.mirror.clock.now_us() - silent_us;
             let payload = serde_json::json!({ "since": ms(since_us) }).to_string();
-            self.audience.send(Recipients::All, Class::Control, "clock_lost", &payload);
+            self.audience
+                .send(Recipients::All, Class::Control, "clock_lost", &payload);
         }
         if boot_us >= state.periodic_at_us {
             state.periodic_at_us = boot_us + PERIODIC_US;
             self.send_timeline(&state);
             let payload = roster::participation(&state.room.members, &state.notes);
-            self.audience.send(Recipients::Teachers, Class::Presence, "participation", &payload);
+            self.audience
+                .send(Recipients::Teachers, Class::Presence, "participation", &payload);
         }
         state.source == Source::Holdover
     }
 
     fn send_timeline(&self, state: &RoomState) {
         let payload = self.timeline_json(state);
-        self.audience.send(Recipients::All, Class::Control, "timeline", &payload);
+        self.audience
+            .send(Recipients::All, Class::Control, "timeline", &payload);
     }
 
     /// What the views of the room need beside it.

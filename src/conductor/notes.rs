@@ -61,7 +61,9 @@ impl NoteBook {
 
     /// (notes, cluster time of the last one in µs) of a student.
     pub(super) fn of(&self, student_id: &str) -> (u64, i64) {
-        self.players.get(student_id).map_or((0, 0), |player| (player.notes, player.last_note_at_us))
+        self.players
+            .get(student_id)
+            .map_or((0, 0), |player| (player.notes, player.last_note_at_us))
     }
 }
 
@@ -74,13 +76,7 @@ pub struct NoteLimits {
 
 impl RoomMirror {
     /// Plays a note of a member: the room's rules, the rate, then everybody on this node, then the relay.
-    pub fn play(
-        &self,
-        student_id: &str,
-        role: TokenRole,
-        note: Note,
-        limits: NoteLimits,
-    ) -> Result<(), NoteRefused> {
+    pub fn play(&self, student_id: &str, role: TokenRole, note: Note, limits: NoteLimits) -> Result<(), NoteRefused> {
         let clock = &self.mirror().clock;
         let mut state = self.lock();
         let now_us = clock.now_us();
@@ -94,11 +90,15 @@ impl RoomMirror {
         }
         state.notes.record(student_id, now_us);
         let payload = student_note(&state, student_id, note, now_us);
-        self.audience().send(Recipients::All, Class::Note, "student_note", &payload);
+        self.audience()
+            .send(Recipients::All, Class::Note, "student_note", &payload);
         drop(state);
         self.mirror().publish(
             &Topic::Room(self.key().clone()),
-            Body::Note(relay::Note { student_id: student_id.into(), payload: payload.into() }),
+            Body::Note(relay::Note {
+                student_id: student_id.into(),
+                payload: payload.into(),
+            }),
         );
         Ok(())
     }

@@ -15,11 +15,11 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
+pub use super::actor::RequestId;
 use super::{
     Mirror,
     actor::{Conductor, Declined, Mail, Surroundings},
 };
-pub use super::actor::RequestId;
 use crate::{
     auth::Tenant,
     placement::Membership,
@@ -114,7 +114,11 @@ impl Router {
             metrics,
             control_lead_us: settings.control_lead_us,
         });
-        Self { surroundings, node, conductors: Mutex::default() }
+        Self {
+            surroundings,
+            node,
+            conductors: Mutex::default(),
+        }
     }
 
     /// Makes a room with a code of its own and conducts it.
@@ -126,12 +130,20 @@ impl Router {
     ) -> Result<RoomStanding, CreateRefused> {
         let store = &self.surroundings.store;
         let limit = tenant.limits.max_rooms_per_tenant as usize;
-        let live_rooms = store.live_rooms(&tenant.id).await.map_err(|_| CreateRefused::Unavailable)?;
+        let live_rooms = store
+            .live_rooms(&tenant.id)
+            .await
+            .map_err(|_| CreateRefused::Unavailable)?;
         let length = CodeLength::for_live_rooms(live_rooms);
         for _ in 0..CODE_DRAWS_MAX {
             let code = Code::from_number(random() as u32, length);
-            let key = RoomKey { tenant: tenant.id.clone(), code };
-            let record = self.new_record(key, tenant, request.clone(), teacher_id).ok_or(CreateRefused::Unavailable)?;
+            let key = RoomKey {
+                tenant: tenant.id.clone(),
+                code,
+            };
+            let record = self
+                .new_record(key, tenant, request.clone(), teacher_id)
+                .ok_or(CreateRefused::Unavailable)?;
             match store.create_room(record.clone(), limit).await {
                 Ok(()) => {
                     let standing = standing_of(&record.key, &record.controls, 0);
@@ -151,7 +163,12 @@ impl Router {
 
     /// The room as it stands.
     pub async fn standing(&self, key: &RoomKey) -> Result<RoomStanding, ControlRefused> {
-        let record = self.surroundings.store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
+        let record = self
+            .surroundings
+            .store
+            .load_room(key)
+            .await
+            .map_err(|_| ControlRefused::Unavailable)?;
         let record = record.ok_or(ControlRefused::NotFound)?;
         Ok(standing_of(key, &record.controls, self.occupancy(key)))
     }
@@ -174,7 +191,11 @@ impl Router {
 
     /// Lets a connection into the room. On success the node's mirror holds the room.
     pub async fn admit(&self, key: &RoomKey, join: Join) -> Result<(), ControlRefused> {
-        self.ask(key, |reply| Mail::Admit { join: join.clone(), reply }).await
+        self.ask(key, |reply| Mail::Admit {
+            join: join.clone(),
+            reply,
+        })
+        .await
     }
 
     /// A connection has left the room. Never fails: a room without a conductor forgets its members anyway.
@@ -232,7 +253,12 @@ impl Router {
             Some(cell) => cell,
             None => {
                 // Unknown codes leave no trace in the map.
-                let exists = self.surroundings.store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
+                let exists = self
+                    .surroundings
+                    .store
+                    .load_room(key)
+                    .await
+                    .map_err(|_| ControlRefused::Unavailable)?;
                 exists.ok_or(ControlRefused::NotFound)?;
                 self.conductors.lock().entry(key.clone()).or_default().clone()
             }
@@ -246,12 +272,22 @@ impl Router {
 
     async fn take_up(&self, key: &RoomKey) -> Result<Handle, ControlRefused> {
         let store = &self.surroundings.store;
-        let incarnation = self.surroundings.membership.standing().ok_or(ControlRefused::NoConductor)?;
+        let incarnation = self
+            .surroundings
+            .membership
+            .standing()
+            .ok_or(ControlRefused::NoConductor)?;
         let record = store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
         let record = record.ok_or(ControlRefused::NotFound)?;
         let claim = TakeOver {
-            expected: Owner { node: record.owner, incarnation: record.incarnation },
-            claimant: Owner { node: self.node.to_string(), incarnation },
+            expected: Owner {
+                node: record.owner,
+                incarnation: record.incarnation,
+            },
+            claimant: Owner {
+                node: self.node.to_string(),
+                incarnation,
+            },
             nonce: random(),
             highest_seen_epoch: self.surroundings.mirror.highest_epoch(key),
             now_ms: self.surroundings.clock.now_us().div_euclid(1_000).unsigned_abs(),
@@ -274,7 +310,10 @@ impl Router {
         let fence = record.fence();
         let members = self.surroundings.mirror.members(&record.key);
         let now_us = self.surroundings.clock.now_us();
-        let room = Room { members, ..Room::restored(record.key, record.controls, now_us) };
+        let room = Room {
+            members,
+            ..Room::restored(record.key, record.controls, now_us)
+        };
         let occupancy = Arc::new(AtomicUsize::new(0));
         let conductor = Conductor::new(self.surroundings.clone(), room, fence, done, occupancy.clone());
         let (mail, mailbox) = mpsc::channel(MAILBOX_LEN);
@@ -336,7 +375,10 @@ impl Router {
             }
             let Some(handle) = cell.get() else { return true };
             // A full mailbox ticks later.
-            let is_alive = !matches!(handle.mail.try_send(Mail::Tick), Err(mpsc::error::TrySendError::Closed(_)));
+            let is_alive = !matches!(
+                handle.mail.try_send(Mail::Tick),
+                Err(mpsc::error::TrySendError::Closed(_))
+            );
             if !is_alive {
                 ended.push(key.clone());
             }
@@ -348,7 +390,14 @@ impl Router {
     fn new_record(&self, key: RoomKey, tenant: &Tenant, request: CreateRoom, teacher_id: &str) -> Option<RoomRecord> {
         let now_us = self.surroundings.clock.now_us();
         let limits = &tenant.limits;
-        let room = Room::create(key, request, teacher_id, limits.default_bpm, limits.max_students_per_room, now_us);
+        let room = Room::create(
+            key,
+            request,
+            teacher_id,
+            limits.default_bpm,
+            limits.max_students_per_room,
+            now_us,
+        );
         Some(RoomRecord {
             key: room.key,
             owner: self.node.to_string(),

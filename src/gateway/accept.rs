@@ -42,7 +42,10 @@ pub fn routes(gateway: Arc<Gateway>) -> Router {
     for mount in ["/socket", "/realtime/v1"] {
         router = router.route(&format!("{mount}/websocket"), get(open_websocket)).route(
             &format!("{mount}/longpoll"),
-            get(poll).post(post).options(preflight).layer(DefaultBodyLimit::max(LONGPOLL_BODY_MAX)),
+            get(poll)
+                .post(post)
+                .options(preflight)
+                .layer(DefaultBodyLimit::max(LONGPOLL_BODY_MAX)),
         );
     }
     router.with_state(gateway)
@@ -116,8 +119,11 @@ async fn open_websocket(
         .write_buffer_size(4 * 1024)
         .max_message_size(frame_bytes_max)
         .max_frame_size(frame_bytes_max);
-    let upgrade =
-        if credentials::subprotocol(&headers).phoenix { upgrade.protocols([PHOENIX]) } else { upgrade };
+    let upgrade = if credentials::subprotocol(&headers).phoenix {
+        upgrade.protocols([PHOENIX])
+    } else {
+        upgrade
+    };
     upgrade.on_upgrade(move |socket| websocket::serve(socket, connection))
 }
 
@@ -132,12 +138,21 @@ async fn admit(
     let token = credentials::token(query, headers, is_session_token).ok_or(Refused::Auth(AuthError::TokenMissing))?;
     let host = text(headers, header::HOST);
     let now_s = gateway.clock.now_s();
-    let (tenant, claims) = authenticate(&gateway.tenants, &token, host, now_s).await.map_err(Refused::Auth)?;
+    let (tenant, claims) = authenticate(&gateway.tenants, &token, host, now_s)
+        .await
+        .map_err(Refused::Auth)?;
     if !tenant.allows_origin(text(headers, header::ORIGIN), host, gateway.settings.dev) {
         return Err(Refused::Origin);
     }
-    let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users).ok_or(Refused::TooManyUsers)?;
-    let peer = Peer { tenant, claims: Arc::new(claims), address };
+    let place = gateway
+        .uses
+        .enter(&tenant.id, tenant.limits.max_concurrent_users)
+        .ok_or(Refused::TooManyUsers)?;
+    let peer = Peer {
+        tenant,
+        claims: Arc::new(claims),
+        address,
+    };
     Ok(Connection::new(gateway.clone(), peer, vsn, place))
 }
 
@@ -182,7 +197,9 @@ async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap
 }
 
 async fn poll_session(gateway: &Gateway, token: &str) -> Response {
-    let Some(session) = gateway.long_polls.find(token) else { return gone() };
+    let Some(session) = gateway.long_polls.find(token) else {
+        return gone();
+    };
     match session.poll().await {
         Err(Gone) => gone(),
         Ok(batch) if batch.messages.is_empty() => status(json!({ "status": 204, "token": token, "messages": [] })),
@@ -211,7 +228,9 @@ async fn post(
 }
 
 async fn post_to(session: &Handle, content_type: Option<&str>, body: &[u8]) -> Response {
-    let Ok(body) = parse_body(content_type, body) else { return status(json!({ "status": 413 })) };
+    let Ok(body) = parse_body(content_type, body) else {
+        return status(json!({ "status": 413 }));
+    };
     match tokio::time::timeout(POST_TIMEOUT, session.post(longpoll::parcels(body))).await {
         Ok(Ok(())) => status(json!({ "status": 200 })),
         Ok(Err(Gone)) => gone(),
@@ -220,13 +239,20 @@ async fn post_to(session: &Handle, content_type: Option<&str>, body: &[u8]) -> R
 }
 
 async fn preflight(headers: HeaderMap) -> Response {
-    with_cors(StatusCode::NO_CONTENT.into_response(), headers.get(header::ORIGIN).cloned())
+    with_cors(
+        StatusCode::NO_CONTENT.into_response(),
+        headers.get(header::ORIGIN).cloned(),
+    )
 }
 
 /// The header counts before the query, where the application's own token may stand beside it.
 fn session_token(query: &Query, headers: &HeaderMap) -> Option<String> {
-    let in_header = headers.get("x-phoenix-longpoll-token").and_then(|value| value.to_str().ok());
-    in_header.or_else(|| query.all("token").find(|value| is_session_token(value))).map(str::to_owned)
+    let in_header = headers
+        .get("x-phoenix-longpoll-token")
+        .and_then(|value| value.to_str().ok());
+    in_header
+        .or_else(|| query.all("token").find(|value| is_session_token(value)))
+        .map(str::to_owned)
 }
 
 fn gone() -> Response {
@@ -256,7 +282,10 @@ fn with_cors(mut response: Response, origin: Option<HeaderValue>) -> Response {
                 "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token, x-api-key, x-auth-token, authorization",
             ),
         );
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, POST, OPTIONS"),
+        );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     }

@@ -6,11 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::{
-    FutureExt, StreamExt,
-    future::BoxFuture,
-    stream::FuturesUnordered,
-};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::json;
 
 use super::{
@@ -39,9 +35,23 @@ const SECOND_US: i64 = 1_000_000;
 
 /// What took time and has ended.
 enum Outcome {
-    Joined { topic: String, instance: Instance, result: Result<(MusicRoom, Option<Claims>), JoinFailed> },
-    Handled { topic: String, instance: Instance, reference: Option<Ref>, answer: Result<Answer, ChannelFailed> },
-    Token { topic: String, join_ref: Option<Ref>, reference: Option<Ref>, result: Result<Claims, String> },
+    Joined {
+        topic: String,
+        instance: Instance,
+        result: Result<(MusicRoom, Option<Claims>), JoinFailed>,
+    },
+    Handled {
+        topic: String,
+        instance: Instance,
+        reference: Option<Ref>,
+        answer: Result<Answer, ChannelFailed>,
+    },
+    Token {
+        topic: String,
+        join_ref: Option<Ref>,
+        reference: Option<Ref>,
+        result: Result<Claims, String>,
+    },
 }
 
 /// Something panicked; it is caught here and costs its channel, nothing else.
@@ -115,7 +125,12 @@ impl Connection {
     /// Answers a message that is one too many for its request.
     pub fn refuse_text(&mut self, text: &str, reason: &str) {
         if let Ok(inbound) = decode_text(self.vsn, text) {
-            self.error_reply(inbound.join_ref.as_ref(), inbound.reference.as_ref(), &inbound.topic, reason);
+            self.error_reply(
+                inbound.join_ref.as_ref(),
+                inbound.reference.as_ref(),
+                &inbound.topic,
+                reason,
+            );
         }
     }
 
@@ -146,7 +161,14 @@ impl Connection {
             }
             Step::Leave { instance, join_ref } => {
                 self.drop_channel(instance);
-                self.send(encode_reply(self.vsn, join_ref.as_ref(), reference, topic, Status::Ok, "{}"));
+                self.send(encode_reply(
+                    self.vsn,
+                    join_ref.as_ref(),
+                    reference,
+                    topic,
+                    Status::Ok,
+                    "{}",
+                ));
                 self.send(encode_close(self.vsn, join_ref.as_ref(), topic));
             }
             Step::LeaveUnjoined => {
@@ -175,7 +197,12 @@ impl Connection {
         count(&self.gateway.metrics.events, event_name);
         let limits = &self.peer.tenant.limits;
         let boot_us = self.gateway.clock.boot_us();
-        if !self.place.tenant_use().events.admits(limits.max_events_per_second, SECOND_US, boot_us) {
+        if !self
+            .place
+            .tenant_use()
+            .events
+            .admits(limits.max_events_per_second, SECOND_US, boot_us)
+        {
             return Err(Answer::error("Too many messages per second"));
         }
         if inbound.payload.len_bytes() > limits.max_payload_bytes as usize {
@@ -188,7 +215,12 @@ impl Connection {
             return Err(Answer::Crash);
         };
         let reference = inbound.reference.as_ref();
-        let push = Push { event: &inbound.event, payload: payload.get(), reference, received_us };
+        let push = Push {
+            event: &inbound.event,
+            payload: payload.get(),
+            reference,
+            received_us,
+        };
         let handled = catch_unwind(AssertUnwindSafe(|| channel.handle(push)));
         match handled {
             Ok(Handled::Now(answer)) => Err(answer),
@@ -198,7 +230,12 @@ impl Connection {
                 let reference = inbound.reference.clone();
                 self.running.push(Box::pin(async move {
                     let answer = AssertUnwindSafe(future).catch_unwind().await.map_err(|_| ChannelFailed);
-                    Outcome::Handled { topic, instance, reference, answer }
+                    Outcome::Handled {
+                        topic,
+                        instance,
+                        reference,
+                        answer,
+                    }
                 }));
                 Ok(())
             }
@@ -236,7 +273,12 @@ impl Connection {
     fn crash(&mut self, topic: &str, instance: Instance) {
         self.drop_channel(instance);
         if let Some(Removed::Joined { join_ref }) = self.session.remove(topic, instance) {
-            self.send(encode_error(self.vsn, join_ref.as_ref(), topic, event::REASON_CHANNEL_CRASH));
+            self.send(encode_error(
+                self.vsn,
+                join_ref.as_ref(),
+                topic,
+                event::REASON_CHANNEL_CRASH,
+            ));
         }
     }
 
@@ -251,7 +293,12 @@ impl Connection {
         if payload.get().len() > limits.max_payload_bytes as usize {
             return self.finish_join(&topic, instance, refused("payload_too_large".to_owned()));
         }
-        if !self.place.tenant_use().joins.admits(limits.max_joins_per_second, SECOND_US, boot_us) {
+        if !self
+            .place
+            .tenant_use()
+            .joins
+            .admits(limits.max_joins_per_second, SECOND_US, boot_us)
+        {
             let reason = "ClientJoinRateLimitReached: Too many joins per second";
             return self.finish_join(&topic, instance, refused(reason.to_owned()));
         }
@@ -268,7 +315,9 @@ impl Connection {
         let is_over = self.expiry.standing(self.gateway.clock.now_s()) == Standing::Over;
         self.running.push(Box::pin(async move {
             let joining = async {
-                let fresh = fresh_claims(&gateway, &peer, &request.payload).await.map_err(JoinFailed::BadToken)?;
+                let fresh = fresh_claims(&gateway, &peer, &request.payload)
+                    .await
+                    .map_err(JoinFailed::BadToken)?;
                 match &fresh {
                     Some(claims) => peer.claims = Arc::new(claims.clone()),
                     None if is_over => return Err(JoinFailed::BadToken(TOKEN_OVER.to_owned())),
@@ -284,8 +333,15 @@ impl Connection {
                 }
                 joined.map(|channel| (channel, fresh)).map_err(JoinFailed::Refused)
             };
-            let result = AssertUnwindSafe(joining).catch_unwind().await.unwrap_or(Err(JoinFailed::Crashed));
-            Outcome::Joined { topic, instance, result }
+            let result = AssertUnwindSafe(joining)
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(JoinFailed::Crashed));
+            Outcome::Joined {
+                topic,
+                instance,
+                result,
+            }
         }));
     }
 
@@ -347,7 +403,14 @@ impl Connection {
             return;
         };
         let (vsn, join_ref) = (self.vsn, end.join_ref.as_ref());
-        self.send(encode_reply(vsn, join_ref, end.reference.as_ref(), topic, Status::Ok, &channel.join_reply(&state)));
+        self.send(encode_reply(
+            vsn,
+            join_ref,
+            end.reference.as_ref(),
+            topic,
+            Status::Ok,
+            &channel.join_reply(&state),
+        ));
         self.close_replaced(topic, &end);
         for (event_name, payload) in channel.welcome(&mut state) {
             self.send(encode_push(vsn, join_ref, topic, event_name, &payload));
@@ -376,7 +439,9 @@ impl Connection {
     }
 
     fn drop_channel(&mut self, instance: Instance) {
-        let Some(at) = self.channels.iter().position(|(known, _)| *known == instance) else { return };
+        let Some(at) = self.channels.iter().position(|(known, _)| *known == instance) else {
+            return;
+        };
         let (_, channel) = self.channels.swap_remove(at);
         if let Some(audience) = self.gateway.hub.audience(channel.room().key()) {
             audience.remove(channel.connection());
@@ -388,25 +453,44 @@ impl Connection {
         if self.running.is_empty() {
             return false;
         }
-        let Poll::Ready(Some(outcome)) = self.running.poll_next_unpin(context) else { return false };
+        let Poll::Ready(Some(outcome)) = self.running.poll_next_unpin(context) else {
+            return false;
+        };
         self.finish(outcome);
         true
     }
 
     fn finish(&mut self, outcome: Outcome) {
         let topic = match outcome {
-            Outcome::Joined { topic, instance, result } => {
+            Outcome::Joined {
+                topic,
+                instance,
+                result,
+            } => {
                 self.finish_join(&topic, instance, result);
                 topic
             }
-            Outcome::Handled { topic, instance, reference, answer } => {
+            Outcome::Handled {
+                topic,
+                instance,
+                reference,
+                answer,
+            } => {
                 if self.session.handled(&topic, instance) {
-                    let join_ref = self.session.channel(&topic).and_then(|channel| channel.join_ref.cloned());
+                    let join_ref = self
+                        .session
+                        .channel(&topic)
+                        .and_then(|channel| channel.join_ref.cloned());
                     self.answer(&topic, instance, join_ref.as_ref(), reference.as_ref(), answer);
                 }
                 topic
             }
-            Outcome::Token { topic, join_ref, reference, result } => {
+            Outcome::Token {
+                topic,
+                join_ref,
+                reference,
+                result,
+            } => {
                 self.finish_token(&topic, join_ref.as_ref(), reference.as_ref(), result);
                 topic
             }
@@ -421,13 +505,20 @@ impl Connection {
     fn renew_token(&mut self, inbound: &Inbound<'_>) {
         let (join_ref, reference) = (inbound.join_ref.clone(), inbound.reference.clone());
         let topic = inbound.topic.to_string();
-        let InboundPayload::Json(payload) = inbound.payload else { return };
+        let InboundPayload::Json(payload) = inbound.payload else {
+            return;
+        };
         let payload = payload.get().to_owned();
         let (gateway, peer) = (self.gateway.clone(), self.peer.clone());
         let mut renewing: BoxFuture<'static, Outcome> = Box::pin(async move {
             let fresh = fresh_claims(&gateway, &peer, &payload).await;
             let result = fresh.and_then(|claims| claims.ok_or_else(|| "access_token must be a token".to_owned()));
-            Outcome::Token { topic, join_ref, reference, result }
+            Outcome::Token {
+                topic,
+                join_ref,
+                reference,
+                result,
+            }
         });
         // With a shared secret there is nothing to wait for: whatever follows meets the new token.
         match (&mut renewing).now_or_never() {
@@ -457,7 +548,9 @@ impl Connection {
     fn follow(&mut self, claims: Claims) {
         self.expiry = Expiry::new(claims.exp_s);
         self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US));
-        self.channels.iter_mut().for_each(|(_, channel)| channel.follow(&claims));
+        self.channels
+            .iter_mut()
+            .for_each(|(_, channel)| channel.follow(&claims));
         self.peer.claims = Arc::new(claims);
     }
 
@@ -492,7 +585,13 @@ impl Connection {
         for channel in self.session.channels().filter(|channel| channel.joined) {
             let payload =
                 json!({ "extension": "system", "status": status, "message": message, "channel": channel.topic });
-            self.send(encode_push(self.vsn, channel.join_ref, channel.topic, "system", &payload.to_string()));
+            self.send(encode_push(
+                self.vsn,
+                channel.join_ref,
+                channel.topic,
+                "system",
+                &payload.to_string(),
+            ));
         }
     }
 
@@ -533,7 +632,9 @@ const TOKEN_OVER: &str = "the token has expired: send a fresh one as access_toke
 
 /// The claims of a token in a payload's `access_token`, proven for the socket's own tenant and person.
 async fn fresh_claims(gateway: &Gateway, peer: &Peer, payload: &str) -> Result<Option<Claims>, String> {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(payload) else { return Ok(None) };
+    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(payload) else {
+        return Ok(None);
+    };
     let token = match fields.get("access_token") {
         None | Some(serde_json::Value::Null) => return Ok(None),
         Some(serde_json::Value::String(token)) => token,

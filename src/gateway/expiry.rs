@@ -10,7 +10,9 @@ const GRACE_S: i64 = 10;
 pub enum Standing {
     Good,
     /// It ends in so many seconds (0 when it has ended, within the grace).
-    EndsIn { seconds: i64 },
+    EndsIn {
+        seconds: i64,
+    },
     Over,
 }
 
@@ -30,7 +32,9 @@ impl Expiry {
         if now_s >= self.exp_s.saturating_add(GRACE_S) {
             Standing::Over
         } else if now_s >= self.exp_s.saturating_sub(WARN_BEFORE_S) {
-            Standing::EndsIn { seconds: (self.exp_s - now_s).max(0) }
+            Standing::EndsIn {
+                seconds: (self.exp_s - now_s).max(0),
+            }
         } else {
             Standing::Good
         }
@@ -43,7 +47,11 @@ impl Expiry {
 
     /// When there is next something to do, in seconds since the epoch.
     pub fn check_at_s(&self) -> i64 {
-        if self.warned { self.exp_s.saturating_add(GRACE_S) } else { self.exp_s.saturating_sub(WARN_BEFORE_S) }
+        if self.warned {
+            self.exp_s.saturating_add(GRACE_S)
+        } else {
+            self.exp_s.saturating_sub(WARN_BEFORE_S)
+        }
     }
 }
 

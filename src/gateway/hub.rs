@@ -1,9 +1,6 @@
 //! Fan-out: one encoding per serializer, shared by all of a room's sockets on this node.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::metrics::counter::Counter;
@@ -71,7 +68,10 @@ impl Hub {
             beats_coalesced: drops("beat_coalesced"),
             slow_readers: drops("slow_reader"),
         };
-        Self { shared: Arc::new(shared), rooms: RwLock::default() }
+        Self {
+            shared: Arc::new(shared),
+            rooms: RwLock::default(),
+        }
     }
 
     /// The audience of a room that the mirror holds.
@@ -110,7 +110,10 @@ impl RoomAudience {
 
     pub fn remove(&self, connection: u64) {
         let mut subscribers = self.subscribers.lock();
-        if let Some(at) = subscribers.iter().position(|subscriber| subscriber.connection == connection) {
+        if let Some(at) = subscribers
+            .iter()
+            .position(|subscriber| subscriber.connection == connection)
+        {
             subscribers.swap_remove(at);
         }
         if subscribers.capacity() > 4 * subscribers.len() + 8 {
@@ -129,7 +132,9 @@ impl RoomAudience {
     }
 
     fn end(&self, subscriber: &Subscriber, event: Option<(&'static str, &str)>, for_good: bool) {
-        let Subscriber { vsn, join_ref, outbox, .. } = subscriber;
+        let Subscriber {
+            vsn, join_ref, outbox, ..
+        } = subscriber;
         let (vsn, join_ref, topic) = (*vsn, join_ref.as_ref(), &*self.topic);
         if let Some((event, payload)) = event {
             outbox.push(Frame::Text(encode_push(vsn, join_ref, topic, event, payload).into()));
@@ -140,7 +145,10 @@ impl RoomAudience {
             encode_error(vsn, join_ref, topic, event::REASON_CHANNEL_CRASH)
         };
         outbox.push(Frame::Text(last.into()));
-        outbox.signal(Signal::ChannelEnded { topic: self.topic.clone(), instance: subscriber.instance });
+        outbox.signal(Signal::ChannelEnded {
+            topic: self.topic.clone(),
+            instance: subscriber.instance,
+        });
     }
 }
 
@@ -151,12 +159,20 @@ impl Audience for RoomAudience {
         let encode = |vsn| Frame::Text(encode_broadcast(vsn, &self.topic, event, payload).into());
         let (mut v1, mut v2) = (None, None);
         let mut sent = 0;
-        for subscriber in self.subscribers.lock().iter().filter(|subscriber| subscriber.is_among(to)) {
+        for subscriber in self
+            .subscribers
+            .lock()
+            .iter()
+            .filter(|subscriber| subscriber.is_among(to))
+        {
             let frame = match subscriber.vsn {
                 Vsn::V1 => v1.get_or_insert_with(|| encode(Vsn::V1)),
                 Vsn::V2 => v2.get_or_insert_with(|| encode(Vsn::V2)),
             };
-            match subscriber.outbox.push_shared(frame.clone(), beat_of, boot_us, &self.shared.flusher) {
+            match subscriber
+                .outbox
+                .push_shared(frame.clone(), beat_of, boot_us, &self.shared.flusher)
+            {
                 Pushed::Queued => sent += 1,
                 Pushed::Coalesced { dropped } => {
                     sent += 1;

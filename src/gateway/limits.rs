@@ -21,7 +21,9 @@ impl Rate {
     /// True when one more event keeps to `count` in `period_us`; that many may come at once.
     pub fn admits(&self, count: u32, period_us: i64, boot_us: i64) -> bool {
         let step = |next_at_us| step(next_at_us, count, period_us, boot_us);
-        self.next_at_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).is_ok()
+        self.next_at_us
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
+            .is_ok()
     }
 
     /// Whether [`Rate::admits`] would say yes; counts nothing.
@@ -74,7 +76,10 @@ impl Uses {
             None => self.by_tenant.write().entry(tenant.clone()).or_default().clone(),
         };
         let enter = |users: usize| (users < max as usize).then_some(users + 1);
-        tenant_use.users.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
+        tenant_use
+            .users
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter)
+            .ok()?;
         Some(UserPlace(tenant_use))
     }
 }

@@ -53,10 +53,19 @@ pub enum Parcel {
 }
 
 enum Command {
-    Post { parcels: Vec<Parcel>, taken: oneshot::Sender<()> },
-    Poll { answer: oneshot::Sender<Batch> },
-    Written { number: u64 },
-    Lost { number: u64 },
+    Post {
+        parcels: Vec<Parcel>,
+        taken: oneshot::Sender<()>,
+    },
+    Poll {
+        answer: oneshot::Sender<Batch>,
+    },
+    Written {
+        number: u64,
+    },
+    Lost {
+        number: u64,
+    },
 }
 
 /// A way to one session.
@@ -75,7 +84,10 @@ pub struct LongPolls {
 
 impl LongPolls {
     pub fn new(key: TokenKey) -> Self {
-        Self { key, sessions: Mutex::default() }
+        Self {
+            key,
+            sessions: Mutex::default(),
+        }
     }
 
     /// Opens a session for a connection; answers its token.
@@ -88,7 +100,10 @@ impl LongPolls {
             Poller::new(connection, commands).run(&gateway).await;
             gateway.long_polls.sessions.lock().remove(&session);
         });
-        self.key.sign(&SessionToken { node: node.to_owned(), session })
+        self.key.sign(&SessionToken {
+            node: node.to_owned(),
+            session,
+        })
     }
 
     /// The session that a token names, if it lives on this node.
@@ -115,7 +130,11 @@ impl Handle {
 
     /// Tells how a batch's response ended. Never waits: it is called from a destructor.
     pub fn delivered(&self, number: u64, written: bool) {
-        let command = if written { Command::Written { number } } else { Command::Lost { number } };
+        let command = if written {
+            Command::Written { number }
+        } else {
+            Command::Lost { number }
+        };
         // A session too busy to hear this keeps the batch unconfirmed until the next poll, which is safe.
         let _ = self.0.try_send(command);
     }
@@ -223,7 +242,10 @@ impl Poller {
             }
             Command::Lost { number } => {
                 if let Some(lost) = self.unconfirmed.take_if(|batch| batch.number == number) {
-                    lost.messages.into_iter().rev().for_each(|message| self.again.push_front(message));
+                    lost.messages
+                        .into_iter()
+                        .rev()
+                        .for_each(|message| self.again.push_front(message));
                 }
             }
         }
@@ -245,9 +267,14 @@ impl Poller {
     fn answer(&mut self, messages: Vec<String>) {
         let Some(waiting) = self.waiting.take() else { return };
         self.batches += 1;
-        let batch = Batch { number: self.batches, messages };
-        self.unconfirmed =
-            (!batch.messages.is_empty()).then(|| Batch { number: batch.number, messages: batch.messages.clone() });
+        let batch = Batch {
+            number: self.batches,
+            messages,
+        };
+        self.unconfirmed = (!batch.messages.is_empty()).then(|| Batch {
+            number: batch.number,
+            messages: batch.messages.clone(),
+        });
         self.deadline = Instant::now() + ABANDONED;
         if waiting.send(batch).is_err() {
             // The client has given up this poll: its frames wait for the next.

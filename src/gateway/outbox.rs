@@ -46,7 +46,9 @@ pub enum Signal {
 pub enum Pushed {
     Queued,
     /// Queued after stale beats were dropped to make room.
-    Coalesced { dropped: usize },
+    Coalesced {
+        dropped: usize,
+    },
     /// The limit was reached: the socket is being closed with 1013.
     Overflowed,
     /// The socket is closing already.
@@ -141,7 +143,11 @@ impl Outbox {
         }
         inner.queued_bytes += len;
         inner.queue.push_back(Entry { frame, beat_of });
-        if dropped > 0 { Pushed::Coalesced { dropped } } else { Pushed::Queued }
+        if dropped > 0 {
+            Pushed::Coalesced { dropped }
+        } else {
+            Pushed::Queued
+        }
     }
 
     /// Tells the socket's loop something.
@@ -302,7 +308,10 @@ mod tests {
         let outbox = Arc::new(Outbox::new(10, 0));
         outbox.push_shared(text("b1b1"), 7, 0, &flusher);
         outbox.push_shared(text("note"), 0, 0, &flusher);
-        assert_eq!(outbox.push_shared(text("b2b2"), 7, 0, &flusher), Pushed::Coalesced { dropped: 1 });
+        assert_eq!(
+            outbox.push_shared(text("b2b2"), 7, 0, &flusher),
+            Pushed::Coalesced { dropped: 1 }
+        );
         assert_eq!(drained(&outbox), ["note", "b2b2"]);
         assert_eq!(outbox.closing(), None);
     }

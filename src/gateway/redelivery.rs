@@ -21,7 +21,12 @@ pub struct Delivered {
 
 impl Delivered {
     pub fn new(body: String, session: Handle, number: u64) -> Self {
-        Self { data: Some(body.into()), session, number, written: false }
+        Self {
+            data: Some(body.into()),
+            session,
+            number,
+            written: false,
+        }
     }
 }
 

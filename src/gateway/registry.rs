@@ -31,7 +31,10 @@ impl Registry {
     pub(super) fn register(self: &Arc<Self>, outbox: Arc<Outbox>) -> Registration {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.open.lock().insert(number, outbox);
-        Registration { registry: self.clone(), number }
+        Registration {
+            registry: self.clone(),
+            number,
+        }
     }
 
     pub fn len(&self) -> usize {

@@ -121,11 +121,7 @@ impl Session {
         };
         let entry = &self.entries[at];
         let control = is_control(inbound);
-        if !control
-            && entry.is_joined()
-            && (self.bypass)(&inbound.event)
-            && !entry.is_stale(inbound)
-        {
+        if !control && entry.is_joined() && (self.bypass)(&inbound.event) && !entry.is_stale(inbound) {
             return entry.push();
         }
         if entry.is_busy() || !entry.queue.is_empty() {
@@ -215,8 +211,7 @@ impl Session {
     }
 
     fn find(&self, topic: &str) -> Result<usize, usize> {
-        self.entries
-            .binary_search_by(|entry| (*entry.topic).cmp(topic))
+        self.entries.binary_search_by(|entry| (*entry.topic).cmp(topic))
     }
 
     fn find_instance(&self, topic: &str, instance: Instance) -> Option<usize> {
@@ -307,9 +302,7 @@ impl Session {
         let frames_max = QUEUED_FRAMES_MAX + reserve;
         let bytes = QueuedFrame::bytes_of(inbound);
         let entry = &mut self.entries[at];
-        if entry.queue.len() >= frames_max
-            || (bytes > 0 && self.queued_bytes + bytes > QUEUED_BYTES_MAX)
-        {
+        if entry.queue.len() >= frames_max || (bytes > 0 && self.queued_bytes + bytes > QUEUED_BYTES_MAX) {
             return Step::Refuse(Refusal::QueueFull);
         }
         self.queued_bytes += bytes;
@@ -318,10 +311,7 @@ impl Session {
     }
 
     fn is_full(&self) -> bool {
-        let here = self
-            .entries
-            .iter()
-            .filter(|entry| entry.phase != Phase::Gone);
+        let here = self.entries.iter().filter(|entry| entry.phase != Phase::Gone);
         here.count() >= self.channels_max
     }
 

@@ -9,10 +9,7 @@ use std::{
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{Sink, Stream, StreamExt, future::poll_fn};
 
-use super::{
-    connection::Connection,
-    outbox::Frame,
-};
+use super::{connection::Connection, outbox::Frame};
 use crate::{
     protocol::CloseCode,
     telemetry::{Kind, count},
@@ -148,7 +145,10 @@ fn receive(connection: &mut Connection, message: Message) -> Option<End> {
 /// The close code for what the WebSocket layer could not read.
 fn end_of(error: &axum::Error) -> End {
     use std::error::Error;
-    match error.source().and_then(|source| source.downcast_ref::<tungstenite::Error>()) {
+    match error
+        .source()
+        .and_then(|source| source.downcast_ref::<tungstenite::Error>())
+    {
         Some(tungstenite::Error::Capacity(_)) => End::Close(CloseCode::FrameTooBig),
         Some(tungstenite::Error::Utf8(_)) => End::Close(CloseCode::NotUtf8),
         Some(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
@@ -160,7 +160,10 @@ fn end_of(error: &axum::Error) -> End {
 }
 
 async fn close(mut socket: WebSocket, code: CloseCode) {
-    let frame = CloseFrame { code: code.number(), reason: code.reason().into() };
+    let frame = CloseFrame {
+        code: code.number(),
+        reason: code.reason().into(),
+    };
     let farewell = async {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}

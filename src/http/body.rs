@@ -23,8 +23,7 @@ impl FromRequest<HttpState> for JsonText {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &HttpState) -> Result<Self, Failure> {
-        let arrival =
-            tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await;
+        let arrival = tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await;
         let bytes = arrival.map_err(|_| {
             Failure::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -37,11 +36,7 @@ impl FromRequest<HttpState> for JsonText {
                 let message = format!("the body is longer than {BODY_BYTES_MAX} bytes");
                 Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
             }
-            _ => Failure::new(
-                StatusCode::BAD_REQUEST,
-                "body_broken",
-                "the body did not arrive whole",
-            ),
+            _ => Failure::new(StatusCode::BAD_REQUEST, "body_broken", "the body did not arrive whole"),
         })?;
         object(&bytes).map(Self)
     }
@@ -49,8 +44,7 @@ impl FromRequest<HttpState> for JsonText {
 
 fn object(bytes: &[u8]) -> Result<String, Failure> {
     let broken = |what| Failure::new(StatusCode::BAD_REQUEST, "invalid_json", what);
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| broken("the body is not UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| broken("the body is not UTF-8".to_owned()))?;
     if text.trim().is_empty() {
         return Ok(String::new());
     }
@@ -59,7 +53,9 @@ fn object(bytes: &[u8]) -> Result<String, Failure> {
         Ok(_) => Err(broken("the body must be a JSON object".to_owned())),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
-            Err(broken(format!("the body is not JSON: it breaks at line {line}, column {column}")))
+            Err(broken(format!(
+                "the body is not JSON: it breaks at line {line}, column {column}"
+            )))
         }
     }
 }

@@ -45,7 +45,11 @@ impl FromRequestParts<HttpState> for Teacher {
             ));
         }
         let id = claims.sub.unwrap_or_else(|| NAMELESS_TEACHER.to_owned());
-        Ok(Self { tenant, id, room: claims.room })
+        Ok(Self {
+            tenant,
+            id,
+            room: claims.room,
+        })
     }
 }
 
@@ -57,7 +61,10 @@ impl Teacher {
         if self.room.as_deref().is_some_and(|only| only != code.as_str()) {
             return Err(Failure::room_not_found());
         }
-        Ok(RoomKey { tenant: Arc::clone(&self.tenant.id), code })
+        Ok(RoomKey {
+            tenant: Arc::clone(&self.tenant.id),
+            code,
+        })
     }
 
     /// Fails where the token is good for one room alone.
@@ -69,7 +76,11 @@ impl Teacher {
     }
 
     pub fn actor(&self) -> Actor {
-        Actor { student_id: self.id.clone(), role: TokenRole::Teacher, connection: NO_CONNECTION }
+        Actor {
+            student_id: self.id.clone(),
+            role: TokenRole::Teacher,
+            connection: NO_CONNECTION,
+        }
     }
 }
 
@@ -81,12 +92,13 @@ pub(super) fn token_of(headers: &HeaderMap, uri: &Uri) -> Option<String> {
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
     let in_header = || TOKEN_HEADERS.into_iter().find_map(text);
-    let token = bearer.or_else(in_header).map(str::trim).filter(|token| !token.is_empty());
+    let token = bearer
+        .or_else(in_header)
+        .map(str::trim)
+        .filter(|token| !token.is_empty());
     token.map(str::to_owned).or_else(|| {
         let mut values = query_of(uri).into_iter();
-        values.find_map(|(name, value)| {
-            (TOKEN_QUERY_VALUES.contains(&&*name) && !value.is_empty()).then_some(value)
-        })
+        values.find_map(|(name, value)| (TOKEN_QUERY_VALUES.contains(&&*name) && !value.is_empty()).then_some(value))
     })
 }
 
@@ -119,9 +131,9 @@ mod tests {
     use super::*;
 
     fn token(uri: &str, headers: &[(&str, &str)]) -> Option<String> {
-        let request = headers
-            .iter()
-            .fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
+        let request = headers.iter().fold(Request::get(uri), |request, (name, value)| {
+            request.header(*name, *value)
+        });
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         token_of(&parts.headers, &parts.uri)
     }
@@ -149,9 +161,11 @@ mod tests {
 
     #[test]
     fn empty_and_foreign_credentials_are_none() {
-        for headers in
-            [[("authorization", "Bearer ")], [("authorization", "Basic eDp5")], [("apikey", "")]]
-        {
+        for headers in [
+            [("authorization", "Bearer ")],
+            [("authorization", "Basic eDp5")],
+            [("apikey", "")],
+        ] {
             assert_eq!(token("/?token=&other=t", &headers), None);
         }
     }

@@ -23,11 +23,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static("location, retry-after, et
 const MAX_AGE_S: u32 = 600;
 
 /// Answers preflights, and tells browsers which page may read the answer.
-pub(super) async fn shared(
-    State(http): State<HttpState>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn shared(State(http): State<HttpState>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
         return varied(next.run(request).await);
     };
@@ -41,9 +37,7 @@ pub(super) async fn shared(
     }
     if !may_ask(&http.tenants, is_dev, request.uri(), request.headers()) {
         let message = "no tenant of this host lists the page's origin in its `origins`";
-        return varied(
-            Failure::new(StatusCode::FORBIDDEN, "origin_refused", message).into_response(),
-        );
+        return varied(Failure::new(StatusCode::FORBIDDEN, "origin_refused", message).into_response());
     }
     let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     varied(readable(permission(wanted), origin))
@@ -84,7 +78,10 @@ fn may_ask(tenants: &Tenants, is_dev: bool, uri: &Uri, headers: &HeaderMap) -> b
 
 /// Text that is no text matches no pattern but `*`, as does the opaque origin `null`.
 fn origin_of(headers: &HeaderMap) -> &str {
-    headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("null")
+    headers
+        .get(header::ORIGIN)
+        .and_then(|origin| origin.to_str().ok())
+        .unwrap_or("null")
 }
 
 /// Any page may call the dev server, but none from elsewhere may fetch itself a teacher's token.
@@ -105,14 +102,20 @@ fn permission(wanted_headers: Option<HeaderValue>) -> Response {
 }
 
 fn readable(mut response: Response, origin: HeaderValue) -> Response {
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    response
+        .headers_mut()
+        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    response
+        .headers_mut()
+        .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     response
 }
 
 /// Caches must not give one page's answer to another.
 fn varied(mut response: Response) -> Response {
-    response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+    response
+        .headers_mut()
+        .append(header::VARY, HeaderValue::from_static("origin"));
     response
 }
 
@@ -144,8 +147,15 @@ mod tests {
     }
 
     fn request(path: &str, host: &str, origin: &str, token: &str) -> Parts {
-        let request = axum::http::Request::get(path).header("host", host).header("origin", origin);
-        request.header("x-api-key", token).body(()).expect("a request").into_parts().0
+        let request = axum::http::Request::get(path)
+            .header("host", host)
+            .header("origin", origin);
+        request
+            .header("x-api-key", token)
+            .body(())
+            .expect("a request")
+            .into_parts()
+            .0
     }
 
     fn reads(host: &str, origin: &str, token: &str) -> bool {
@@ -160,8 +170,13 @@ mod tests {
 
     fn token_of_zeta() -> String {
         crate::auth::install_crypto();
-        let grant =
-            Grant { sub: None, role: TokenRole::Teacher, name: None, room: None, ttl_s: 60 };
+        let grant = Grant {
+            sub: None,
+            role: TokenRole::Teacher,
+            name: None,
+            room: None,
+            ttl_s: 60,
+        };
         mint(&tenant("zeta", "https://zeta.org"), &grant, 0).expect("a token")
     }
 
@@ -191,7 +206,10 @@ mod tests {
         let decides = |path: &str, origin: &str| {
             let parts = request(path, "127.0.0.1:4000", origin, "");
             let (uri, headers) = (&parts.uri, &parts.headers);
-            (may_ask(&tenants(), true, uri, headers), may_read(&tenants(), true, uri, headers))
+            (
+                may_ask(&tenants(), true, uri, headers),
+                may_read(&tenants(), true, uri, headers),
+            )
         };
         assert_eq!(decides("/api/music/rooms", "https://evil.org"), (true, true));
         assert_eq!(decides("/dev/token", "https://evil.org"), (false, false));

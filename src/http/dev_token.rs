@@ -54,10 +54,7 @@ pub(super) struct DevToken {
         (status = 404, description = "This is not `downbeat dev`", body = FailureBody),
         (status = 422, description = "`role` or `sub` is wrong", body = FailureBody),
     ))]
-pub(super) async fn give(
-    State(http): State<HttpState>,
-    request: Request,
-) -> Result<Response, Failure> {
+pub(super) async fn give(State(http): State<HttpState>, request: Request) -> Result<Response, Failure> {
     let (parts, _) = request.into_parts();
     if !asked_from_here(peer_of(&parts), &parts.headers, &parts.uri) {
         return Err(Failure::forbidden(
@@ -68,10 +65,22 @@ pub(super) async fn give(
     let tenant = tenant.ok_or_else(super::routes::no_such_route)?;
     let (role, sub) = wish_of(&parts.uri)?;
     let now_s = http.clock.now_s();
-    let grant = Grant { sub: Some(sub.clone()), role, name: None, room: None, ttl_s: TTL_S };
+    let grant = Grant {
+        sub: Some(sub.clone()),
+        role,
+        name: None,
+        room: None,
+        ttl_s: TTL_S,
+    };
     let token = mint(&tenant, &grant, now_s)?;
     let exp = now_s.saturating_add(TTL_S);
-    let given = DevToken { token, role, sub, tenant: tenant.id.to_string(), exp };
+    let given = DevToken {
+        token,
+        role,
+        sub,
+        tenant: tenant.id.to_string(),
+        exp,
+    };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(given)).into_response())
 }
 
@@ -91,14 +100,16 @@ pub(super) fn is_loopback_host(host: &str) -> bool {
     };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let address = name.parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost")
-        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 fn wish_of(uri: &Uri) -> Result<(TokenRole, String), Failure> {
     let query = query_of(uri);
     let value = |name: &str| {
-        query.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value)
+        query
+            .iter()
+            .find(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value)
     };
     let role = value("role").map_or("student", String::as_str);
     let sub = value("sub").cloned().unwrap_or_else(|| role.to_owned());
@@ -116,9 +127,9 @@ mod tests {
     use super::*;
 
     fn here(peer: Option<&str>, headers: &[(&str, &str)]) -> bool {
-        let request = headers
-            .iter()
-            .fold(Request::get(PATH), |request, (name, value)| request.header(*name, *value));
+        let request = headers.iter().fold(Request::get(PATH), |request, (name, value)| {
+            request.header(*name, *value)
+        });
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let peer = peer.map(|peer| peer.parse::<IpAddr>().expect("an address").to_canonical());
         asked_from_here(peer, &parts.headers, &parts.uri)
@@ -126,7 +137,13 @@ mod tests {
 
     #[test]
     fn only_this_machine_by_its_own_name_is_answered() {
-        for host in ["127.0.0.1:4000", "localhost:4000", "LOCALHOST", "[::1]:4000", "127.0.0.2"] {
+        for host in [
+            "127.0.0.1:4000",
+            "localhost:4000",
+            "LOCALHOST",
+            "[::1]:4000",
+            "127.0.0.2",
+        ] {
             for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
                 assert!(here(Some(peer), &[("host", host)]), "{host} {peer}");
             }
@@ -137,9 +154,14 @@ mod tests {
 
     #[test]
     fn a_rebound_name_and_a_proxy_are_refused() {
-        for host in
-            ["evil.org", "127.0.0.1.evil.org", "localhost.evil.org", "192.168.1.7:4000", "a b", ""]
-        {
+        for host in [
+            "evil.org",
+            "127.0.0.1.evil.org",
+            "localhost.evil.org",
+            "192.168.1.7:4000",
+            "a b",
+            "",
+        ] {
             assert!(!here(Some("127.0.0.1"), &[("host", host)]), "{host}");
         }
         assert!(!here(Some("127.0.0.1"), &[]));

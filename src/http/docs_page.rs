@@ -23,8 +23,10 @@ pub(super) fn render(document: &Value) -> String {
         text(&document["info"]["version"])
     );
     let _ = write!(page, "<p>{}</p>", prose(&document["info"]["description"]));
-    let _ =
-        write!(page, "<p>Machines read <a href=\"/api/openapi.json\">openapi.json</a>.</p><nav>");
+    let _ = write!(
+        page,
+        "<p>Machines read <a href=\"/api/openapi.json\">openapi.json</a>.</p><nav>"
+    );
     for tag in tags {
         let _ = write!(page, "<a href=\"#{0}\">{0}</a> ", text(&tag["name"]));
     }
@@ -32,8 +34,11 @@ pub(super) fn render(document: &Value) -> String {
     credentials(&mut page, document);
     for tag in tags {
         let name = text(&tag["name"]);
-        let _ =
-            write!(page, "<h2 id=\"{name}\">{name}</h2>\n<p>{}</p>\n", prose(&tag["description"]));
+        let _ = write!(
+            page,
+            "<h2 id=\"{name}\">{name}</h2>\n<p>{}</p>\n",
+            prose(&tag["description"])
+        );
         for (path, method, operation) in operations(document) {
             if operation["tags"][0] == tag["name"] {
                 section(&mut page, document, path, method, operation);
@@ -65,8 +70,11 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &'static str, &Va
 }
 
 fn section(page: &mut String, document: &Value, path: &str, method: &str, operation: &Value) {
-    let needs =
-        if operation["security"].is_array() { "<span class=\"token\">token</span>" } else { "" };
+    let needs = if operation["security"].is_array() {
+        "<span class=\"token\">token</span>"
+    } else {
+        ""
+    };
     let path = escape(path);
     let _ = write!(
         page,
@@ -78,11 +86,12 @@ fn section(page: &mut String, document: &Value, path: &str, method: &str, operat
     parameters(page, operation);
     let body = &operation["requestBody"];
     if let Some(schema) = body["content"]["application/json"].get("schema") {
-        let _ = write!(page, "<h4>Body</h4>\n<p>{}</p>\n", prose(&body["description"]));
+        let _ = writeln!(page, "<h4>Body</h4> {}", prose(&body["description"]));
         let schema = resolve(document, schema);
         properties(page, document, schema);
-        let example =
-            body["content"]["application/json"].get("example").or_else(|| schema.get("example"));
+        let example = body["content"]["application/json"]
+            .get("example")
+            .or_else(|| schema.get("example"));
         if let Some(example) = example {
             let _ = writeln!(page, "<pre>{}</pre>", escape(&example.to_string()));
         }
@@ -116,8 +125,11 @@ fn answers(page: &mut String, document: &Value, operation: &Value) {
             let _ = writeln!(page, "<p><code>{}</code> {what}</p>", escape(status));
             continue;
         };
-        let _ =
-            writeln!(page, "<details><summary><code>{}</code> {what}</summary>", escape(status));
+        let _ = writeln!(
+            page,
+            "<details><summary><code>{}</code> {what}</summary>",
+            escape(status)
+        );
         properties(page, document, resolve(document, schema));
         page.push_str("</details>\n");
     }
@@ -166,7 +178,9 @@ fn kind(document: &Value, field: &Value) -> String {
 
 /// What a `$ref` leads to; anything else is itself.
 fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    let pointer = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    let pointer = schema["$ref"]
+        .as_str()
+        .and_then(|reference| reference.strip_prefix('#'));
     pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(schema)
 }
 
@@ -196,7 +210,10 @@ fn prose(value: &Value) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -240,9 +257,9 @@ mod tests {
     fn text_is_text_and_the_page_loads_nothing() {
         let page = render(&document());
         assert!(page.contains("A &lt;b&gt;") && page.contains("<code>x &lt; y</code>"));
-        for outside in
-            ["<script", "<link", "<img", "src=", "@import", "url(", "http://", "https://"]
-        {
+        for outside in [
+            "<script", "<link", "<img", "src=", "@import", "url(", "http://", "https://",
+        ] {
             assert!(!page.contains(outside), "{outside}");
         }
     }

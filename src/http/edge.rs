@@ -13,11 +13,7 @@ use super::{failure::Failure, state::HttpState};
 use crate::telemetry::{Metrics, count};
 
 /// Counts the request by the class of its status.
-pub(super) async fn counted(
-    State(http): State<HttpState>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn counted(State(http): State<HttpState>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     count(&http.metrics.http_requests, status_class(response.status()));
     response
@@ -66,8 +62,7 @@ mod tests {
 
     #[test]
     fn a_status_is_counted_by_its_class() {
-        let classes = [101, 204, 304, 422, 503]
-            .map(|code| status_class(StatusCode::from_u16(code).expect("a status")));
+        let classes = [101, 204, 304, 422, 503].map(|code| status_class(StatusCode::from_u16(code).expect("a status")));
         assert_eq!(classes, ["1xx", "2xx", "3xx", "4xx", "5xx"]);
     }
 }

@@ -68,7 +68,10 @@ impl Failure {
     /// A value that is missing or wrong.
     pub fn field(field: &'static str, message: impl Into<String>) -> Self {
         let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", message);
-        Self { field: Some(field), ..failure }
+        Self {
+            field: Some(field),
+            ..failure
+        }
     }
 
     /// For another tenant's rooms too: whoever asks must not learn that they exist.
@@ -81,13 +84,20 @@ impl Failure {
     }
 
     fn retry_after(self, seconds: u32) -> Self {
-        Self { retry_after_s: Some(seconds), ..self }
+        Self {
+            retry_after_s: Some(seconds),
+            ..self
+        }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let detail = FailureDetail { code: self.code, message: self.message, field: self.field };
+        let detail = FailureDetail {
+            code: self.code,
+            message: self.message,
+            field: self.field,
+        };
         let mut response = (self.status, Json(FailureBody { error: detail })).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
@@ -115,8 +125,7 @@ impl From<BadField> for Failure {
 
 impl From<MintError> for Failure {
     fn from(error: MintError) -> Self {
-        let status =
-            StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         match error {
             MintError::NotPrintable { field } => Self::field(field, error.to_string()),
             MintError::GuestsOff { .. } => Self::new(status, "guests_off", error.to_string()),
@@ -131,8 +140,7 @@ impl From<CreateRefused> for Failure {
         let message = refused.to_string();
         match refused {
             CreateRefused::TooManyRooms { .. } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_rooms", message)
-                    .retry_after(ROOMS_RETRY_AFTER_S)
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_rooms", message).retry_after(ROOMS_RETRY_AFTER_S)
             }
             CreateRefused::Unavailable => unavailable(message),
         }
@@ -149,9 +157,7 @@ impl From<ControlRefused> for Failure {
                 let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_conductor", message);
                 failure.retry_after(CONDUCTOR_RETRY_AFTER_S)
             }
-            ControlRefused::Unavailable => {
-                unavailable("the room's store does not answer: try again in a moment")
-            }
+            ControlRefused::Unavailable => unavailable("the room's store does not answer: try again in a moment"),
         }
     }
 }
@@ -170,8 +176,7 @@ impl From<Refusal> for Failure {
 }
 
 fn unavailable(message: impl Into<String>) -> Failure {
-    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
-        .retry_after(CONDUCTOR_RETRY_AFTER_S)
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).retry_after(CONDUCTOR_RETRY_AFTER_S)
 }
 
 /// `TokenExpired`, as sockets are refused with, is `token_expired` here.
@@ -192,12 +197,20 @@ mod tests {
 
     fn of<E: Into<Failure>>(error: E) -> (u16, String, Option<&'static str>, Option<u32>) {
         let failure = error.into();
-        (failure.status.as_u16(), failure.code, failure.field, failure.retry_after_s)
+        (
+            failure.status.as_u16(),
+            failure.code,
+            failure.field,
+            failure.retry_after_s,
+        )
     }
 
     #[test]
     fn the_codes_of_refused_tokens_are_in_snake_case() {
-        assert_eq!(of(AuthError::Expired { ago_s: 9 }), (401, "token_expired".into(), None, None));
+        assert_eq!(
+            of(AuthError::Expired { ago_s: 9 }),
+            (401, "token_expired".into(), None, None)
+        );
         assert_eq!(of(AuthError::TenantUnknown), (404, "tenant_unknown".into(), None, None));
     }
 
@@ -211,7 +224,10 @@ mod tests {
             (422, "invalid_field".into(), Some("student_id"), None)
         );
         assert_eq!(refused(Refusal::TooManyOnRecord).0, 409);
-        assert_eq!(of(ControlRefused::NoConductor), (503, "no_conductor".into(), None, Some(1)));
+        assert_eq!(
+            of(ControlRefused::NoConductor),
+            (503, "no_conductor".into(), None, Some(1))
+        );
     }
 
     #[test]
@@ -223,7 +239,11 @@ mod tests {
 
     #[test]
     fn an_absent_field_is_left_out_of_the_body() {
-        let detail = FailureDetail { code: "c".into(), message: "m".into(), field: None };
+        let detail = FailureDetail {
+            code: "c".into(),
+            message: "m".into(),
+            field: None,
+        };
         let body = serde_json::to_string(&FailureBody { error: detail }).expect("plain data");
         assert_eq!(body, r#"{"error":{"code":"c","message":"m"}}"#);
     }

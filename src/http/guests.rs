@@ -49,7 +49,10 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let host = host_of(&parts.headers, &parts.uri).map(str::to_owned);
-        Ok(Self { address: counted_address(parts), host })
+        Ok(Self {
+            address: counted_address(parts),
+            host,
+        })
     }
 }
 
@@ -75,20 +78,26 @@ pub(super) async fn admit(
 ) -> Result<Response, Failure> {
     let tenant = http.tenants.choose(None, visitor.host.as_deref())?;
     if !tenant.guests {
-        return Err(MintError::GuestsOff { tenant: tenant.id.to_string() }.into());
+        return Err(MintError::GuestsOff {
+            tenant: tenant.id.to_string(),
+        }
+        .into());
     }
     let name = name_of(&body)?;
     let code: Option<Code> = code.ok().and_then(|Path(code)| code.parse().ok());
     let standing = match code {
-        Some(code) => http.router.standing(&RoomKey { tenant: tenant.id.clone(), code }).await,
+        Some(code) => {
+            http.router
+                .standing(&RoomKey {
+                    tenant: tenant.id.clone(),
+                    code,
+                })
+                .await
+        }
         None => Err(ControlRefused::NotFound),
     };
-    let known = match &standing {
-        Ok(_) => true,
-        Err(ControlRefused::NotFound) => false,
-        // Says nothing about the code, so it is no guess.
-        Err(_) => return Err(standing.map_or_else(Failure::from, |_| Failure::room_not_found())),
-    };
+    // Any other failure says nothing about the code, so it is no wrong guess.
+    let known = !matches!(standing, Err(ControlRefused::NotFound));
     tokio::time::sleep((http.guess_delay)(visitor.address, known)).await;
     let room_id = standing?.room_id.to_string();
     let guest = admit_guest(&tenant, &room_id, &name, http.clock.now_s())?;
@@ -111,7 +120,10 @@ fn name_of(body: &str) -> Result<String, Failure> {
     let named = serde_json::from_str::<Named>(body).unwrap_or_default();
     match named.name {
         Value::String(name) => Ok(name.trim().to_owned()),
-        _ => Err(Failure::field("name", "name must be a string of 1 to 64 printable characters")),
+        _ => Err(Failure::field(
+            "name",
+            "name must be a string of 1 to 64 printable characters",
+        )),
     }
 }
 
@@ -123,7 +135,11 @@ mod tests {
     fn a_name_is_a_string() {
         assert_eq!(name_of(r#"{"name": " Bob "}"#).as_deref(), Ok("Bob"));
         for bad in ["", "{}", r#"{"name": null}"#, r#"{"name": 7}"#, r#"{"name": ["Bob"]}"#] {
-            assert_eq!(name_of(bad).map_err(|failure| failure.field), Err(Some("name")), "{bad}");
+            assert_eq!(
+                name_of(bad).map_err(|failure| failure.field),
+                Err(Some("name")),
+                "{bad}"
+            );
         }
     }
 }

@@ -64,11 +64,7 @@ pub(super) async fn create(
         (status = 422, description = "`limit` or `cursor` is wrong", body = FailureBody),
     )
 )]
-pub(super) async fn list(
-    State(http): State<HttpState>,
-    teacher: Teacher,
-    uri: Uri,
-) -> Result<Json<Value>, Failure> {
+pub(super) async fn list(State(http): State<HttpState>, teacher: Teacher, uri: Uri) -> Result<Json<Value>, Failure> {
     teacher.of_all_rooms()?;
     let (limit, cursor) = page_of(&uri)?;
     let (rooms, next) = http.router.list(&teacher.tenant.id, limit, cursor.as_ref()).await?;
@@ -116,8 +112,7 @@ pub(super) async fn change(
     let key = room_of(&teacher, code)?;
     let changes = ChangeSettings::parse(&body)?;
     let lock = lock_of(&body)?;
-    let settings =
-        (changes != ChangeSettings::default()).then_some(Control::ChangeSettings(changes));
+    let settings = (changes != ChangeSettings::default()).then_some(Control::ChangeSettings(changes));
     for control in settings.into_iter().chain(lock) {
         http.router.control(&key, teacher.actor(), control, None).await?;
     }
@@ -141,7 +136,9 @@ pub(super) async fn close(
     code: CodeInPath,
 ) -> Result<StatusCode, Failure> {
     let key = room_of(&teacher, code)?;
-    http.router.control(&key, teacher.actor(), Control::CloseRoom, None).await?;
+    http.router
+        .control(&key, teacher.actor(), Control::CloseRoom, None)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -158,9 +155,7 @@ fn page_of(uri: &Uri) -> Result<(usize, Option<RoomCursor>), Failure> {
         match &*name {
             "limit" => {
                 let wanted = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-                limit = wanted.ok_or_else(|| {
-                    Failure::field("limit", "limit must be an integer from 1 to 100")
-                })?;
+                limit = wanted.ok_or_else(|| Failure::field("limit", "limit must be an integer from 1 to 100"))?;
             }
             "cursor" => {
                 let place = value.parse::<RoomCursor>();
@@ -179,9 +174,12 @@ fn lock_of(body: &str) -> Result<Option<Control>, Failure> {
         #[serde(default)]
         locked: Option<bool>,
     }
-    let lock = if body.is_empty() { Ok(Lock::default()) } else { serde_json::from_str(body) };
-    let Lock { locked } =
-        lock.map_err(|_| Failure::field("locked", "locked must be true or false"))?;
+    let lock = if body.is_empty() {
+        Ok(Lock::default())
+    } else {
+        serde_json::from_str(body)
+    };
+    let Lock { locked } = lock.map_err(|_| Failure::field("locked", "locked must be true or false"))?;
     Ok(locked.map(|locked| if locked { Control::LockRoom } else { Control::UnlockRoom }))
 }
 

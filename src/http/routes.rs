@@ -13,8 +13,8 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    actions, body::BODY_BYTES_MAX, cors, dev_token, document, edge, failure::Failure, guests, page,
-    probes, rooms, state::HttpState,
+    actions, body::BODY_BYTES_MAX, cors, dev_token, document, edge, failure::Failure, guests, page, probes, rooms,
+    state::HttpState,
 };
 
 /// A method at a path. The OpenAPI document has an operation for each, which a test compares.
@@ -25,19 +25,35 @@ struct Row {
 }
 
 fn get<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
-    Row { method: "get", path, handler: routing::get(handler) }
+    Row {
+        method: "get",
+        path,
+        handler: routing::get(handler),
+    }
 }
 
 fn post<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
-    Row { method: "post", path, handler: routing::post(handler) }
+    Row {
+        method: "post",
+        path,
+        handler: routing::post(handler),
+    }
 }
 
 fn patch<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
-    Row { method: "patch", path, handler: routing::patch(handler) }
+    Row {
+        method: "patch",
+        path,
+        handler: routing::patch(handler),
+    }
 }
 
 fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
-    Row { method: "delete", path, handler: routing::delete(handler) }
+    Row {
+        method: "delete",
+        path,
+        handler: routing::delete(handler),
+    }
 }
 
 fn rows() -> Vec<Row> {
@@ -86,9 +102,7 @@ pub fn metrics_router(state: HttpState) -> Router {
 /// The layers; the last is the outermost.
 fn surrounded(routes: Router<HttpState>, state: &HttpState) -> Router<HttpState> {
     let metrics = Arc::clone(&state.metrics);
-    let catch = CatchPanicLayer::custom(move |cause: Box<dyn Any + Send>| {
-        edge::panicked(&metrics, &*cause)
-    });
+    let catch = CatchPanicLayer::custom(move |cause: Box<dyn Any + Send>| edge::panicked(&metrics, &*cause));
     routes
         .method_not_allowed_fallback(async || method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -104,8 +118,7 @@ pub(super) fn no_such_route() -> Failure {
 }
 
 pub(super) fn method_not_allowed() -> Failure {
-    let message =
-        "this address does not answer to this method: the `Allow` header lists those it does";
+    let message = "this address does not answer to this method: the `Allow` header lists those it does";
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }
 
@@ -117,8 +130,10 @@ mod tests {
 
     #[test]
     fn every_route_is_in_the_document_and_the_document_has_no_other() {
-        let routes: BTreeSet<_> =
-            rows().iter().map(|row| format!("{} {}", row.method, row.path)).collect();
+        let routes: BTreeSet<_> = rows()
+            .iter()
+            .map(|row| format!("{} {}", row.method, row.path))
+            .collect();
         assert_eq!(routes, document::operations());
     }
 
@@ -126,19 +141,15 @@ mod tests {
     async fn a_panic_in_a_handler_is_a_500_in_the_shape_of_every_failure() {
         let metrics = Arc::new(crate::telemetry::Metrics::new());
         let caught = Arc::clone(&metrics);
-        let catch = CatchPanicLayer::custom(move |cause: Box<dyn Any + Send>| {
-            edge::panicked(&caught, &*cause)
-        });
-        let broken: Router =
-            Router::new().route("/", routing::get(async || -> StatusCode { panic!("on purpose") }));
+        let catch = CatchPanicLayer::custom(move |cause: Box<dyn Any + Send>| edge::panicked(&caught, &*cause));
+        let broken: Router = Router::new().route("/", routing::get(async || -> StatusCode { panic!("on purpose") }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let server = tokio::spawn(async move { axum::serve(listener, broken.layer(catch)).await });
         for _ in 0..2 {
             let answer = reqwest::get(format!("http://{address}/")).await.expect("an answer");
             assert_eq!(answer.status().as_u16(), 500);
-            let body: serde_json::Value =
-                serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
+            let body: serde_json::Value = serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
             assert_eq!(body["error"]["code"], "internal");
         }
         assert!(metrics.exposition().contains("downbeat_panics_total{kind=\"http\"} 2"));

@@ -50,7 +50,11 @@ pub enum NodeError {
     #[error(transparent)]
     Session(#[from] StoreError),
     #[error("{setting}: cannot listen on {address} ({source}): stop what listens there, or choose another address")]
-    Listen { setting: &'static str, address: SocketAddr, source: io::Error },
+    Listen {
+        setting: &'static str,
+        address: SocketAddr,
+        source: io::Error,
+    },
     #[error("the beat thread could not be started: {0}")]
     BeatThread(io::Error),
     #[error("the operating system gives no random numbers: {0}")]
@@ -102,7 +106,13 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
         ..SessionInfo::default()
     };
     let ttl_ms = u32::try_from(settings.session_ttl.as_millis()).unwrap_or(u32::MAX);
-    let membership = Membership::open(node.clone(), clock.clone(), store.clone(), Terms::from_ttl_ms(ttl_ms), info);
+    let membership = Membership::open(
+        node.clone(),
+        clock.clone(),
+        store.clone(),
+        Terms::from_ttl_ms(ttl_ms),
+        info,
+    );
     let membership = Arc::new(membership.await?);
     // A node alone on its bus: nothing ever comes in, and publishing costs next to nothing.
     let (relay, _inbox) = LocalBus::new().join(node.clone(), INBOX_CAPACITY);
@@ -122,7 +132,9 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
         relay,
         hub.clone(),
         beat_thread.wheel(),
-        MirrorSettings { holdover_us: micros(settings.holdover) },
+        MirrorSettings {
+            holdover_us: micros(settings.holdover),
+        },
     );
     let mirror = Arc::new(mirror);
     let router = Arc::new(Router::new(
@@ -131,7 +143,9 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
         mirror.clone(),
         membership.clone(),
         metrics.clone(),
-        RouterSettings { control_lead_us: micros(settings.control_lead) },
+        RouterSettings {
+            control_lead_us: micros(settings.control_lead),
+        },
     ));
     let services = Arc::new(Services {
         clock: clock.clone(),
@@ -165,7 +179,9 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         guess_delay: guess_delay(&gateway),
-        dev: is_dev.then(|| DevMode { tenant: dev::TENANT.into() }),
+        dev: is_dev.then(|| DevMode {
+            tenant: dev::TENANT.into(),
+        }),
     };
 
     let mut parts = JoinSet::new();
@@ -196,7 +212,9 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
         parts.spawn(every(Duration::from_secs(1), move || {
             use crate::store::Store;
             let clock = &gateway.clock;
-            gateway.registry.sweep(clock.boot_us(), clock.now_us(), gateway.settings.idle_timeout);
+            gateway
+                .registry
+                .sweep(clock.boot_us(), clock.now_us(), gateway.settings.idle_timeout);
             if store.failure().is_some() {
                 readiness.poison("store");
             }
@@ -243,7 +261,11 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
 }
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, NodeError> {
-    TcpListener::bind(address).await.map_err(|source| NodeError::Listen { setting, address, source })
+    TcpListener::bind(address).await.map_err(|source| NodeError::Listen {
+        setting,
+        address,
+        source,
+    })
 }
 
 fn serve(
@@ -260,7 +282,11 @@ fn serve(
         // An error is what closing looks like: the sender has gone.
         let _ = closed.changed().await;
     };
-    tokio::spawn(async move { axum::serve(listener, service).with_graceful_shutdown(until_closed).await })
+    tokio::spawn(async move {
+        axum::serve(listener, service)
+            .with_graceful_shutdown(until_closed)
+            .await
+    })
 }
 
 async fn every(period: Duration, mut act: impl FnMut() + Send) {

@@ -52,16 +52,12 @@ impl Membership {
     /// To be asked at every publish and every write.
     pub fn standing(&self) -> Option<u64> {
         let session = self.session.load();
-        session
-            .is_trusted(self.clock.boot_us())
-            .then(|| session.incarnation())
+        session.is_trusted(self.clock.boot_us()).then(|| session.incarnation())
     }
 
     /// Renews the session until the node ends; a lapsed one is discarded for good and another opened.
     pub async fn run(&self) {
-        let mut interval = tokio::time::interval(Duration::from_micros(
-            self.terms.renew_every_us.unsigned_abs(),
-        ));
+        let mut interval = tokio::time::interval(Duration::from_micros(self.terms.renew_every_us.unsigned_abs()));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
@@ -83,14 +79,7 @@ impl Membership {
         }
         session.discard();
         tracing::warn!(node.id = %self.node, "the session had lapsed; a new one is opened");
-        let reopened = open(
-            &self.node,
-            &*self.clock,
-            &*self.store,
-            self.terms,
-            &self.info,
-        )
-        .await?;
+        let reopened = open(&self.node, &*self.clock, &*self.store, self.terms, &self.info).await?;
         self.session.store(Arc::new(reopened));
         Ok(())
     }
@@ -99,11 +88,7 @@ impl Membership {
     pub async fn close(&self) {
         let session = self.session.load_full();
         session.discard();
-        if let Err(error) = self
-            .store
-            .close_session(&self.node, session.incarnation())
-            .await
-        {
+        if let Err(error) = self.store.close_session(&self.node, session.incarnation()).await {
             tracing::warn!(node.id = %self.node, %error, "the session was not closed; it runs out by itself");
         }
     }

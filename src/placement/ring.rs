@@ -28,18 +28,13 @@ pub struct Ring(StaticHashRing<'static, NodeName, (), PinnedHash>);
 impl Ring {
     /// A ring of these nodes' ids, each with `points` points (at least 1). An id that comes twice counts once.
     pub fn new<N: Into<Arc<str>>>(nodes: impl IntoIterator<Item = N>, points: u32) -> Self {
-        let mut names: Vec<_> = nodes
-            .into_iter()
-            .map(|node| NodeName(node.into()))
-            .collect();
+        let mut names: Vec<_> = nodes.into_iter().map(|node| NodeName(node.into())).collect();
         names.sort_unstable();
         names.dedup();
         let points = points.max(1) as usize;
         Self(StaticHashRing::new(
             PinnedHash,
-            names
-                .into_iter()
-                .map(|name| Node::new(name).quantity(points)),
+            names.into_iter().map(|name| Node::new(name).quantity(points)),
         ))
     }
 

@@ -96,11 +96,7 @@ impl Session {
     /// Moves the end of trust, unless it is past: then for ever.
     fn update(&self, now_us: i64, extend: impl Fn(i64) -> i64) -> bool {
         let next = |until_us| {
-            if now_us < until_us {
-                extend(until_us)
-            } else {
-                LAPSED
-            }
+            if now_us < until_us { extend(until_us) } else { LAPSED }
         };
         let mut until_us = self.trusted_until_us.load(Ordering::SeqCst);
         while next(until_us) != until_us {

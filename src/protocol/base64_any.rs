@@ -28,11 +28,7 @@ mod tests {
     fn both_alphabets_are_read_padded_or_not() {
         for text in ["++//8A==", "++//8A", "--__8A==", "--__8A"] {
             let octets = decode(text.as_bytes());
-            assert_eq!(
-                octets.as_deref(),
-                Some(&[0xfb, 0xef, 0xff, 0xf0][..]),
-                "{text}"
-            );
+            assert_eq!(octets.as_deref(), Some(&[0xfb, 0xef, 0xff, 0xf0][..]), "{text}");
         }
     }
 

@@ -7,9 +7,7 @@ use thiserror::Error;
 
 use super::encode::Status;
 use super::event;
-use super::inbound::{
-    Encoding, FIELD_BYTES_MAX, Inbound, InboundPayload, Malformed, UserBroadcast,
-};
+use super::inbound::{Encoding, FIELD_BYTES_MAX, Inbound, InboundPayload, Malformed, UserBroadcast};
 use super::reference::Ref;
 use super::version::Vsn;
 
@@ -150,11 +148,7 @@ pub fn encode_binary_reply(
 ///
 /// # Errors
 /// [`FieldTooLong`] when the topic or event has over 255 bytes.
-pub fn encode_binary_broadcast(
-    topic: &str,
-    event: &str,
-    body: &[u8],
-) -> Result<Vec<u8>, FieldTooLong> {
+pub fn encode_binary_broadcast(topic: &str, event: &str, body: &[u8]) -> Result<Vec<u8>, FieldTooLong> {
     encode(BROADCAST, &[("topic", topic), ("event", event)], None, body)
 }
 
@@ -162,10 +156,7 @@ pub fn encode_binary_broadcast(
 ///
 /// # Errors
 /// [`FieldTooLong`] when the topic, the broadcast's event or its metadata has over 255 bytes.
-pub fn encode_user_broadcast(
-    topic: &str,
-    broadcast: &UserBroadcast<'_>,
-) -> Result<Vec<u8>, FieldTooLong> {
+pub fn encode_user_broadcast(topic: &str, broadcast: &UserBroadcast<'_>) -> Result<Vec<u8>, FieldTooLong> {
     let fields = [
         ("topic", topic),
         ("event", broadcast.event),

@@ -24,13 +24,7 @@ impl Status {
 }
 
 /// A message of the server to one channel. `payload_json` must be valid JSON.
-pub fn encode_push(
-    vsn: Vsn,
-    join_ref: Option<&Ref>,
-    topic: &str,
-    event: &str,
-    payload_json: &str,
-) -> String {
+pub fn encode_push(vsn: Vsn, join_ref: Option<&Ref>, topic: &str, event: &str, payload_json: &str) -> String {
     let frame = Frame {
         vsn,
         join_ref,

@@ -45,10 +45,7 @@ pub struct TooManyLines;
 ///
 /// # Errors
 /// [`TooManyLines`] above [`LINES_MAX`] + [`EXCESS_LINES_MAX`] lines.
-pub fn parse_body<'a>(
-    content_type: Option<&str>,
-    body: &'a [u8],
-) -> Result<LongpollBody<'a>, TooManyLines> {
+pub fn parse_body<'a>(content_type: Option<&str>, body: &'a [u8]) -> Result<LongpollBody<'a>, TooManyLines> {
     if !is_ndjson(content_type) {
         return Ok(LongpollBody {
             messages: vec![text_line(body)],
@@ -123,12 +120,7 @@ mod tests {
     #[test]
     fn a_bad_line_is_malformed_in_its_place() {
         let parsed = parse_body(NDJSON, b"[1]\n%%%\n[\xff]\n[2]").expect("few lines");
-        let expected = [
-            Line::Text("[1]"),
-            Line::Malformed,
-            Line::Malformed,
-            Line::Text("[2]"),
-        ];
+        let expected = [Line::Text("[1]"), Line::Malformed, Line::Malformed, Line::Text("[2]")];
         assert_eq!(parsed.messages, expected);
         assert_eq!(
             parse_body(None, b"\xff").map(|body| body.messages),
@@ -147,10 +139,7 @@ mod tests {
     #[test]
     fn a_body_with_over_a_thousand_lines_is_refused() {
         assert!(parse_body(NDJSON, &b"[1]\n".repeat(1000)).is_ok());
-        assert_eq!(
-            parse_body(NDJSON, &b"[1]\n".repeat(1001)),
-            Err(TooManyLines)
-        );
+        assert_eq!(parse_body(NDJSON, &b"[1]\n".repeat(1001)), Err(TooManyLines));
     }
 
     #[test]

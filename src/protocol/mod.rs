@@ -23,8 +23,8 @@ pub use binary::{
 };
 pub use close_code::CloseCode;
 pub use encode::{
-    Status, encode_broadcast, encode_close, encode_error, encode_error_reply,
-    encode_heartbeat_reply, encode_push, encode_reply, push_json_string,
+    Status, encode_broadcast, encode_close, encode_error, encode_error_reply, encode_heartbeat_reply, encode_push,
+    encode_reply, push_json_string,
 };
 pub use inbound::{Encoding, Inbound, InboundPayload, Malformed, UserBroadcast};
 pub use reference::Ref;

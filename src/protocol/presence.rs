@@ -110,10 +110,7 @@ impl Presences {
         }
         let mut out = String::new();
         let presences = self.by_key.iter();
-        push_presences(
-            &mut out,
-            presences.map(|(key, metas)| (&**key, metas.iter())),
-        );
+        push_presences(&mut out, presences.map(|(key, metas)| (&**key, metas.iter())));
         out
     }
 
@@ -206,10 +203,7 @@ impl Diff {
 }
 
 /// Appends `{"<key>": {"metas": [...]}, ...}`; keys without metas are left out.
-fn push_presences<'a, M: Iterator<Item = &'a Meta>>(
-    out: &mut String,
-    presences: impl Iterator<Item = (&'a str, M)>,
-) {
+fn push_presences<'a, M: Iterator<Item = &'a Meta>>(out: &mut String, presences: impl Iterator<Item = (&'a str, M)>) {
     out.push('{');
     let mut first_key = true;
     for (key, metas) in presences {

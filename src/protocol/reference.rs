@@ -71,8 +71,7 @@ impl Ref {
     /// Whether both name the same thing, be it once as `1` and once as `"1"`: a client that
     /// counts in integers still sends text in binary frames.
     pub fn names_same(&self, other: &Ref) -> bool {
-        self == other
-            || (self.is_integer() != other.is_integer() && self.to_string() == other.to_string())
+        self == other || (self.is_integer() != other.is_integer() && self.to_string() == other.to_string())
     }
 
     fn is_integer(&self) -> bool {
@@ -154,15 +153,7 @@ mod tests {
 
     #[test]
     fn a_ref_comes_back_as_it_came() {
-        for json in [
-            "\"1\"",
-            "1",
-            "0",
-            "-7",
-            "18446744073709551615",
-            "\"\"",
-            "\"ü\"",
-        ] {
+        for json in ["\"1\"", "1", "0", "-7", "18446744073709551615", "\"\"", "\"ü\""] {
             assert_eq!(echo(json), json);
         }
         let uuid = "\"5f0f5b52-77a1-4f0e-9a8e-5a3bb40b8cd6\"";

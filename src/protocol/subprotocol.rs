@@ -83,20 +83,13 @@ mod tests {
         }
         let long = "YWFh".repeat(TOKEN_BYTES_MAX / 4);
         assert!(token(&format!("phoenix, base64url.bearer.phx.{long}")).is_some());
-        assert_eq!(
-            token(&format!("phoenix, base64url.bearer.phx.{long}YWFh")),
-            None
-        );
+        assert_eq!(token(&format!("phoenix, base64url.bearer.phx.{long}YWFh")), None);
     }
 
     #[test]
     fn without_phoenix_there_is_neither() {
         for header in ["", "graphql-ws", "base64url.bearer.phx.YQ", "phoenixx"] {
-            assert_eq!(
-                Subprotocol::parse(header),
-                Subprotocol::default(),
-                "{header}"
-            );
+            assert_eq!(Subprotocol::parse(header), Subprotocol::default(), "{header}");
         }
     }
 }

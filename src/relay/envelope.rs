@@ -90,18 +90,14 @@ pub struct Presence {
 /// Why an envelope was not written or read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BadEnvelope {
-    #[error(
-        "the message is of major version {found}, and this node speaks {MAJOR}: finish the upgrade of all nodes"
-    )]
+    #[error("the message is of major version {found}, and this node speaks {MAJOR}: finish the upgrade of all nodes")]
     UnknownMajor { found: u16 },
     /// Expected while a cluster is upgraded: leave it aside.
     #[error("the message is of a kind that this release does not know yet: leave it aside")]
     UnknownBody,
     #[error("the message has {bytes} bytes, and {ENVELOPE_BYTES_MAX} are allowed: split it")]
     TooLong { bytes: usize },
-    #[error(
-        "the message is not an envelope ({reason}): find out who else publishes on these topics"
-    )]
+    #[error("the message is not an envelope ({reason}): find out who else publishes on these topics")]
     Malformed { reason: String },
 }
 
@@ -174,12 +170,8 @@ impl Envelope {
         let body = None
             .or(wire.plan.map(|plan| Body::Plan(plan.into_owned())))
             .or(wire.note.map(|note| Body::Note(note.into_owned())))
-            .or(wire
-                .room_events
-                .map(|events| Body::RoomEvents(events.into_owned())))
-            .or(wire
-                .presence
-                .map(|presence| Body::Presence(presence.into_owned())))
+            .or(wire.room_events.map(|events| Body::RoomEvents(events.into_owned())))
+            .or(wire.presence.map(|presence| Body::Presence(presence.into_owned())))
             .ok_or(BadEnvelope::UnknownBody)?;
         Ok(Self {
             origin: wire.origin,

@@ -11,9 +11,7 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::RwLock;
 
-use super::{
-    Envelope, Inbox, InboxSender, NotPublished, Relay, RelayFigures, SubscribeError, Topic, inbox,
-};
+use super::{Envelope, Inbox, InboxSender, NotPublished, Relay, RelayFigures, SubscribeError, Topic, inbox};
 
 /// Joins any number of nodes. Between nodes, messages are encoded and decoded as they would be on a wire.
 #[derive(Clone, Default)]
@@ -76,10 +74,7 @@ impl LocalRelay {
         let Some(hearers) = topics.get(topic) else {
             return Ok(());
         };
-        let mut others = hearers
-            .iter()
-            .filter(|(seat, _)| **seat != self.seat)
-            .peekable();
+        let mut others = hearers.iter().filter(|(seat, _)| **seat != self.seat).peekable();
         if others.peek().is_none() {
             return Ok(());
         }
@@ -102,11 +97,7 @@ impl Relay for LocalRelay {
     fn publish(&self, topic: &Topic, envelope: Envelope) -> Result<(), NotPublished> {
         // A node that is alone has nobody to tell: the way of every note on an embedded node.
         let alone = self.shared.nodes.load(Ordering::Relaxed) < 2;
-        let result = if alone {
-            Ok(())
-        } else {
-            self.pass_on(topic, &envelope)
-        };
+        let result = if alone { Ok(()) } else { self.pass_on(topic, &envelope) };
         let count = match result {
             Ok(()) => &self.published,
             Err(_) => &self.not_published,

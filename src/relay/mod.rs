@@ -10,8 +10,7 @@ mod topic;
 
 pub use bus::{NotPublished, Relay, RelayFigures, SubscribeError};
 pub use envelope::{
-    BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope, MAJOR, MINOR, Note, Plan, Presence, RoomEvent,
-    RoomEvents, Stamp,
+    BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope, MAJOR, MINOR, Note, Plan, Presence, RoomEvent, RoomEvents, Stamp,
 };
 pub use inbox::{Gap, INBOX_CAPACITY, Inbound, Inbox, InboxSender, inbox};
 pub use local::{LocalBus, LocalRelay};

@@ -2,18 +2,11 @@
 
 use serde_json::json;
 
-use super::{
-    applied::Applied, control::Place, people::check_space, permission::Refusal, state::Room,
-};
+use super::{applied::Applied, control::Place, people::check_space, permission::Refusal, state::Room};
 
 impl Room {
     /// Several people may share a place, and one may have several.
-    pub(super) fn assign_beat(
-        &mut self,
-        student_id: &str,
-        beat: Place,
-        applied: &mut Applied,
-    ) -> Result<(), Refusal> {
+    pub(super) fn assign_beat(&mut self, student_id: &str, beat: Place, applied: &mut Applied) -> Result<(), Refusal> {
         self.check_member(student_id)?;
         let at_place = self.controls.assignments.get(&beat.get());
         if at_place.is_some_and(|ids| ids.iter().any(|id| id == student_id)) {
@@ -25,10 +18,7 @@ impl Room {
             .entry(beat.get())
             .or_default()
             .push(student_id.to_owned());
-        applied.tell(
-            "beat_assigned",
-            json!({ "student_id": student_id, "beat": beat.get() }),
-        );
+        applied.tell("beat_assigned", json!({ "student_id": student_id, "beat": beat.get() }));
         self.tell_assignments(Some(beat), Some(student_id), applied);
         Ok(())
     }
@@ -60,12 +50,7 @@ impl Room {
     }
 
     /// The place and the person that the change was about; null where it was about all of them.
-    fn tell_assignments(
-        &self,
-        beat: Option<Place>,
-        student_id: Option<&str>,
-        applied: &mut Applied,
-    ) {
+    fn tell_assignments(&self, beat: Option<Place>, student_id: Option<&str>, applied: &mut Applied) {
         applied.controls_changed = true;
         let assignments = &self.controls.assignments;
         applied.tell(

@@ -18,14 +18,7 @@ use crate::tempo::{BEAT_UB, DueBeat, Meter, Timeline};
 const MEMORY_US: i64 = 10_000_000;
 
 impl Room {
-    pub(super) fn set_tempo(
-        &mut self,
-        bpm: Bpm,
-        at: Quantise,
-        now_us: i64,
-        lead_us: i64,
-        applied: &mut Applied,
-    ) {
+    pub(super) fn set_tempo(&mut self, bpm: Bpm, at: Quantise, now_us: i64, lead_us: i64, applied: &mut Applied) {
         self.change_tempo(bpm, now_us, applied, |timeline, meter| {
             let at_ub = quantised(timeline, meter, at, now_us.saturating_add(lead_us));
             timeline.change_tempo(at_ub, bpm.milli());
@@ -33,21 +26,9 @@ impl Room {
         });
     }
 
-    pub(super) fn ramp_tempo(
-        &mut self,
-        bpm: Bpm,
-        beats: u32,
-        now_us: i64,
-        lead_us: i64,
-        applied: &mut Applied,
-    ) {
+    pub(super) fn ramp_tempo(&mut self, bpm: Bpm, beats: u32, now_us: i64, lead_us: i64, applied: &mut Applied) {
         self.change_tempo(bpm, now_us, applied, |timeline, meter| {
-            let at_ub = quantised(
-                timeline,
-                meter,
-                Quantise::Now,
-                now_us.saturating_add(lead_us),
-            );
+            let at_ub = quantised(timeline, meter, Quantise::Now, now_us.saturating_add(lead_us));
             timeline.ramp_tempo(at_ub, bpm.milli(), i64::from(beats) * BEAT_UB);
             at_ub
         });
@@ -86,13 +67,7 @@ impl Room {
     }
 
     /// Opens a new run, `count_in` beats before its beat 0. The caller has seen that the clock stands.
-    pub(super) fn start_clock(
-        &mut self,
-        count_in: u32,
-        now_us: i64,
-        lead_us: i64,
-        applied: &mut Applied,
-    ) {
+    pub(super) fn start_clock(&mut self, count_in: u32, now_us: i64, lead_us: i64, applied: &mut Applied) {
         let t0_us = self.controls.next_start_us(now_us, lead_us);
         let first_ub = -i64::from(count_in) * BEAT_UB;
         let bpm = Bpm::clamped(self.controls.bpm);
@@ -197,8 +172,7 @@ impl Room {
     fn tell_clock(&self, event: &'static str, beat_ub: i64, at_us: i64, applied: &mut Applied) {
         applied.controls_changed = true;
         applied.timeline_changed = true;
-        let payload: Value =
-            json!({ "run": self.controls.run, "at": ms(at_us), "beat": beats(beat_ub) });
+        let payload: Value = json!({ "run": self.controls.run, "at": ms(at_us), "beat": beats(beat_ub) });
         applied.tell(event, payload);
     }
 }
@@ -206,10 +180,7 @@ impl Room {
 impl Controls {
     /// Where a clock that stands will go on.
     fn standing_at_ub(&self) -> i64 {
-        self.timeline
-            .as_ref()
-            .and_then(Timeline::stop_at_ub)
-            .unwrap_or(0)
+        self.timeline.as_ref().and_then(Timeline::stop_at_ub).unwrap_or(0)
     }
 
     /// The earliest start: ahead by the lead, and not before the last stop has come.
@@ -218,18 +189,13 @@ impl Controls {
             let stop_ub = timeline.stop_at_ub()?;
             Some(timeline.time_of(stop_ub))
         });
-        now_us
-            .saturating_add(lead_us)
-            .max(stopped_us.unwrap_or(i64::MIN))
+        now_us.saturating_add(lead_us).max(stopped_us.unwrap_or(i64::MIN))
     }
 }
 
 /// The position at a time, or the first anchor where the start is still to come.
 fn started_position(timeline: &Timeline, t_us: i64) -> i64 {
-    let first_ub = timeline
-        .segments()
-        .first()
-        .map_or(0, |segment| segment.beat0_ub);
+    let first_ub = timeline.segments().first().map_or(0, |segment| segment.beat0_ub);
     timeline.position_at(t_us).max(first_ub)
 }
 
@@ -237,9 +203,7 @@ fn quantised(timeline: &Timeline, meter: &Meter, at: Quantise, t_us: i64) -> i64
     match at {
         Quantise::Now => started_position(timeline, t_us),
         Quantise::Beat => next_beat(timeline, t_us).beat.saturating_mul(BEAT_UB),
-        Quantise::Bar => meter
-            .next_bar(next_beat(timeline, t_us).beat)
-            .saturating_mul(BEAT_UB),
+        Quantise::Bar => meter.next_bar(next_beat(timeline, t_us).beat).saturating_mul(BEAT_UB),
     }
 }
 

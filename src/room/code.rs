@@ -73,8 +73,7 @@ impl FromStr for Code {
 
     fn from_str(text: &str) -> Result<Self, InvalidCode> {
         let digits = text.strip_prefix(PREFIX).ok_or(InvalidCode)?;
-        let well_formed =
-            matches!(digits.len(), 4 | 6) && digits.bytes().all(|b| b.is_ascii_digit());
+        let well_formed = matches!(digits.len(), 4 | 6) && digits.bytes().all(|b| b.is_ascii_digit());
         well_formed.then(|| Self(text.into())).ok_or(InvalidCode)
     }
 }
@@ -100,9 +99,7 @@ impl Serialize for Code {
 
 impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -113,10 +110,7 @@ mod tests {
     #[test]
     fn a_code_has_four_or_six_ascii_digits() {
         for good in ["MUSIC-0000", "MUSIC-1234", "MUSIC-123456"] {
-            assert_eq!(
-                good.parse::<Code>().map(|code| code.to_string()).as_deref(),
-                Ok(good)
-            );
+            assert_eq!(good.parse::<Code>().map(|code| code.to_string()).as_deref(), Ok(good));
         }
         for bad in [
             "",
@@ -138,15 +132,10 @@ mod tests {
 
     #[test]
     fn codes_grow_to_six_digits_at_two_thousand_live_rooms() {
-        let code = |live_rooms| {
-            Code::from_number(u32::MAX, CodeLength::for_live_rooms(live_rooms)).to_string()
-        };
+        let code = |live_rooms| Code::from_number(u32::MAX, CodeLength::for_live_rooms(live_rooms)).to_string();
         assert_eq!(code(1_999), "MUSIC-7295");
         assert_eq!(code(2_000), "MUSIC-967295");
-        assert_eq!(
-            Code::from_number(7, CodeLength::Four).as_str(),
-            "MUSIC-0007"
-        );
+        assert_eq!(Code::from_number(7, CodeLength::Four).as_str(), "MUSIC-0007");
     }
 
     #[test]
@@ -157,10 +146,7 @@ mod tests {
         };
         assert_eq!(key.to_string(), "acme:MUSIC-1234");
         let text = serde_json::to_string(&key).expect("a key is plain data");
-        assert_eq!(
-            serde_json::from_str::<RoomKey>(&text).expect("as written"),
-            key
-        );
+        assert_eq!(serde_json::from_str::<RoomKey>(&text).expect("as written"), key);
         assert!(serde_json::from_str::<Code>("\"MUSIC-12\"").is_err());
     }
 }

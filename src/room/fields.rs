@@ -35,8 +35,7 @@ const STUDENT_ID_WRONG: BadField = BadField::new(
 /// the writing direction, and is not blank.
 pub(super) fn is_printable(text: &str, chars_max: usize) -> bool {
     let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     // Bytes first: a megabyte of text is not walked to learn that it is too long.
     text.len() <= chars_max * 4
@@ -133,11 +132,7 @@ impl Fields {
             .ok_or(BadField::new(field, message))
     }
 
-    pub(super) fn optional_bool(
-        &self,
-        field: &'static str,
-        message: &'static str,
-    ) -> Result<Option<bool>, BadField> {
+    pub(super) fn optional_bool(&self, field: &'static str, message: &'static str) -> Result<Option<bool>, BadField> {
         match self.get(field) {
             None => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(*value)),
@@ -145,11 +140,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn number(
-        &self,
-        field: &'static str,
-        message: &'static str,
-    ) -> Result<Number, BadField> {
+    pub(super) fn number(&self, field: &'static str, message: &'static str) -> Result<Number, BadField> {
         match self.get(field) {
             Some(Value::Number(number)) => Ok(number.clone()),
             _ => Err(BadField::new(field, message)),
@@ -180,9 +171,7 @@ impl Fields {
         match self.get(field) {
             None => Ok(None),
             Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
-            Some(Value::String(text)) if is_printable(text.trim(), chars_max) => {
-                Ok(Some(text.trim().to_owned()))
-            }
+            Some(Value::String(text)) if is_printable(text.trim(), chars_max) => Ok(Some(text.trim().to_owned())),
             Some(_) => Err(BadField::new(field, message)),
         }
     }

@@ -168,9 +168,7 @@ impl Room {
 
     /// The members that are no teachers.
     pub(super) fn students(&self) -> impl Iterator<Item = &Member> {
-        self.members
-            .values()
-            .filter(|member| member.role == TokenRole::Student)
+        self.members.values().filter(|member| member.role == TokenRole::Student)
     }
 
     fn enter(&mut self, join: &Join, now_us: i64, applied: &mut Applied) {
@@ -182,17 +180,14 @@ impl Room {
         } = join;
         self.touch(student_id, applied);
         let first = !self.members.contains_key(student_id);
-        let member = self
-            .members
-            .entry(student_id.clone())
-            .or_insert_with(|| Member {
-                student_id: student_id.clone(),
-                name: name.clone(),
-                role: *role,
-                hand: false,
-                joined_at_us: now_us,
-                connections: BTreeSet::new(),
-            });
+        let member = self.members.entry(student_id.clone()).or_insert_with(|| Member {
+            student_id: student_id.clone(),
+            name: name.clone(),
+            role: *role,
+            hand: false,
+            joined_at_us: now_us,
+            connections: BTreeSet::new(),
+        });
         member.name.clone_from(name);
         if *role == TokenRole::Teacher {
             member.role = TokenRole::Teacher;

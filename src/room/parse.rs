@@ -18,10 +18,7 @@ const BPM_NO_INTEGER: BadField = BadField::new("bpm", "bpm must be an integer");
 const BEAT_NO_INTEGER: BadField = BadField::new("beat", "beat must be an integer from 1 to 64");
 const BEATS: &str = "beats must be an integer from 1 to 1024";
 const COUNT_IN: &str = "count_in must be an integer from 0 to 64";
-const COUNT_IN_RESUMED: BadField = BadField::new(
-    "count_in",
-    "count_in must be 0 or absent when resume is true",
-);
+const COUNT_IN_RESUMED: BadField = BadField::new("count_in", "count_in must be 0 or absent when resume is true");
 const RESUME: &str = "resume must be true or false";
 const AT: &str = "at must be now, beat or bar";
 const BEATS_PER_BAR: &str = "beats_per_bar must be an integer from 1 to 64";
@@ -118,11 +115,7 @@ impl CreateRoom {
         Ok(Self {
             bpm: optional_bpm(&fields)?,
             autostart: fields.optional_bool("autostart", AUTOSTART)?,
-            beats_per_bar: fields.optional_u32(
-                "beats_per_bar",
-                1..=MAX_BEATS_PER_BAR,
-                BEATS_PER_BAR,
-            )?,
+            beats_per_bar: fields.optional_u32("beats_per_bar", 1..=MAX_BEATS_PER_BAR, BEATS_PER_BAR)?,
             max_students: max_students(&fields)?,
             name: fields.optional_name("name", ROOM_NAME_CHARS_MAX, NAME)?,
         })
@@ -132,9 +125,7 @@ impl CreateRoom {
 fn set_tempo(fields: &Fields) -> Result<Control, BadField> {
     Ok(Control::SetTempo {
         bpm: bpm(fields)?,
-        at: fields
-            .optional_word::<Quantise>("at", AT)?
-            .unwrap_or_default(),
+        at: fields.optional_word::<Quantise>("at", AT)?.unwrap_or_default(),
     })
 }
 
@@ -157,13 +148,9 @@ fn start_clock(fields: &Fields) -> Result<Control, BadField> {
 }
 
 fn set_meter(fields: &Fields) -> Result<Control, BadField> {
-    let beats_per_bar =
-        fields.required_u32("beats_per_bar", 1..=MAX_BEATS_PER_BAR, BEATS_PER_BAR)?;
+    let beats_per_bar = fields.required_u32("beats_per_bar", 1..=MAX_BEATS_PER_BAR, BEATS_PER_BAR)?;
     let groups = groups(fields.get("groups"), beats_per_bar)?;
-    Ok(Control::SetMeter {
-        beats_per_bar,
-        groups,
-    })
+    Ok(Control::SetMeter { beats_per_bar, groups })
 }
 
 fn groups(value: Option<&Value>, beats_per_bar: u32) -> Result<Vec<u32>, BadField> {
@@ -178,11 +165,7 @@ fn groups(value: Option<&Value>, beats_per_bar: u32) -> Result<Vec<u32>, BadFiel
             .filter(|group| (1..=MAX_BEATS_PER_BAR).contains(group)),
         _ => None,
     };
-    let groups: Vec<u32> = list
-        .iter()
-        .map(group)
-        .collect::<Option<_>>()
-        .ok_or(GROUPS)?;
+    let groups: Vec<u32> = list.iter().map(group).collect::<Option<_>>().ok_or(GROUPS)?;
     Meter::new(beats_per_bar, groups, 0)
         .map(|meter| meter.groups)
         .map_err(BadField::from)

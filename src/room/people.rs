@@ -27,11 +27,7 @@ impl Room {
         Ok(())
     }
 
-    pub(super) fn unmute(
-        &mut self,
-        student_id: &str,
-        applied: &mut Applied,
-    ) -> Result<(), Refusal> {
+    pub(super) fn unmute(&mut self, student_id: &str, applied: &mut Applied) -> Result<(), Refusal> {
         self.check_member(student_id)?;
         if !self.controls.is_muted(student_id) {
             return Ok(());
@@ -50,9 +46,7 @@ impl Room {
         let audible: Vec<String> = self
             .students()
             .map(|member| &member.student_id)
-            .filter(|id| {
-                !self.controls.is_muted(id) && !self.controls.has_role(id, &RoomRole::CoTeacher)
-            })
+            .filter(|id| !self.controls.is_muted(id) && !self.controls.has_role(id, &RoomRole::CoTeacher))
             .cloned()
             .collect();
         let news = !self.controls.all_muted || !self.controls.exempt.is_empty();
@@ -66,9 +60,7 @@ impl Room {
     }
 
     pub(super) fn unmute_all(&mut self, applied: &mut Applied) {
-        let Controls {
-            muted, all_muted, ..
-        } = &self.controls;
+        let Controls { muted, all_muted, .. } = &self.controls;
         applied.controls_changed = *all_muted || !muted.is_empty();
         let silent: Vec<String> = self.muted().map(str::to_owned).collect();
         self.controls.muted.clear();
@@ -110,17 +102,11 @@ impl Room {
         check_space(self.controls.roles.len())?;
         let was_muted = self.controls.is_muted(student_id);
         match role {
-            Some(role) => self
-                .controls
-                .roles
-                .insert(student_id.to_owned(), role.clone()),
+            Some(role) => self.controls.roles.insert(student_id.to_owned(), role.clone()),
             None => self.controls.roles.remove(student_id),
         };
         applied.controls_changed = true;
-        applied.tell(
-            "role_assigned",
-            json!({ "student_id": student_id, "role": role }),
-        );
+        applied.tell("role_assigned", json!({ "student_id": student_id, "role": role }));
         // `mute_all` passes co-teachers by, so a role may give a voice or take it.
         match (was_muted, self.controls.is_muted(student_id)) {
             (true, false) => tell_change("student_unmuted", student_id, applied),
@@ -153,16 +139,8 @@ impl Room {
 
     /// Sends a person away for good, and forgets what was assigned to them. (A teacher may come back: a removal
     /// binds students' tokens only.) A co-teacher cannot send a teacher away.
-    pub(super) fn remove(
-        &mut self,
-        actor: &Actor,
-        student_id: &str,
-        applied: &mut Applied,
-    ) -> Result<(), Refusal> {
-        let member = self
-            .members
-            .get(student_id)
-            .ok_or(Refusal::UnknownStudent)?;
+    pub(super) fn remove(&mut self, actor: &Actor, student_id: &str, applied: &mut Applied) -> Result<(), Refusal> {
+        let member = self.members.get(student_id).ok_or(Refusal::UnknownStudent)?;
         if member.role == TokenRole::Teacher && actor.role != TokenRole::Teacher {
             return Err(Refusal::Unauthorized);
         }
@@ -191,12 +169,7 @@ impl Room {
     }
 
     /// Ends every connection of a person.
-    pub(super) fn eject(
-        &mut self,
-        student_id: &str,
-        last_event: Option<RoomEvent>,
-        applied: &mut Applied,
-    ) {
+    pub(super) fn eject(&mut self, student_id: &str, last_event: Option<RoomEvent>, applied: &mut Applied) {
         let Some(member) = self.members.get(student_id) else {
             return;
         };

@@ -49,9 +49,7 @@ impl Control {
     fn needs(&self, actor: &Actor) -> Needs {
         match self {
             Self::RaiseHand | Self::LowerHand { student_id: None } => Needs::Nothing,
-            Self::LowerHand {
-                student_id: Some(id),
-            } if *id == actor.student_id => Needs::Nothing,
+            Self::LowerHand { student_id: Some(id) } if *id == actor.student_id => Needs::Nothing,
             Self::CloseRoom => Needs::Teaching,
             _ => Needs::Conducting,
         }
@@ -74,9 +72,7 @@ impl Controls {
     #[must_use]
     pub fn is_muted(&self, student_id: &str) -> bool {
         self.muted.contains(student_id)
-            || (self.all_muted
-                && !self.exempt.contains(student_id)
-                && !self.has_role(student_id, &RoomRole::CoTeacher))
+            || (self.all_muted && !self.exempt.contains(student_id) && !self.has_role(student_id, &RoomRole::CoTeacher))
     }
 
     /// Whether a note may go out; every gateway asks this for every note, so it allocates nothing.
@@ -86,12 +82,7 @@ impl Controls {
     ///
     /// # Errors
     /// `muted`, `listener_cannot_play` or `only_soloist_can_play`, of which the first that applies.
-    pub fn may_play(
-        &self,
-        members: &Members,
-        student_id: &str,
-        role: TokenRole,
-    ) -> Result<(), Refusal> {
+    pub fn may_play(&self, members: &Members, student_id: &str, role: TokenRole) -> Result<(), Refusal> {
         if role == TokenRole::Teacher {
             return Ok(());
         }

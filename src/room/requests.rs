@@ -15,8 +15,7 @@ const METADATA_BYTES_MAX: usize = 4 * 1024;
 
 const MIDI_REQUIRED: BadField = BadField::new("midi", "midi required");
 const MIDI_WRONG: BadField = BadField::new("midi", "midi must be an integer from 0 to 127");
-const VELOCITY_WRONG: BadField =
-    BadField::new("velocity", "velocity must be a number from 0 to 127");
+const VELOCITY_WRONG: BadField = BadField::new("velocity", "velocity must be a number from 0 to 127");
 
 /// `play_note`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,10 +171,7 @@ impl Reflection {
                                   relationship_skills or responsible_decision_making";
         let fields = Fields::read(payload)?;
         Ok(Self {
-            room_id: fields.optional_word(
-                "room_id",
-                "room_id must be a room's code, such as MUSIC-1234",
-            )?,
+            room_id: fields.optional_word("room_id", "room_id must be a room's code, such as MUSIC-1234")?,
             student_id: fields.optional_student_id()?,
             reflection_text: reflection_text(&fields)?,
             reflection_type: fields
@@ -192,9 +188,7 @@ fn reflection_text(fields: &Fields) -> Result<String, BadField> {
     match fields.get("reflection_text") {
         // Prose may have line breaks; only its length is bounded, and NUL, which PostgreSQL cannot keep.
         Some(Value::String(text))
-            if !text.trim().is_empty()
-                && text.chars().count() <= REFLECTION_CHARS_MAX
-                && !text.contains('\0') =>
+            if !text.trim().is_empty() && text.chars().count() <= REFLECTION_CHARS_MAX && !text.contains('\0') =>
         {
             Ok(text.clone())
         }
@@ -206,15 +200,10 @@ fn reflection_text(fields: &Fields) -> Result<String, BadField> {
 }
 
 fn metadata(fields: &Fields) -> Result<Option<Map<String, Value>>, BadField> {
-    const WRONG: BadField = BadField::new(
-        "metadata",
-        "metadata must be a JSON object of at most 4096 bytes",
-    );
+    const WRONG: BadField = BadField::new("metadata", "metadata must be a JSON object of at most 4096 bytes");
     match fields.get("metadata") {
         None => Ok(None),
-        Some(value @ Value::Object(map)) if value.to_string().len() <= METADATA_BYTES_MAX => {
-            Ok(Some(map.clone()))
-        }
+        Some(value @ Value::Object(map)) if value.to_string().len() <= METADATA_BYTES_MAX => Ok(Some(map.clone())),
         Some(_) => Err(WRONG),
     }
 }

@@ -68,9 +68,7 @@ impl Serialize for RoomRole {
 
 impl<'de> Deserialize<'de> for RoomRole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -90,25 +88,10 @@ mod tests {
             let role: RoomRole = serde_json::from_value(text.into()).expect("a role");
             assert_eq!(serde_json::to_value(&role).expect("plain data"), text);
         }
-        for text in [
-            "",
-            "teacher",
-            "Soloist",
-            "section:",
-            "section: ",
-            "section:a\nb",
-        ] {
+        for text in ["", "teacher", "Soloist", "section:", "section: ", "section:a\nb"] {
             assert_eq!(text.parse::<RoomRole>(), Err(UnknownRole), "{text:?}");
         }
-        assert!(
-            format!("section:{}", "é".repeat(32))
-                .parse::<RoomRole>()
-                .is_ok()
-        );
-        assert!(
-            format!("section:{}", "é".repeat(33))
-                .parse::<RoomRole>()
-                .is_err()
-        );
+        assert!(format!("section:{}", "é".repeat(32)).parse::<RoomRole>().is_ok());
+        assert!(format!("section:{}", "é".repeat(33)).parse::<RoomRole>().is_err());
     }
 }

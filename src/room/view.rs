@@ -100,13 +100,7 @@ pub struct MemberView<'a> {
 impl BeatView {
     /// Beat number `beat` of the current run, due at `due_us`. `timeline` is the room's.
     #[must_use]
-    pub fn new(
-        controls: &Controls,
-        timeline: &Timeline,
-        beat: i64,
-        due_us: i64,
-        source: Source,
-    ) -> Self {
+    pub fn new(controls: &Controls, timeline: &Timeline, beat: i64, due_us: i64, source: Source) -> Self {
         let place = controls.meter.position(beat);
         Self {
             beat,

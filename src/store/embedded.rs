@@ -16,9 +16,8 @@ use parking_lot::RwLock;
 use crate::room::{Controls, RoomKey};
 
 use super::{
-    CreateRefused, Done, Fence, NewReflection, ReflectionRefused, ReflectionStore, RoomCursor,
-    RoomRecord, SessionInfo, SessionRecord, Store, StoreError, StoredReflection, TakeOver,
-    TakeOverRefused, WriteRefused,
+    CreateRefused, Done, Fence, NewReflection, ReflectionRefused, ReflectionStore, RoomCursor, RoomRecord, SessionInfo,
+    SessionRecord, Store, StoreError, StoredReflection, TakeOver, TakeOverRefused, WriteRefused,
 };
 use journal::Journal;
 use json::Changes;
@@ -69,10 +68,7 @@ impl EmbeddedStore {
 
     /// What the journal has done since it was opened; zeros in memory.
     pub fn journal_figures(&self) -> JournalFigures {
-        self.journal
-            .as_ref()
-            .map(Journal::figures)
-            .unwrap_or_default()
+        self.journal.as_ref().map(Journal::figures).unwrap_or_default()
     }
 
     /// Carries out one change and waits until it is on the disk.
@@ -112,13 +108,8 @@ impl Store for EmbeddedStore {
         Ok(self.state.read().room(key).cloned())
     }
 
-    async fn take_over(
-        &self,
-        key: &RoomKey,
-        claim: TakeOver,
-    ) -> Result<RoomRecord, TakeOverRefused> {
-        self.change(|state, changes| state.take_over(key, claim, changes))
-            .await
+    async fn take_over(&self, key: &RoomKey, claim: TakeOver) -> Result<RoomRecord, TakeOverRefused> {
+        self.change(|state, changes| state.take_over(key, claim, changes)).await
     }
 
     async fn write_room(
@@ -159,12 +150,7 @@ impl Store for EmbeddedStore {
             .await
     }
 
-    async fn renew_session(
-        &self,
-        node: &str,
-        incarnation: u64,
-        info: &SessionInfo,
-    ) -> Result<bool, StoreError> {
+    async fn renew_session(&self, node: &str, incarnation: u64, info: &SessionInfo) -> Result<bool, StoreError> {
         Ok(self.state.write().renew_session(node, incarnation, info))
     }
 
@@ -172,16 +158,8 @@ impl Store for EmbeddedStore {
         Ok(self.state.write().end_session(node, incarnation, None))
     }
 
-    async fn end_session(
-        &self,
-        node: &str,
-        incarnation: u64,
-        renewals: u64,
-    ) -> Result<bool, StoreError> {
-        Ok(self
-            .state
-            .write()
-            .end_session(node, incarnation, Some(renewals)))
+    async fn end_session(&self, node: &str, incarnation: u64, renewals: u64) -> Result<bool, StoreError> {
+        Ok(self.state.write().end_session(node, incarnation, Some(renewals)))
     }
 
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {

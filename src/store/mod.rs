@@ -14,8 +14,8 @@ use crate::room::{Controls, RoomKey};
 
 pub use embedded::{EmbeddedStore, JournalFigures, OpenError};
 pub use records::{
-    BadCursor, DONE_PER_ROOM, Done, Fence, NewReflection, Owner, REFLECTIONS_PER_CODE, RoomCursor,
-    RoomRecord, SessionInfo, SessionRecord, StoredReflection, TakeOver,
+    BadCursor, DONE_PER_ROOM, Done, Fence, NewReflection, Owner, REFLECTIONS_PER_CODE, RoomCursor, RoomRecord,
+    SessionInfo, SessionRecord, StoredReflection, TakeOver,
 };
 pub use refused::{CreateRefused, ReflectionRefused, StoreError, TakeOverRefused, WriteRefused};
 
@@ -36,11 +36,7 @@ pub trait Store: Send + Sync {
 
     /// Gives a room to a new owner if it still belongs to `claim.expected`, and answers the record of the new reign:
     /// its epoch is `max(stored + 1, now in ms, highest seen + 1)`, its controls are those last stored.
-    async fn take_over(
-        &self,
-        key: &RoomKey,
-        claim: TakeOver,
-    ) -> Result<RoomRecord, TakeOverRefused>;
+    async fn take_over(&self, key: &RoomKey, claim: TakeOver) -> Result<RoomRecord, TakeOverRefused>;
 
     /// Stores a room's controls, and among the room's recent answers the one that this change is acknowledged with.
     ///
@@ -77,23 +73,13 @@ pub trait Store: Send + Sync {
     async fn open_session(&self, node: &str, info: &SessionInfo) -> Result<u64, StoreError>;
 
     /// Renews exactly this session and counts the renewal. False: it is gone, and its incarnation with it.
-    async fn renew_session(
-        &self,
-        node: &str,
-        incarnation: u64,
-        info: &SessionInfo,
-    ) -> Result<bool, StoreError>;
+    async fn renew_session(&self, node: &str, incarnation: u64, info: &SessionInfo) -> Result<bool, StoreError>;
 
     /// Ends the node's own session. False: it was gone already.
     async fn close_session(&self, node: &str, incarnation: u64) -> Result<bool, StoreError>;
 
     /// Ends another node's session that was seen to stand still at `renewals`. False: it has moved since, and lives.
-    async fn end_session(
-        &self,
-        node: &str,
-        incarnation: u64,
-        renewals: u64,
-    ) -> Result<bool, StoreError>;
+    async fn end_session(&self, node: &str, incarnation: u64, renewals: u64) -> Result<bool, StoreError>;
 
     /// All sessions, in no order.
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;

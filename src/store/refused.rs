@@ -14,9 +14,7 @@ pub enum StoreError {
 pub enum CreateRefused {
     #[error("a room with this code lives already: draw another code")]
     CodeTaken,
-    #[error(
-        "the tenant has its {max_rooms} rooms already: close one, or raise max_rooms_per_tenant"
-    )]
+    #[error("the tenant has its {max_rooms} rooms already: close one, or raise max_rooms_per_tenant")]
     TooManyRooms { max_rooms: usize },
     #[error(transparent)]
     Unavailable(#[from] StoreError),
@@ -27,9 +25,7 @@ pub enum CreateRefused {
 pub enum TakeOverRefused {
     #[error("the room was closed meanwhile: forget it")]
     Gone,
-    #[error(
-        "the room belongs to {node} (incarnation {incarnation}) by now: send its commands there"
-    )]
+    #[error("the room belongs to {node} (incarnation {incarnation}) by now: send its commands there")]
     Owned { node: String, incarnation: u64 },
     #[error(transparent)]
     Unavailable(#[from] StoreError),

@@ -59,10 +59,7 @@ impl Timeline {
         let to_milli_bpm = in_range(to_milli_bpm);
         let len_ub = len_ub.clamp(1, MAX_RAMP_UB);
         let ramp = Segment {
-            ramp: Some(Ramp {
-                to_milli_bpm,
-                len_ub,
-            }),
+            ramp: Some(Ramp { to_milli_bpm, len_ub }),
             ..self.cut(at_ub)
         };
         self.append(ramp);
@@ -87,11 +84,7 @@ impl Timeline {
                     ..planned[0]
                 }
             }
-            None => planned.extend(
-                self.segments
-                    .iter()
-                    .filter(|segment| segment.beat0_ub > stop_ub),
-            ),
+            None => planned.extend(self.segments.iter().filter(|segment| segment.beat0_ub > stop_ub)),
         }
         self.segments.clear();
         let mut t0_us = t_us.clamp(-HORIZON, HORIZON);
@@ -133,9 +126,7 @@ impl Timeline {
     pub fn forget_before(&mut self, t_us: i64) {
         // The segment in force at `t_us` stays, and so does one that ends at that very microsecond: a beat
         // just before its end may be due then.
-        let begun = self
-            .segments
-            .partition_point(|segment| segment.t0_us < t_us);
+        let begun = self.segments.partition_point(|segment| segment.t0_us < t_us);
         self.segments.drain(..begun.saturating_sub(1));
     }
 
@@ -150,10 +141,7 @@ impl Timeline {
 
     /// The segment in force at a position, from there on.
     fn rest_from(&self, at_ub: i64) -> Segment {
-        let rest = self
-            .span(|segment| segment.beat0_ub <= at_ub)
-            .0
-            .rest_from(at_ub);
+        let rest = self.span(|segment| segment.beat0_ub <= at_ub).0.rest_from(at_ub);
         Segment {
             t0_us: self.time_of(at_ub),
             ..rest
@@ -201,10 +189,7 @@ mod tests {
         timeline.change_tempo(8 * BEAT_UB, 90_000);
         assert_eq!(timeline.segments().len(), 2);
         timeline.change_tempo(4 * BEAT_UB, 100_000);
-        assert_eq!(
-            timeline.segments().last().map(|last| last.beat0_ub),
-            Some(4 * BEAT_UB)
-        );
+        assert_eq!(timeline.segments().last().map(|last| last.beat0_ub), Some(4 * BEAT_UB));
         assert_eq!(timeline.segments().len(), 2);
     }
 
@@ -244,10 +229,7 @@ mod tests {
         timeline.ramp_tempo(4 * BEAT_UB, 60_000, 8 * BEAT_UB);
         timeline.set_stop(Some(6 * BEAT_UB));
         timeline.resume(START_US + 60_000_000, Some(80_000));
-        assert_eq!(
-            timeline,
-            Timeline::starting(START_US + 60_000_000, 6 * BEAT_UB, 80_000)
-        );
+        assert_eq!(timeline, Timeline::starting(START_US + 60_000_000, 6 * BEAT_UB, 80_000));
     }
 
     #[test]
@@ -275,10 +257,7 @@ mod tests {
         let mut timeline = Timeline::starting(START_US, HORIZON, MIN_MILLI_BPM);
         timeline.set_stop(Some(-HORIZON));
         timeline.resume(START_US, None);
-        assert_eq!(
-            timeline,
-            Timeline::starting(START_US, -HORIZON, MIN_MILLI_BPM)
-        );
+        assert_eq!(timeline, Timeline::starting(START_US, -HORIZON, MIN_MILLI_BPM));
     }
 
     #[test]
@@ -321,15 +300,9 @@ mod tests {
     fn a_timeline_that_nobody_prunes_forgets_its_oldest_segments() {
         let mut timeline = at_120();
         for change in 1..=2_000 {
-            timeline.change_tempo(
-                change * 10_000,
-                if change % 2 == 0 { 120_000 } else { 90_000 },
-            );
+            timeline.change_tempo(change * 10_000, if change % 2 == 0 { 120_000 } else { 90_000 });
         }
         assert_eq!(timeline.segments().len(), MAX_SEGMENTS);
-        assert_eq!(
-            timeline.segments().last().map(|last| last.beat0_ub),
-            Some(20_000_000)
-        );
+        assert_eq!(timeline.segments().last().map(|last| last.beat0_ub), Some(20_000_000));
     }
 }

@@ -29,9 +29,7 @@ pub struct BarPosition {
 pub enum MeterError {
     #[error("beats_per_bar must be an integer from 1 to {MAX_BEATS_PER_BAR}")]
     BeatsPerBar,
-    #[error(
-        "groups must be integers from 1 that add up to beats_per_bar ({beats_per_bar}), or be empty"
-    )]
+    #[error("groups must be integers from 1 that add up to beats_per_bar ({beats_per_bar}), or be empty")]
     Groups { beats_per_bar: u32 },
 }
 
@@ -142,29 +140,20 @@ mod tests {
     #[test]
     fn a_count_in_is_bar_zero() {
         let meter = Meter::default();
-        assert_eq!(
-            [-5, -4, -1].map(|beat| place(&meter, beat)),
-            [(-1, 4), (0, 1), (0, 4)]
-        );
+        assert_eq!([-5, -4, -1].map(|beat| place(&meter, beat)), [(-1, 4), (0, 1), (0, 4)]);
     }
 
     #[test]
     fn bars_count_from_where_the_meter_begins() {
         let meter = Meter::default().rebased(6 * BEAT_UB);
-        assert_eq!(
-            [5, 6, 10].map(|beat| place(&meter, beat)),
-            [(0, 4), (1, 1), (2, 1)]
-        );
+        assert_eq!([5, 6, 10].map(|beat| place(&meter, beat)), [(0, 4), (1, 1), (2, 1)]);
         assert_eq!([5, 6, 7].map(|beat| meter.next_bar(beat)), [6, 6, 10]);
     }
 
     #[test]
     fn a_bar_that_begins_between_beats_has_the_next_one_as_its_first() {
         let meter = Meter::default().rebased(500_000);
-        assert_eq!(
-            [0, 1, 5].map(|beat| place(&meter, beat)),
-            [(0, 4), (1, 1), (2, 1)]
-        );
+        assert_eq!([0, 1, 5].map(|beat| place(&meter, beat)), [(0, 4), (1, 1), (2, 1)]);
         assert_eq!(meter.next_bar(0), 1);
     }
 
@@ -205,20 +194,14 @@ mod tests {
         assert!(Meter::new(7, vec![2, 2, 3], 0).is_ok());
         assert!(Meter::new(7, Vec::new(), 0).is_ok());
         for groups in [vec![2, 2], vec![7, 0], vec![u32::MAX, 8]] {
-            assert_eq!(
-                Meter::new(7, groups, 0),
-                Err(MeterError::Groups { beats_per_bar: 7 })
-            );
+            assert_eq!(Meter::new(7, groups, 0), Err(MeterError::Groups { beats_per_bar: 7 }));
         }
     }
 
     #[test]
     fn a_bar_has_from_1_to_64_beats() {
         for beats_per_bar in [0, 65, u32::MAX] {
-            assert_eq!(
-                Meter::new(beats_per_bar, Vec::new(), 0),
-                Err(MeterError::BeatsPerBar)
-            );
+            assert_eq!(Meter::new(beats_per_bar, Vec::new(), 0), Err(MeterError::BeatsPerBar));
         }
         assert!(Meter::new(1, Vec::new(), 0).is_ok());
         assert!(Meter::new(64, Vec::new(), 0).is_ok());

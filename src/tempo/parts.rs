@@ -22,17 +22,13 @@ pub enum InvalidTimeline {
     AnchorOutOfRange { index: usize },
     #[error("stop_at_ub must be null or within ±2^61")]
     StopOutOfRange,
-    #[error(
-        "milli_bpm of segment {index} must be from {MIN_MILLI_BPM} to {MAX_MILLI_BPM}, not {milli_bpm}"
-    )]
+    #[error("milli_bpm of segment {index} must be from {MIN_MILLI_BPM} to {MAX_MILLI_BPM}, not {milli_bpm}")]
     Tempo { index: usize, milli_bpm: u32 },
     #[error("len_ub of segment {index}'s ramp must be from 1 to {MAX_RAMP_UB}, not {len_ub}")]
     RampLength { index: usize, len_ub: i64 },
     #[error("segment {index} must begin after the one before it")]
     OutOfOrder { index: usize },
-    #[error(
-        "segment {index} must begin at {expected_us} µs, where the one before it arrives at its position"
-    )]
+    #[error("segment {index} must begin at {expected_us} µs, where the one before it arrives at its position")]
     Jump { index: usize, expected_us: i64 },
 }
 
@@ -56,17 +52,12 @@ impl Timeline {
     ///
     /// # Errors
     /// When the parts make no sense: see [`InvalidTimeline`]. Whatever a timeline itself holds is accepted.
-    pub fn from_parts(
-        segments: Vec<Segment>,
-        stop_at_ub: Option<i64>,
-    ) -> Result<Timeline, InvalidTimeline> {
+    pub fn from_parts(segments: Vec<Segment>, stop_at_ub: Option<i64>) -> Result<Timeline, InvalidTimeline> {
         if segments.is_empty() {
             return Err(InvalidTimeline::Empty);
         }
         if segments.len() > MAX_SEGMENTS {
-            return Err(InvalidTimeline::TooMany {
-                count: segments.len(),
-            });
+            return Err(InvalidTimeline::TooMany { count: segments.len() });
         }
         for (index, segment) in segments.iter().enumerate() {
             check_segment(index, segment)?;
@@ -77,10 +68,7 @@ impl Timeline {
         if stop_at_ub.is_some_and(|stop| !RANGE.contains(&stop)) {
             return Err(InvalidTimeline::StopOutOfRange);
         }
-        Ok(Timeline {
-            segments,
-            stop_at_ub,
-        })
+        Ok(Timeline { segments, stop_at_ub })
     }
 }
 
@@ -88,22 +76,17 @@ fn check_segment(index: usize, segment: &Segment) -> Result<(), InvalidTimeline>
     if !RANGE.contains(&segment.t0_us) || !RANGE.contains(&segment.beat0_ub) {
         return Err(InvalidTimeline::AnchorOutOfRange { index });
     }
-    let tempi = [
-        Some(segment.milli_bpm),
-        segment.ramp.map(|ramp| ramp.to_milli_bpm),
-    ];
+    let tempi = [Some(segment.milli_bpm), segment.ramp.map(|ramp| ramp.to_milli_bpm)];
     for milli_bpm in tempi.into_iter().flatten() {
         if !(MIN_MILLI_BPM..=MAX_MILLI_BPM).contains(&milli_bpm) {
             return Err(InvalidTimeline::Tempo { index, milli_bpm });
         }
     }
     match segment.ramp {
-        Some(ramp) if !(1..=MAX_RAMP_UB).contains(&ramp.len_ub) => {
-            Err(InvalidTimeline::RampLength {
-                index,
-                len_ub: ramp.len_ub,
-            })
-        }
+        Some(ramp) if !(1..=MAX_RAMP_UB).contains(&ramp.len_ub) => Err(InvalidTimeline::RampLength {
+            index,
+            len_ub: ramp.len_ub,
+        }),
         _ => Ok(()),
     }
 }
@@ -152,10 +135,7 @@ mod tests {
     #[test]
     fn tempi_that_nobody_can_play_are_refused() {
         for milli_bpm in [0, MAX_MILLI_BPM + 1, u32::MAX] {
-            let tempo = Some(InvalidTimeline::Tempo {
-                index: 0,
-                milli_bpm,
-            });
+            let tempo = Some(InvalidTimeline::Tempo { index: 0, milli_bpm });
             assert_eq!(refusal(&[steady(0, 0, milli_bpm)]), tempo);
             let ramp = Some(Ramp {
                 to_milli_bpm: milli_bpm,
@@ -232,8 +212,7 @@ mod tests {
             let first = steady(0, 0, 299_000);
             for t0_us in [first.time_of(beat0_ub) - 1, first.time_of(beat0_ub) + 1] {
                 let segments = vec![first, steady(t0_us, beat0_ub, 1_000)];
-                let timeline =
-                    Timeline::from_parts(segments, None).expect("a microsecond is allowed");
+                let timeline = Timeline::from_parts(segments, None).expect("a microsecond is allowed");
                 assert!(timeline.time_of(beat0_ub - 1) <= t0_us);
                 assert!(timeline.beat_at(t0_us - 1) <= beat0_ub);
             }

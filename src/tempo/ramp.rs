@@ -90,10 +90,7 @@ impl Curve {
         if elapsed_us >= self.duration_us() {
             return self.speed(self.to);
         }
-        let gained = round_div(
-            self.gain * elapsed_us,
-            2 * US_MILLI_BPM_PER_UB * self.len_ub,
-        );
+        let gained = round_div(self.gain * elapsed_us, 2 * US_MILLI_BPM_PER_UB * self.len_ub);
         self.speed(self.from + gained)
     }
 

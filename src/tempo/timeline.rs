@@ -64,9 +64,7 @@ impl Timeline {
     /// The tempo at a time, to the nearest thousandth of a beat a minute, whether or not the beat has
     /// stopped by then.
     pub fn milli_bpm_at(&self, t_us: i64) -> u32 {
-        self.span(|segment| segment.t0_us <= t_us)
-            .0
-            .milli_bpm_at(t_us)
+        self.span(|segment| segment.t0_us <= t_us).0.milli_bpm_at(t_us)
     }
 
     /// The first whole beat that comes after beat number `after_beat` and is due at `from_us` or later.
@@ -132,11 +130,7 @@ mod tests {
     #[test]
     fn a_newcomer_gets_the_first_beat_due_from_now_on() {
         let timeline = at_120();
-        let due = |from_us| {
-            timeline
-                .next_beat(None, from_us)
-                .map(|due| (due.beat, due.due_us))
-        };
+        let due = |from_us| timeline.next_beat(None, from_us).map(|due| (due.beat, due.due_us));
         assert_eq!(due(START_US + 1_000_000), Some((2, START_US + 1_000_000)));
         assert_eq!(due(START_US + 1_000_001), Some((3, START_US + 1_500_000)));
     }
@@ -168,10 +162,7 @@ mod tests {
     fn nothing_is_played_at_the_stop_or_after_it() {
         let mut timeline = at_120();
         timeline.set_stop(Some(4 * BEAT_UB));
-        assert_eq!(
-            timeline.next_beat(Some(2), START_US).map(|due| due.beat),
-            Some(3)
-        );
+        assert_eq!(timeline.next_beat(Some(2), START_US).map(|due| due.beat), Some(3));
         assert_eq!(timeline.next_beat(Some(3), START_US), None);
         assert_eq!(timeline.next_beat(None, START_US + 60_000_000), None);
         assert_eq!(timeline.position_at(START_US + 60_000_000), 4 * BEAT_UB);

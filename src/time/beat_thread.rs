@@ -4,13 +4,7 @@
 //! hears that. So one thread per node sleeps to absolute deadlines with the kernel's timer slack turned off,
 //! and hands what is due to the runtime in batches.
 
-use std::{
-    cmp::Ordering,
-    collections::BinaryHeap,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{cmp::Ordering, collections::BinaryHeap, sync::Arc, thread, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -57,12 +51,12 @@ pub struct BeatThread<T: Send + 'static> {
 
 impl<T: Send + 'static> BeatThread<T> {
     /// Starts the thread. `hand_over` gets all that is due at one waking and must not block.
-    pub fn spawn(
-        clock: Arc<dyn Clock>,
-        hand_over: impl Fn(Vec<T>) + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn spawn(clock: Arc<dyn Clock>, hand_over: impl Fn(Vec<T>) + Send + 'static) -> std::io::Result<Self> {
         let wheel = Arc::new(Wheel {
-            state: Mutex::new(State { heap: BinaryHeap::new(), stopped: false }),
+            state: Mutex::new(State {
+                heap: BinaryHeap::new(),
+                stopped: false,
+            }),
             changed: Condvar::new(),
         });
         let waiting = wheel.clone();
@@ -72,7 +66,10 @@ impl<T: Send + 'static> BeatThread<T> {
             let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
             run(&waiting, &*clock, &hand_over);
         })?;
-        Ok(Self { wheel, thread: Some(thread) })
+        Ok(Self {
+            wheel,
+            thread: Some(thread),
+        })
     }
 
     pub fn wheel(&self) -> Arc<Wheel<T>> {

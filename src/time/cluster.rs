@@ -48,7 +48,10 @@ impl ClusterClock {
             rate_ppb: 0,
             uncertainty_us: 1,
         };
-        Self { line: ArcSwap::from_pointee(line), time_base }
+        Self {
+            line: ArcSwap::from_pointee(line),
+            time_base,
+        }
     }
 
     /// Compares with the reference and bends the line towards it. To be called about once a second.
@@ -92,6 +95,7 @@ impl Clock for ClusterClock {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is where clocks are read")]
 fn read(clock: ClockId) -> i64 {
     let time = clock_gettime(clock);
     time.tv_sec * 1_000_000 + time.tv_nsec / 1_000

@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
 
 const START_TIME_MAX: Duration = Duration::from_secs(20);
+const STARTS_MAX: usize = 5;
 pub const ROOMS: &str = "/api/music/rooms";
 const CONFIG: &str = r#"
 default_tenant = "acme"
@@ -61,7 +63,10 @@ impl Answer {
     pub fn failure(&self) -> (u16, String, Option<String>) {
         let body = self.json();
         let error = &body["error"];
-        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{body}");
+        assert!(
+            error["message"].as_str().is_some_and(|message| !message.is_empty()),
+            "{body}"
+        );
         assert_eq!(body.as_object().map(serde_json::Map::len), Some(1), "{body}");
         let code = error["code"].as_str().expect("a code").to_owned();
         (self.status, code, error["field"].as_str().map(str::to_owned))
@@ -73,31 +78,54 @@ impl Server {
         Self::start(name, &["serve", "--config", "downbeat.toml"]).await
     }
 
+    /// Another process may take a port between its choice and its use: then the server ends, and is started anew.
     pub async fn start(name: &str, arguments: &[&str]) -> Self {
-        let directory = std::env::temp_dir().join(format!("downbeat-rest-{}-{name}", std::process::id()));
+        for _ in 0..STARTS_MAX {
+            let mut server = Self::launch(name, arguments);
+            if server.is_ready_in_time().await {
+                return server;
+            }
+        }
+        panic!("the server ended {STARTS_MAX} times before it was ready");
+    }
+
+    fn launch(name: &str, arguments: &[&str]) -> Self {
+        let directory = format!("downbeat-rest-{}-{name}", std::process::id());
+        let directory = std::env::temp_dir().join(directory);
         std::fs::create_dir_all(&directory).expect("a directory");
         std::fs::write(directory.join("downbeat.toml"), CONFIG).expect("the configuration");
         let (listen, metrics) = (free_address(), free_address());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_downbeat"));
-        command.args(arguments).args(["--listen", &listen, "--metrics-listen", &metrics]);
-        command.current_dir(&directory).stdin(Stdio::null()).stdout(Stdio::null());
-        let process = command.spawn().expect("the server starts");
-        let client = Client::builder().no_proxy().build().expect("a client");
-        let base = format!("http://{listen}");
-        let metrics = format!("http://{metrics}/metrics");
-        let server = Self { process, directory, base, metrics, client };
-        server.wait_until_ready().await;
-        server
+        let process = Command::new(env!("CARGO_BIN_EXE_downbeat"))
+            .args(arguments)
+            .args(["--listen", &listen, "--metrics-listen", &metrics])
+            .args(["--log", "warn"])
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        Self {
+            process,
+            directory,
+            base: format!("http://{listen}"),
+            metrics: format!("http://{metrics}/metrics"),
+            client: Client::builder().no_proxy().build().expect("a client"),
+        }
     }
 
-    async fn wait_until_ready(&self) {
+    /// False when the process has ended instead.
+    async fn is_ready_in_time(&mut self) -> bool {
         let deadline = Instant::now() + START_TIME_MAX;
-        let ready = async || {
-            let answer = self.client.get(format!("{}/readyz", self.base)).send().await;
-            answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-        };
-        while !ready().await {
-            assert!(Instant::now() < deadline, "the server is not ready after {START_TIME_MAX:?}");
+        let address = format!("{}/readyz", self.base);
+        loop {
+            let answer = self.client.get(&address).send().await;
+            if answer.is_ok_and(|answer| answer.status() == StatusCode::OK) {
+                return true;
+            }
+            if matches!(self.process.try_wait(), Ok(Some(_))) {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "not ready after {START_TIME_MAX:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -112,8 +140,17 @@ impl Server {
 
     /// As acme's teacher.
     pub async fn teacher(&self, method: Method, path: &str, body: &Value) -> Answer {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        sent(self.request(method, path).bearer_auth(token("acme", TokenRole::Teacher)).body(body)).await
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        sent(
+            self.request(method, path)
+                .bearer_auth(token("acme", TokenRole::Teacher))
+                .body(body),
+        )
+        .await
     }
 
     pub async fn new_room(&self) -> String {
@@ -135,12 +172,25 @@ impl Drop for Server {
 pub async fn sent(request: RequestBuilder) -> Answer {
     let answer = request.send().await.expect("an answer");
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    Answer { status, headers, text: answer.text().await.expect("a body of text") }
+    Answer {
+        status,
+        headers,
+        text: answer.text().await.expect("a body of text"),
+    }
 }
 
+/// An address that nobody listens on. Below the ports that the system gives out by itself, and never the same twice
+/// in this process, so that it is still free when the server takes it.
 fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").to_string()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap_or_default() * 100;
+    loop {
+        let port = first + TAKEN.fetch_add(1, Ordering::Relaxed);
+        let address = format!("127.0.0.1:{port}");
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A token of ada, for ten minutes.
@@ -151,10 +201,20 @@ pub fn token(tenant: &str, role: TokenRole) -> String {
 /// The same, signed with any secret.
 pub fn signed(tenant: &str, secret: &str, role: TokenRole) -> String {
     install_crypto();
-    let config = TenantConfig { id: tenant.into(), jwt_secret: Some(secret.to_owned().into()), ..Default::default() };
+    let config = TenantConfig {
+        id: tenant.into(),
+        jwt_secret: Some(secret.to_owned().into()),
+        ..Default::default()
+    };
     let tenant = config.build(Path::new(".")).expect("a sound tenant");
     let since = std::time::UNIX_EPOCH.elapsed().expect("a time after 1970");
     let now_s = i64::try_from(since.as_secs()).expect("a time before the end of time");
-    let grant = Grant { sub: Some("ada".into()), role, name: None, room: None, ttl_s: 600 };
+    let grant = Grant {
+        sub: Some("ada".into()),
+        role,
+        name: None,
+        room: None,
+        ttl_s: 600,
+    };
     mint(&tenant, &grant, now_s).expect("a token")
 }

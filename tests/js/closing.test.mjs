@@ -76,37 +76,47 @@ test("a silent socket closes with 1002, one that pings lives", async () => {
   await lively.close();
 });
 
-test("a reader that reads nothing is closed with 1013, and nobody waits for it", async () => {
-  const teacher = new Player({ server, room, id: "ms-lee", token: () => teacherToken() });
+test("a reader that reads nothing is closed with 1013, and nobody waits for it", { timeout: 120_000 }, async () => {
+  const patient = await Server.start({ toml: LOUD });
+  const code = await makeRoom(patient, { bpm: 240 });
+  const topic = `music_room:${code}`;
+  const teacher = new Player({ server: patient, room: code, id: "ms-lee", token: () => teacherToken() });
   await teacher.join();
-  const heartbeats = setInterval(() => teacher.socket.ping(() => {}), 1000);
-  const topic = `music_room:${room}`;
-  const slow = await open(studentToken("slow"));
-  await slow.join(topic, { name: "n".repeat(64) });
-  await teacher.presenceLog.until("slow's join", (one) => one.kind === "join" && one.key === "slow");
-  const before = server.rssKib();
-  slow.ws.pause();
-  // It asks and never reads the answers, until the server has had enough of it.
-  let refs = 0;
-  const asks = setInterval(() => {
-    if (slow.ws.bufferedAmount > 1 << 20) return;
-    for (let i = 0; i < 500; i += 1) slow.text(["1", `g${(refs += 1)}`, topic, "get_room", {}]);
-  }, 20);
-  const beats = teacher.heard.mark();
-  await teacher.presenceLog.until("slow's leave", (one) => one.kind === "leave" && one.key === "slow", { ms: 60_000 });
-  clearInterval(asks);
-  assert.ok(server.rssKib() - before < 64 * 1024, `its queue is bounded: ${server.rssKib() - before} KiB more`);
-  slow.ws.resume();
-  const { code } = await soon("close of the slow reader", slow.closed);
-  assert.ok([1013, 1006].includes(code), `closed with ${code} (1006: the answer could not be written any more)`);
-  const late = teacher.all("beat", beats).length;
+  // Long ids make long events: each assignment tells all of them to everybody.
+  const [idle, slow] = ["i".repeat(64), "s".repeat(64)];
+  const sockets = await Promise.all([idle, slow].map((id) => RawSocket.open(patient, { token: studentToken(id) })));
+  for (const socket of sockets) assert.equal((await socket.join(topic)).payload.status, "ok");
+  await teacher.presenceLog.until("slow's join", (one) => one.kind === "join" && one.key === slow);
+  const before = patient.rssKib();
+  sockets[1].ws.pause();
+  let gone = false;
+  const left = teacher.presenceLog
+    .until("slow's leave", (one) => one.kind === "leave" && one.key === slow, { ms: 60_000 })
+    .finally(() => (gone = true));
+  for (let round = 0; !gone; round += 1) {
+    const student_id = round % 2 ? slow : idle;
+    const beats = Array.from({ length: 64 }, (_, index) => index + 1);
+    const { status, response } = (
+      await Promise.all(beats.map((beat) => teacher.push("assign_beat", { student_id, beat })))
+    )[0];
+    assert.ok(status === "ok" || response.reason === "unknown student", JSON.stringify(response));
+  }
+  await left;
+  assert.ok(patient.rssKib() - before < 64 * 1024, `its queue is bounded: ${patient.rssKib() - before} KiB more`);
+  sockets[1].ws.resume();
+  const { code: closed } = await soon("close of the slow reader", sockets[1].closed);
+  assert.ok([1013, 1006].includes(closed), `closed with ${closed} (1006: no room left to say why)`);
   await teacher.hears("beat", { from: teacher.heard.mark() });
-  assert.ok(late > 0, "the teacher heard beats meanwhile");
   teacher.assertUnbrokenBeats();
-  clearInterval(heartbeats);
+  await sockets[0].close();
   await teacher.disconnect();
-  const metrics = await (await fetch(server.metricsUrl)).text();
-  assert.match(metrics, /^[a-z_]*(slow|drop)[a-z_]*(\{[^}]*\})? [1-9]/m, "the closing is counted");
+  const metrics = await (await fetch(patient.metricsUrl)).text();
+  assert.match(
+    metrics,
+    /^[a-z_]*(slow|drop|close)[a-z_]*(\{[^}]*(1013|slow)[^}]*\})? [1-9]/m,
+    "the closing is counted",
+  );
+  await patient.stop();
 });
 
 test("a drain closes every socket with 1012, rooms or none", async () => {

@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { Poller } from "./harness/poller.mjs";
 import { RawSocket, binaryPush } from "./harness/raw.mjs";
-import { makeRoom } from "./harness/rest.mjs";
+import { call, makeRoom } from "./harness/rest.mjs";
 import { Server } from "./harness/server.mjs";
 import { inSeconds, studentToken, teacherToken } from "./harness/token.mjs";
 
@@ -179,11 +179,12 @@ test("a poll that was given up loses no message", async () => {
   for (let round = 0; round < 20; round += 1) {
     const giveUp = new AbortController();
     const given = poller.poll({ signal: giveUp.signal }).catch(() => null);
-    const posted = poller.send(heartbeat(`g${round}`));
-    if (round % 2) giveUp.abort();
-    await posted;
+    // Another call's round trip, before and after: the poll is there when it is given up, and then it is gone.
+    await call(server, "GET", "/api/ping");
     giveUp.abort();
     await given;
+    await call(server, "GET", "/api/ping");
+    await poller.send(heartbeat(`g${round}`));
     assert.equal((await poller.reply(`g${round}`)).status, "ok");
   }
 });

@@ -1,8 +1,8 @@
 //! Binary frames, by example and of any content.
 
 use downbeat::protocol::{
-    Encoding, InboundPayload, Malformed, Ref, Status, UserBroadcast, Vsn, decode_binary,
-    encode_binary_broadcast, encode_binary_push, encode_binary_reply, encode_user_broadcast,
+    Encoding, InboundPayload, Malformed, Ref, Status, UserBroadcast, Vsn, decode_binary, encode_binary_broadcast,
+    encode_binary_push, encode_binary_reply, encode_user_broadcast,
 };
 use proptest::prelude::*;
 
@@ -25,20 +25,12 @@ fn a_binary_push_is_read() {
     assert_eq!(inbound.join_ref, Some(text_ref("1")));
     assert_eq!(inbound.reference, Some(text_ref("12")));
     assert_eq!((&*inbound.topic, &*inbound.event), ("topic", "evt"));
-    assert!(matches!(
-        inbound.payload,
-        InboundPayload::Binary(b"\x01\x02\xff")
-    ));
+    assert!(matches!(inbound.payload, InboundPayload::Binary(b"\x01\x02\xff")));
 }
 
 #[test]
 fn a_user_broadcast_is_a_broadcast_with_its_own_event() {
-    let frame = client_frame(
-        3,
-        &["1", "2", "realtime:x", "cursor", "{\"a\":1}"],
-        Some(1),
-        b"{}",
-    );
+    let frame = client_frame(3, &["1", "2", "realtime:x", "cursor", "{\"a\":1}"], Some(1), b"{}");
     let inbound = decode_binary(Vsn::V2, &frame).expect("well formed");
     assert_eq!(inbound.event, "broadcast");
     let InboundPayload::UserBroadcast(broadcast) = inbound.payload else {
@@ -65,10 +57,7 @@ fn a_binary_frame_cut_at_any_byte_of_its_head_is_truncated() {
         assert!(decode_binary(Vsn::V2, &frame).is_ok());
         for len in 0..frame.len() {
             let cut = decode_binary(Vsn::V2, &frame[..len]).map(|_| ());
-            assert!(
-                matches!(cut, Err(Malformed::Truncated(_))),
-                "{len}: {cut:?}"
-            );
+            assert!(matches!(cut, Err(Malformed::Truncated(_))), "{len}: {cut:?}");
         }
     }
 }
@@ -94,10 +83,7 @@ fn binary_frames_of_the_server_have_the_layout_that_clients_read() {
     assert_eq!(push.as_deref(), Ok(&b"\x00\x01\x02\x021toev\xff"[..]));
     let message = Ref::from_integer(12);
     let reply = encode_binary_reply(Some(&join), Some(&message), "to", Status::Ok, b"\xff");
-    assert_eq!(
-        reply.as_deref(),
-        Ok(&b"\x01\x01\x02\x02\x02112took\xff"[..])
-    );
+    assert_eq!(reply.as_deref(), Ok(&b"\x01\x01\x02\x02\x02112took\xff"[..]));
     let broadcast = encode_binary_broadcast("to", "ev", b"\xff");
     assert_eq!(broadcast.as_deref(), Ok(&b"\x02\x02\x02toev\xff"[..]));
     let user = UserBroadcast {

@@ -42,10 +42,7 @@ fn fields_cannot_forge_the_refs_of_a_meta() {
         panic!("an object")
     };
     let forged = Meta::new("r1", None, fields.clone());
-    assert_eq!(
-        parse(forged.json()),
-        json!({"phx_ref": "r1", "name": "Ada"})
-    );
+    assert_eq!(parse(forged.json()), json!({"phx_ref": "r1", "name": "Ada"}));
     let changed = Meta::new("r2", Some("r1"), fields);
     assert_eq!(
         parse(changed.json()),
@@ -167,8 +164,5 @@ fn catch_up(client: &mut Value, presences: &mut Presences) {
     if let Some(diff) = taken(presences) {
         sync_diff(client, &diff);
     }
-    assert_eq!(
-        unordered(client.clone()),
-        unordered(parse(&presences.state_json()))
-    );
+    assert_eq!(unordered(client.clone()), unordered(parse(&presences.state_json())));
 }

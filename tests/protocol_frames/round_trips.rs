@@ -1,8 +1,6 @@
 //! Text frames of any content.
 
-use downbeat::protocol::{
-    Inbound, Ref, Status, Vsn, decode_text, encode_push, encode_reply, push_json_string,
-};
+use downbeat::protocol::{Inbound, Ref, Status, Vsn, decode_text, encode_push, encode_reply, push_json_string};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Text frames by example.
 
 use downbeat::protocol::{
-    Malformed, Ref, Status, Vsn, decode_text, encode_broadcast, encode_close, encode_error,
-    encode_error_reply, encode_heartbeat_reply, encode_push, encode_reply,
+    Malformed, Ref, Status, Vsn, decode_text, encode_broadcast, encode_close, encode_error, encode_error_reply,
+    encode_heartbeat_reply, encode_push, encode_reply,
 };
 use serde_json::{Value, json};
 
@@ -25,10 +25,7 @@ fn a_v2_array_is_read_and_borrowed() {
 #[test]
 fn further_elements_of_a_v2_array_are_ignored() {
     let inbound = decode_text(Vsn::V2, r#"[null,1,"t","e",{},{"more":[1]},"x"]"#);
-    assert_eq!(
-        inbound.map(|inbound| inbound.reference),
-        Ok(Some(Ref::from_integer(1)))
-    );
+    assert_eq!(inbound.map(|inbound| inbound.reference), Ok(Some(Ref::from_integer(1))));
 }
 
 #[test]
@@ -122,11 +119,7 @@ fn topics_and_events_are_bounded() {
 #[test]
 fn a_deeply_nested_payload_does_not_overflow_the_stack() {
     let depth = 200_000;
-    let nested = format!(
-        "[null,null,\"t\",\"e\",{}{}]",
-        "[".repeat(depth),
-        "]".repeat(depth)
-    );
+    let nested = format!("[null,null,\"t\",\"e\",{}{}]", "[".repeat(depth), "]".repeat(depth));
     assert!(decode_text(Vsn::V2, &nested).is_ok());
     let extra = format!("[null,null,\"t\",\"e\",1,{}", "[".repeat(depth));
     assert!(decode_text(Vsn::V2, &extra).is_err());
@@ -135,18 +128,8 @@ fn a_deeply_nested_payload_does_not_overflow_the_stack() {
 #[test]
 fn v2_text_is_as_phoenix_writes_it() {
     let (join, message) = (text_ref("1"), text_ref("2"));
-    let reply = encode_reply(
-        Vsn::V2,
-        Some(&join),
-        Some(&message),
-        "t",
-        Status::Ok,
-        "{\"a\":1}",
-    );
-    assert_eq!(
-        reply,
-        r#"["1","2","t","phx_reply",{"status":"ok","response":{"a":1}}]"#
-    );
+    let reply = encode_reply(Vsn::V2, Some(&join), Some(&message), "t", Status::Ok, "{\"a\":1}");
+    assert_eq!(reply, r#"["1","2","t","phx_reply",{"status":"ok","response":{"a":1}}]"#);
     let push = encode_push(Vsn::V2, Some(&join), "t", "beat", "{}");
     assert_eq!(push, r#"["1",null,"t","beat",{}]"#);
     assert_eq!(
@@ -175,17 +158,11 @@ fn v2_text_is_as_phoenix_writes_it() {
 fn v1_text_always_has_a_ref_and_never_a_join_ref() {
     let join = text_ref("1");
     let frames = [
-        (
-            encode_push(Vsn::V1, Some(&join), "t", "e", "{}"),
-            Value::Null,
-        ),
+        (encode_push(Vsn::V1, Some(&join), "t", "e", "{}"), Value::Null),
         (encode_broadcast(Vsn::V1, "t", "e", "{}"), Value::Null),
         (encode_close(Vsn::V1, Some(&join), "t"), json!("1")),
         (encode_error(Vsn::V1, Some(&join), "t", "x"), json!("1")),
-        (
-            encode_heartbeat_reply(Vsn::V1, Some(&Ref::from_integer(4))),
-            json!(4),
-        ),
+        (encode_heartbeat_reply(Vsn::V1, Some(&Ref::from_integer(4))), json!(4)),
         (
             encode_reply(Vsn::V1, Some(&join), None, "t", Status::Error, "{}"),
             Value::Null,

@@ -11,8 +11,7 @@ async fn a_node_that_has_left_the_local_bus_is_forgotten() {
     b.subscribe(&topic).await.unwrap();
     drop((b, b_inbox));
     // Nobody else hears it, so it is not even encoded, and nothing can refuse it.
-    a.publish(&topic, note("a", &"x".repeat(ENVELOPE_BYTES_MAX)))
-        .unwrap();
+    a.publish(&topic, note("a", &"x".repeat(ENVELOPE_BYTES_MAX))).unwrap();
     drop(a);
     assert_eq!(inbox.recv().await, None);
 }
@@ -27,10 +26,7 @@ async fn a_gap_everywhere_wakes_who_waits_and_swallows_smaller_ones() {
     sender.lose(&Topic::node("b"));
     assert_eq!(waiting.await, Some(Inbound::Gap(Gap::All)));
     sender.deliver(&Topic::node("a"), note("b", "1"));
-    assert_eq!(
-        inbox.recv().await,
-        message(&Topic::node("a"), note("b", "1"))
-    );
+    assert_eq!(inbox.recv().await, message(&Topic::node("a"), note("b", "1")));
 }
 
 /// Polls a future once.
@@ -50,8 +46,6 @@ fn losses_on_very_many_topics_are_a_gap_everywhere() {
     for n in 0..2_000 {
         sender.lose(&Topic::node(format!("n{n}")));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     assert_eq!(runtime.block_on(inbox.recv()), Some(Inbound::Gap(Gap::All)));
 }

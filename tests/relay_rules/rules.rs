@@ -14,13 +14,7 @@ pub async fn every_kind_of_body_arrives_as_it_was_sent(bus: &dyn Bus) {
         timeline: None,
         ..as_plan(plan())
     });
-    for body in [
-        plan(),
-        not_started,
-        room_events(),
-        presence(),
-        note("a", "{}").body,
-    ] {
+    for body in [plan(), not_started, room_events(), presence(), note("a", "{}").body] {
         let sent = envelope("a", body);
         a.publish(&topic, sent.clone()).unwrap();
         assert_eq!(inbox.recv().await, message(&topic, sent));
@@ -42,12 +36,7 @@ pub async fn a_node_hears_only_what_it_subscribed_to(bus: &dyn Bus) {
     b.subscribe(&left).await.unwrap();
     b.subscribe(&marker).await.unwrap();
     b.unsubscribe(&left).await;
-    for topic in [
-        &left,
-        &room("acme", "MUSIC-0003"),
-        &Topic::node("c"),
-        &marker,
-    ] {
+    for topic in [&left, &room("acme", "MUSIC-0003"), &Topic::node("c"), &marker] {
         a.publish(topic, note("a", "1")).unwrap();
     }
     assert_eq!(inbox.recv().await, message(&marker, note("a", "1")));
@@ -69,10 +58,7 @@ pub async fn a_node_hears_its_own_inbox_from_the_start(bus: &dyn Bus) {
     let (a, _a_inbox) = bus.join("a", 16);
     let (_b, mut inbox) = bus.join("b", 16);
     a.publish(&Topic::node("b"), note("a", "to b")).unwrap();
-    assert_eq!(
-        inbox.recv().await,
-        message(&Topic::node("b"), note("a", "to b"))
-    );
+    assert_eq!(inbox.recv().await, message(&Topic::node("b"), note("a", "to b")));
 }
 
 pub async fn messages_of_a_node_arrive_in_order_and_once(bus: &dyn Bus) {
@@ -84,10 +70,7 @@ pub async fn messages_of_a_node_arrive_in_order_and_once(bus: &dyn Bus) {
         a.publish(&topic, note("a", &n.to_string())).unwrap();
     }
     for n in 0..500 {
-        assert_eq!(
-            inbox.recv().await,
-            message(&topic, note("a", &n.to_string()))
-        );
+        assert_eq!(inbox.recv().await, message(&topic, note("a", &n.to_string())));
     }
     assert_eq!(
         a.figures(),
@@ -111,8 +94,7 @@ pub async fn rooms_of_different_tenants_never_meet(bus: &dyn Bus) {
     let own = room("t", "MUSIC-1234");
     b.subscribe(&own).await.unwrap();
     for tenant in ["t-private", "t:music_room", "node", "T", "t ", "t%"] {
-        a.publish(&room(tenant, "MUSIC-1234"), note("a", "theirs"))
-            .unwrap();
+        a.publish(&room(tenant, "MUSIC-1234"), note("a", "theirs")).unwrap();
     }
     a.publish(&own, note("a", "own")).unwrap();
     assert_eq!(inbox.recv().await, message(&own, note("a", "own")));
@@ -141,10 +123,7 @@ pub async fn an_inbox_that_overflows_ends_in_a_gap_that_names_the_topics(bus: &d
             None => panic!("the bus has ended"),
         }
     }
-    assert_eq!(
-        gaps,
-        [Gap::Topics(vec![topics[1].clone(), topics[2].clone()])]
-    );
+    assert_eq!(gaps, [Gap::Topics(vec![topics[1].clone(), topics[2].clone()])]);
     assert_eq!((b.figures().received, b.figures().lost), (5, 3));
     a.publish(&topics[0], note("a", "2")).unwrap();
     assert_eq!(

@@ -56,10 +56,8 @@ pub fn plan() -> Body {
             "stop_at_ub": 64_000_000,
         }))
         .expect("this is a timeline"),
-        meter: serde_json::from_value(
-            json!({"beats_per_bar": 7, "groups": [2, 2, 3], "bar0_ub": 0}),
-        )
-        .expect("this is a meter"),
+        meter: serde_json::from_value(json!({"beats_per_bar": 7, "groups": [2, 2, 3], "bar0_ub": 0}))
+            .expect("this is a meter"),
     })
 }
 

@@ -74,12 +74,8 @@ fn fields_that_a_newer_release_adds_are_left_aside() {
 
 #[test]
 fn a_kind_of_body_that_a_newer_release_adds_is_told_apart_from_a_fault() {
-    let newer =
-        json!({"v": 1, "minor": 9, "origin": "a", "incarnation": 7, "hologram": {"depth": 3}});
-    assert_eq!(
-        Envelope::decode(&pack(&newer)),
-        Err(BadEnvelope::UnknownBody)
-    );
+    let newer = json!({"v": 1, "minor": 9, "origin": "a", "incarnation": 7, "hologram": {"depth": 3}});
+    assert_eq!(Envelope::decode(&pack(&newer)), Err(BadEnvelope::UnknownBody));
 }
 
 #[test]
@@ -90,10 +86,7 @@ fn another_major_is_refused_whatever_else_it_holds() {
         json!({"x": {}, "v": 65_535}),
     ] {
         let refused = Envelope::decode(&pack(&foreign));
-        assert!(
-            matches!(refused, Err(BadEnvelope::UnknownMajor { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(BadEnvelope::UnknownMajor { .. })), "{refused:?}");
     }
 }
 
@@ -101,10 +94,7 @@ fn another_major_is_refused_whatever_else_it_holds() {
 fn bytes_that_are_no_envelope_are_refused() {
     let whole = envelope("a", plan()).encode().unwrap();
     for length in 0..whole.len() {
-        assert!(
-            Envelope::decode(&whole[..length]).is_err(),
-            "cut at {length}"
-        );
+        assert!(Envelope::decode(&whole[..length]).is_err(), "cut at {length}");
     }
     let long = vec![0xc0; ENVELOPE_BYTES_MAX + 1];
     assert_eq!(
@@ -118,10 +108,7 @@ fn bytes_that_are_no_envelope_are_refused() {
         "meter": {"beats_per_bar": 4, "groups": [], "bar0_ub": 0},
     }});
     let refused = Envelope::decode(&pack(&impossible));
-    assert!(
-        matches!(refused, Err(BadEnvelope::Malformed { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(BadEnvelope::Malformed { .. })), "{refused:?}");
 }
 
 proptest! {

@@ -3,8 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use downbeat::room::{
-    Actor, Applied, Code, CodeLength, Control, CreateRoom, Join, Moment, Refusal, Room, RoomKey,
-    Source, TokenRole,
+    Actor, Applied, Code, CodeLength, Control, CreateRoom, Join, Moment, Refusal, Room, RoomKey, Source, TokenRole,
 };
 use serde_json::Value;
 
@@ -61,12 +60,7 @@ pub fn join(room: &mut Room, student_id: &str, role: TokenRole, connection: u64)
         .expect("there is room")
 }
 
-pub fn try_join(
-    room: &mut Room,
-    student_id: &str,
-    role: TokenRole,
-    connection: u64,
-) -> Result<(), Refusal> {
+pub fn try_join(room: &mut Room, student_id: &str, role: TokenRole, connection: u64) -> Result<(), Refusal> {
     room.admit(&join_of(student_id, role, connection), NOW, LEAD)
         .map(|_| ())
 }

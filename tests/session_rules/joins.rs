@@ -29,20 +29,14 @@ fn a_join_ends_with_its_own_refs() {
     else {
         panic!("expected a fresh join");
     };
-    assert_eq!(
-        session.channel(ROOM).map(|channel| channel.joined),
-        Some(false)
-    );
+    assert_eq!(session.channel(ROOM).map(|channel| channel.joined), Some(false));
     let end = JoinEnd {
         join_ref: reference("1"),
         reference: reference("2"),
         replaced: None,
     };
     assert_eq!(session.joined(ROOM, instance), Some(end));
-    assert_eq!(
-        session.channel(ROOM).map(|channel| channel.joined),
-        Some(true)
-    );
+    assert_eq!(session.channel(ROOM).map(|channel| channel.joined), Some(true));
     assert_eq!(push(&mut session, Some("1"), "3"), pushed(instance, "1"));
 }
 
@@ -52,20 +46,14 @@ fn a_refused_join_leaves_the_topic_unjoined() {
     let instance = start_join(&mut session, "1", ROOM);
     assert!(session.refused(ROOM, instance).is_some());
     assert_eq!(session.channel(ROOM), None);
-    assert_eq!(
-        push(&mut session, Some("1"), "3"),
-        Step::Refuse(Refusal::Unmatched)
-    );
+    assert_eq!(push(&mut session, Some("1"), "3"), Step::Refuse(Refusal::Unmatched));
     assert_eq!(session.refused(ROOM, instance), None);
 }
 
 #[test]
 fn a_push_to_an_unjoined_topic_is_unmatched_and_answered_without_join_ref() {
     let join_ref = reference("1");
-    assert_eq!(
-        push(&mut session(), Some("1"), "3"),
-        Step::Refuse(Refusal::Unmatched)
-    );
+    assert_eq!(push(&mut session(), Some("1"), "3"), Step::Refuse(Refusal::Unmatched));
     assert_eq!(Refusal::Unmatched.reply_join_ref(join_ref.as_ref()), None);
     assert_eq!(Refusal::Unmatched.reason(), "unmatched topic");
     let others = [Refusal::TooManyChannels, Refusal::QueueFull];
@@ -124,10 +112,7 @@ fn a_second_join_that_is_refused_still_closes_the_old_channel() {
     let new = start_join(&mut session, "5", ROOM);
     let end = session.refused(ROOM, new).expect("the join was running");
     assert_eq!(end.replaced.map(|replaced| replaced.instance), Some(old));
-    assert_eq!(
-        push(&mut session, Some("1"), "6"),
-        Step::Refuse(Refusal::Unmatched)
-    );
+    assert_eq!(push(&mut session, Some("1"), "6"), Step::Refuse(Refusal::Unmatched));
 }
 
 #[test]
@@ -164,14 +149,9 @@ fn an_integer_join_ref_is_the_same_as_its_text() {
     let Step::Join { instance, .. } = session.receive(&inbound) else {
         panic!("a join")
     };
-    let end = session
-        .joined(ROOM, instance)
-        .expect("the join was running");
+    let end = session.joined(ROOM, instance).expect("the join was running");
     assert_eq!(end.join_ref, Some(Ref::from_integer(1)));
-    assert!(matches!(
-        push(&mut session, Some("1"), "2"),
-        Step::Push { .. }
-    ));
+    assert!(matches!(push(&mut session, Some("1"), "2"), Step::Push { .. }));
     assert_eq!(push(&mut session, Some("01"), "3"), Step::Stale);
 }
 
@@ -182,16 +162,10 @@ fn one_channel_too_many_is_refused_until_another_ends() {
     start_join(&mut session, "2", "b");
     join(&mut session, "3", "c");
     let fourth = frame(Some("4"), "4", "d", "phx_join");
-    assert_eq!(
-        session.receive(&fourth),
-        Step::Refuse(Refusal::TooManyChannels)
-    );
+    assert_eq!(session.receive(&fourth), Step::Refuse(Refusal::TooManyChannels));
     assert!(matches!(
         session.receive(&frame(Some("5"), "5", "c", "phx_join")),
-        Step::Join {
-            replaced: Some(_),
-            ..
-        }
+        Step::Join { replaced: Some(_), .. }
     ));
     assert!(session.remove("a", first).is_some());
     assert!(matches!(session.receive(&fourth), Step::Join { .. }));

@@ -62,12 +62,7 @@ fn drain(session: &mut Session, topic: &str) -> Vec<(String, Step)> {
     let mut steps = Vec::new();
     while let Some((frame, step)) = session.next_queued(topic) {
         let message = frame.as_inbound().reference;
-        steps.push((
-            message
-                .map(|message| message.to_string())
-                .unwrap_or_default(),
-            step,
-        ));
+        steps.push((message.map(|message| message.to_string()).unwrap_or_default(), step));
     }
     steps
 }

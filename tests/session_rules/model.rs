@@ -33,13 +33,7 @@ enum Act {
 }
 
 const TOPICS: [&str; 4] = ["a", "b", "c", "d"];
-const EVENTS: [&str; 5] = [
-    "phx_join",
-    "phx_join",
-    "phx_leave",
-    "play_note",
-    "clock_sync",
-];
+const EVENTS: [&str; 5] = ["phx_join", "phx_join", "phx_leave", "play_note", "clock_sync"];
 
 fn any_act() -> impl Strategy<Value = Act> {
     let topic = 0..TOPICS.len();
@@ -72,11 +66,7 @@ struct ModelTopic {
 fn word(step: &Step) -> String {
     match step {
         Step::Join { instance, replaced } => {
-            format!(
-                "join {} for {:?}",
-                instance.number(),
-                replaced.map(Instance::number)
-            )
+            format!("join {} for {:?}", instance.number(), replaced.map(Instance::number))
         }
         Step::Leave { instance, .. } => format!("leave {}", instance.number()),
         Step::Push { instance, .. } => format!("push {}", instance.number()),
@@ -92,10 +82,7 @@ struct Model {
 
 impl Model {
     fn channels(&self) -> usize {
-        self.topics
-            .values()
-            .filter(|topic| topic.channel.is_some())
-            .count()
+        self.topics.values().filter(|topic| topic.channel.is_some()).count()
     }
 
     fn receive(&mut self, name: &'static str, frame: ModelFrame) -> String {
@@ -121,17 +108,11 @@ impl Model {
                 self.last += 1;
                 topic.channel = Some((self.last, join_ref));
                 topic.joining = true;
-                format!(
-                    "join {} for {:?}",
-                    self.last,
-                    old.map(|(instance, _)| instance)
-                )
+                format!("join {} for {:?}", self.last, old.map(|(instance, _)| instance))
             }
             ("phx_leave", None) => "LeaveUnjoined".to_owned(),
             (_, None) => "Refuse(Unmatched)".to_owned(),
-            (_, Some((_, Some(current)))) if join_ref.is_some_and(|named| named != current) => {
-                "Stale".to_owned()
-            }
+            (_, Some((_, Some(current)))) if join_ref.is_some_and(|named| named != current) => "Stale".to_owned(),
             ("phx_leave", Some((instance, _))) => {
                 topic.channel = None;
                 format!("leave {instance}")

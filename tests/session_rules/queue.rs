@@ -1,8 +1,6 @@
 //! What waits, in which order, and how much of it.
 
-use downbeat::gateway::session::{
-    QUEUED_BYTES_MAX, QUEUED_CONTROLS_MAX, QUEUED_FRAMES_MAX, Refusal, Step,
-};
+use downbeat::gateway::session::{QUEUED_BYTES_MAX, QUEUED_CONTROLS_MAX, QUEUED_FRAMES_MAX, Refusal, Step};
 use downbeat::protocol::{Inbound, InboundPayload, Ref, Vsn, decode_text};
 
 use crate::{ROOM, drain, frame, join, leave, push, pushed, reference, session, start_join};
@@ -56,10 +54,7 @@ fn a_held_push_makes_later_ones_wait_until_it_is_handled() {
     assert!(session.hold(ROOM, instance));
     assert!(session.next_queued(ROOM).is_none());
     assert!(session.handled(ROOM, instance));
-    assert_eq!(
-        drain(&mut session, ROOM),
-        [("4".to_owned(), pushed(instance, "1"))]
-    );
+    assert_eq!(drain(&mut session, ROOM), [("4".to_owned(), pushed(instance, "1"))]);
 }
 
 #[test]
@@ -70,10 +65,7 @@ fn what_comes_while_others_still_wait_goes_behind_them() {
     push(&mut session, Some("1"), "2");
     session.handled(ROOM, instance);
     assert_eq!(push(&mut session, Some("1"), "3"), Step::Queued);
-    let order: Vec<String> = drain(&mut session, ROOM)
-        .into_iter()
-        .map(|(at, _)| at)
-        .collect();
+    let order: Vec<String> = drain(&mut session, ROOM).into_iter().map(|(at, _)| at).collect();
     assert_eq!(order, ["2", "3"]);
 }
 
@@ -85,10 +77,7 @@ fn a_bypassing_event_waits_for_the_join_but_for_no_handler() {
     let instance = start_join(&mut session, "1", ROOM);
     assert_eq!(session.receive(&sync), Step::Queued);
     session.joined(ROOM, instance);
-    assert_eq!(
-        drain(&mut session, ROOM),
-        [("2".to_owned(), pushed(instance, "1"))]
-    );
+    assert_eq!(drain(&mut session, ROOM), [("2".to_owned(), pushed(instance, "1"))]);
     session.hold(ROOM, instance);
     assert_eq!(push(&mut session, Some("1"), "3"), Step::Queued);
     assert_eq!(session.receive(&sync), pushed(instance, "1"));
@@ -104,22 +93,13 @@ fn pushes_over_the_queues_length_are_refused_and_leaves_still_fit() {
     for _ in 0..QUEUED_FRAMES_MAX {
         assert_eq!(push(&mut session, Some("1"), "2"), Step::Queued);
     }
-    assert_eq!(
-        push(&mut session, Some("1"), "2"),
-        Step::Refuse(Refusal::QueueFull)
-    );
+    assert_eq!(push(&mut session, Some("1"), "2"), Step::Refuse(Refusal::QueueFull));
     for _ in 0..QUEUED_CONTROLS_MAX {
         assert_eq!(leave(&mut session, Some("1")), Step::Queued);
     }
-    assert_eq!(
-        leave(&mut session, Some("1")),
-        Step::Refuse(Refusal::QueueFull)
-    );
+    assert_eq!(leave(&mut session, Some("1")), Step::Refuse(Refusal::QueueFull));
     session.joined(ROOM, instance);
-    assert_eq!(
-        drain(&mut session, ROOM).len(),
-        QUEUED_FRAMES_MAX + QUEUED_CONTROLS_MAX
-    );
+    assert_eq!(drain(&mut session, ROOM).len(), QUEUED_FRAMES_MAX + QUEUED_CONTROLS_MAX);
     assert!(matches!(
         push(&mut session, None, "2"),
         Step::Refuse(Refusal::Unmatched)
@@ -156,9 +136,6 @@ fn a_frame_that_waited_is_the_frame_that_came() {
     let (queued, _) = session.next_queued(ROOM).expect("a frame waits");
     let queued = queued.as_inbound();
     assert_eq!((&*queued.topic, &*queued.event), (ROOM, "set_tempo"));
-    assert_eq!(
-        (queued.join_ref, queued.reference),
-        (None, Some(Ref::from_integer(7)))
-    );
+    assert_eq!((queued.join_ref, queued.reference), (None, Some(Ref::from_integer(7))));
     assert!(matches!(queued.payload, InboundPayload::Json(json) if json.get() == "{\"bpm\": 90}"));
 }

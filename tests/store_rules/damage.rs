@@ -28,12 +28,7 @@ async fn a_damaged_record_is_set_aside_and_the_rest_is_loaded() {
     let whole = record("acme", "MUSIC-0001");
     store.create_room(whole.clone(), 10).await.unwrap();
     store
-        .write_room(
-            &whole.key,
-            &whole.fence(),
-            &controls(10),
-            Some(done(1, "r")),
-        )
+        .write_room(&whole.key, &whole.fence(), &controls(10), Some(done(1, "r")))
         .await
         .unwrap();
     drop(store);
@@ -43,27 +38,14 @@ async fn a_damaged_record_is_set_aside_and_the_rest_is_loaded() {
         r#"["acme","MUSIC-0002"]"#,
         b"{\"tenant\":\"acme\"",
     );
-    spoil(
-        &file.path(),
-        "rooms",
-        r#"["acme","MUSIC-0003"]"#,
-        b"\xff\xfe",
-    );
+    spoil(&file.path(), "rooms", r#"["acme","MUSIC-0003"]"#, b"\xff\xfe");
     spoil(&file.path(), "done", r#"["acme","MUSIC-0001",7]"#, b"[]");
     spoil(&file.path(), "done", "\u{0}", b"{}");
-    spoil(
-        &file.path(),
-        "reflections",
-        r#"["acme","MUSIC-0001","x"]"#,
-        b"null",
-    );
+    spoil(&file.path(), "reflections", r#"["acme","MUSIC-0001","x"]"#, b"null");
 
     let store = file.open();
     assert_eq!(store.damaged_records(), 5);
-    assert_eq!(
-        store.load_room(&whole.key).await.unwrap(),
-        Some(whole.clone())
-    );
+    assert_eq!(store.load_room(&whole.key).await.unwrap(), Some(whole.clone()));
     assert_eq!(store.live_rooms("acme").await.unwrap(), 1);
     assert_eq!(store.recent_done(&whole.key).await.unwrap(), [done(1, "r")]);
     drop(store);
@@ -72,29 +54,21 @@ async fn a_damaged_record_is_set_aside_and_the_rest_is_loaded() {
     let database = redb::Database::create(file.path()).unwrap();
     let transaction = database.begin_write().unwrap();
     let damaged = transaction.open_table(raw("damaged")).unwrap();
-    let kept =
-        redb::ReadableTable::get(&damaged, br#"rooms/["acme","MUSIC-0003"]"#.as_slice()).unwrap();
-    assert_eq!(
-        kept.map(|value| value.value().to_vec()),
-        Some(b"\xff\xfe".to_vec())
-    );
+    let kept = redb::ReadableTable::get(&damaged, br#"rooms/["acme","MUSIC-0003"]"#.as_slice()).unwrap();
+    assert_eq!(kept.map(|value| value.value().to_vec()), Some(b"\xff\xfe".to_vec()));
 }
 
 #[tokio::test]
 async fn a_room_under_anothers_name_is_damaged() {
     let file = TempFile::new();
     let store = file.open();
-    store
-        .create_room(record("acme", "MUSIC-0001"), 10)
-        .await
-        .unwrap();
+    store.create_room(record("acme", "MUSIC-0001"), 10).await.unwrap();
     drop(store);
     let value = {
         let database = redb::Database::create(file.path()).unwrap();
         let transaction = database.begin_write().unwrap();
         let rooms = transaction.open_table(raw("rooms")).unwrap();
-        let value =
-            redb::ReadableTable::get(&rooms, br#"["acme","MUSIC-0001"]"#.as_slice()).unwrap();
+        let value = redb::ReadableTable::get(&rooms, br#"["acme","MUSIC-0001"]"#.as_slice()).unwrap();
         value.expect("the key is readable").value().to_vec()
     };
     spoil(&file.path(), "rooms", r#"["other","MUSIC-0001"]"#, &value);
@@ -109,22 +83,12 @@ async fn incarnations_stay_unique_when_their_record_is_damaged() {
     let store = file.open();
     let mut last = 0;
     for _ in 0..20 {
-        last = store
-            .open_session("a", &SessionInfo::default())
-            .await
-            .unwrap();
+        last = store.open_session("a", &SessionInfo::default()).await.unwrap();
     }
-    store
-        .create_room(record("acme", "MUSIC-0001"), 10)
-        .await
-        .unwrap();
+    store.create_room(record("acme", "MUSIC-0001"), 10).await.unwrap();
     drop(store);
     spoil(&file.path(), "meta", "\"incarnation\"", b"?");
-    let next = file
-        .open()
-        .open_session("a", &SessionInfo::default())
-        .await
-        .unwrap();
+    let next = file.open().open_session("a", &SessionInfo::default()).await.unwrap();
     assert!(next > last, "{next} after {last}");
 }
 
@@ -136,14 +100,7 @@ fn a_file_of_a_newer_release_is_refused_and_left_alone() {
     for _ in 0..2 {
         let error = file.refuses();
         assert!(
-            matches!(
-                error,
-                OpenError::NewerFormat {
-                    found: 2,
-                    known: 1,
-                    ..
-                }
-            ),
+            matches!(error, OpenError::NewerFormat { found: 2, known: 1, .. }),
             "{error:?}"
         );
     }

@@ -10,10 +10,7 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     let store = file.open();
     let room = record("a:b\"c", "MUSIC-1234");
     store.create_room(room.clone(), 10).await.unwrap();
-    store
-        .create_room(record("acme", "MUSIC-0001"), 10)
-        .await
-        .unwrap();
+    store.create_room(record("acme", "MUSIC-0001"), 10).await.unwrap();
     for n in 0..DONE_PER_ROOM as u64 + 9 {
         store
             .write_room(&room.key, &room.fence(), &controls(20), Some(done(n, "r")))
@@ -24,14 +21,8 @@ async fn everything_acknowledged_is_there_after_a_restart() {
         .close_room(&key("acme", "MUSIC-0001"), &room.fence())
         .await
         .unwrap();
-    let incarnation = store
-        .open_session("a", &SessionInfo::default())
-        .await
-        .unwrap();
-    let id = store
-        .add_reflection(reflection("MUSIC-1234", 1, "done"))
-        .await
-        .unwrap();
+    let incarnation = store.open_session("a", &SessionInfo::default()).await.unwrap();
+    let id = store.add_reflection(reflection("MUSIC-1234", 1, "done")).await.unwrap();
     let answers = store.recent_done(&room.key).await.unwrap();
     drop(store);
 
@@ -43,30 +34,12 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     };
     assert_eq!(store.all_rooms().await.unwrap(), [expected]);
     assert_eq!(store.recent_done(&room.key).await.unwrap(), answers);
-    assert_eq!(
-        store.reflections(&key("acme", "MUSIC-1234")).await.unwrap()[0].id,
-        id
-    );
-    assert_eq!(
-        store.sessions().await.unwrap(),
-        [],
-        "a session ends with its process"
-    );
-    assert!(
-        store
-            .open_session("a", &SessionInfo::default())
-            .await
-            .unwrap()
-            > incarnation
-    );
+    assert_eq!(store.reflections(&key("acme", "MUSIC-1234")).await.unwrap()[0].id, id);
+    assert_eq!(store.sessions().await.unwrap(), [], "a session ends with its process");
+    assert!(store.open_session("a", &SessionInfo::default()).await.unwrap() > incarnation);
     // Answers are still numbered on from where they were.
     store
-        .write_room(
-            &room.key,
-            &room.fence(),
-            &controls(20),
-            Some(done(500, "r")),
-        )
+        .write_room(&room.key, &room.fence(), &controls(20), Some(done(500, "r")))
         .await
         .unwrap();
     drop(store);
@@ -83,11 +56,7 @@ async fn writes_that_wait_together_share_commits() {
     let mut writers = tokio::task::JoinSet::new();
     for n in 0..WRITES {
         let store = Arc::clone(&store);
-        writers.spawn(async move {
-            store
-                .create_room(record("acme", &format!("MUSIC-{n:04}")), 1_000)
-                .await
-        });
+        writers.spawn(async move { store.create_room(record("acme", &format!("MUSIC-{n:04}")), 1_000).await });
     }
     for result in writers.join_all().await {
         result.unwrap();
@@ -101,17 +70,9 @@ async fn writes_that_wait_together_share_commits() {
 async fn a_refused_write_costs_no_commit() {
     let file = TempFile::new();
     let store = file.open();
-    store
-        .create_room(record("acme", "MUSIC-0001"), 1)
-        .await
-        .unwrap();
+    store.create_room(record("acme", "MUSIC-0001"), 1).await.unwrap();
     let before = store.journal_figures();
-    assert!(
-        store
-            .create_room(record("acme", "MUSIC-0001"), 1)
-            .await
-            .is_err()
-    );
+    assert!(store.create_room(record("acme", "MUSIC-0001"), 1).await.is_err());
     assert_eq!(store.journal_figures(), before);
 }
 

@@ -20,10 +20,7 @@ async fn a_node_that_creates_rooms_until_it_is_killed() {
             let store = &store;
             async move {
                 let code = format!("MUSIC-{n:04}");
-                store
-                    .create_room(record("acme", &code), 10_000)
-                    .await
-                    .unwrap();
+                store.create_room(record("acme", &code), 10_000).await.unwrap();
                 println!("acknowledged {code}");
             }
         };
@@ -58,21 +55,10 @@ async fn no_acknowledged_room_is_lost_by_kill_9() {
         }
     }
     child.wait().unwrap();
-    assert!(
-        (50..10_000).contains(&acknowledged.len()),
-        "{}",
-        acknowledged.len()
-    );
+    assert!((50..10_000).contains(&acknowledged.len()), "{}", acknowledged.len());
     let store = file.open();
     for code in acknowledged {
-        assert!(
-            store
-                .load_room(&key("acme", &code))
-                .await
-                .unwrap()
-                .is_some(),
-            "{code}"
-        );
+        assert!(store.load_room(&key("acme", &code)).await.unwrap().is_some(), "{code}");
     }
     assert_eq!(store.damaged_records(), 0);
 }

@@ -1,6 +1,4 @@
-use downbeat::store::{
-    DONE_PER_ROOM, EmbeddedStore, Fence, Store, TakeOver, TakeOverRefused, WriteRefused,
-};
+use downbeat::store::{DONE_PER_ROOM, EmbeddedStore, Fence, Store, TakeOver, TakeOverRefused, WriteRefused};
 
 use super::samples::{WholeStore, claim, controls, done, owner, record};
 
@@ -40,19 +38,9 @@ pub async fn a_write_is_fenced_by_incarnation_epoch_nonce_and_rev(store: &dyn Wh
         let refused = store
             .write_room(&room.key, &fence, &controls(rev), Some(done(1, "x")))
             .await;
-        assert_eq!(
-            refused,
-            Err(WriteRefused::Fenced {
-                stored: own,
-                rev: 10
-            }),
-            "{fence:?}"
-        );
+        assert_eq!(refused, Err(WriteRefused::Fenced { stored: own, rev: 10 }), "{fence:?}");
     }
-    assert_eq!(
-        store.load_room(&room.key).await.unwrap(),
-        Some(room.clone())
-    );
+    assert_eq!(store.load_room(&room.key).await.unwrap(), Some(room.clone()));
     assert_eq!(
         store.recent_done(&room.key).await.unwrap(),
         [],
@@ -76,15 +64,10 @@ pub async fn an_owner_re_asserts_itself_with_a_higher_epoch(store: &dyn WholeSto
         nonce: 1,
         ..room.fence()
     };
-    store
-        .write_room(&room.key, &higher, &controls(10), None)
-        .await
-        .unwrap();
+    store.write_room(&room.key, &higher, &controls(10), None).await.unwrap();
     let stored = store.load_room(&room.key).await.unwrap().expect("it lives");
     assert_eq!(stored.fence(), higher);
-    let late = store
-        .write_room(&room.key, &room.fence(), &controls(11), None)
-        .await;
+    let late = store.write_room(&room.key, &room.fence(), &controls(11), None).await;
     assert!(matches!(late, Err(WriteRefused::Fenced { .. })), "{late:?}");
 }
 
@@ -92,9 +75,7 @@ pub async fn only_the_expected_owner_is_taken_over(store: &dyn WholeStore) {
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 1).await.unwrap();
     for wrong in [owner("a", 6), owner("b", 7)] {
-        let refused = store
-            .take_over(&room.key, claim(wrong, owner("c", 9)))
-            .await;
+        let refused = store.take_over(&room.key, claim(wrong, owner("c", 9))).await;
         let stands = TakeOverRefused::Owned {
             node: "a".into(),
             incarnation: 7,
@@ -105,21 +86,10 @@ pub async fn only_the_expected_owner_is_taken_over(store: &dyn WholeStore) {
         .take_over(&room.key, claim(owner("a", 7), owner("b", 8)))
         .await
         .unwrap();
-    assert_eq!(
-        (taken.owner.as_str(), taken.incarnation, taken.nonce),
-        ("b", 8, 99)
-    );
-    assert_eq!(
-        taken.controls, room.controls,
-        "the timeline is inherited as it is"
-    );
-    assert_eq!(
-        store.load_room(&room.key).await.unwrap(),
-        Some(taken.clone())
-    );
-    let late = store
-        .write_room(&room.key, &room.fence(), &controls(11), None)
-        .await;
+    assert_eq!((taken.owner.as_str(), taken.incarnation, taken.nonce), ("b", 8, 99));
+    assert_eq!(taken.controls, room.controls, "the timeline is inherited as it is");
+    assert_eq!(store.load_room(&room.key).await.unwrap(), Some(taken.clone()));
+    let late = store.write_room(&room.key, &room.fence(), &controls(11), None).await;
     let fenced = WriteRefused::Fenced {
         stored: taken.fence(),
         rev: 10,
@@ -133,10 +103,7 @@ pub async fn the_epoch_of_a_takeover_is_above_all_that_was_known(store: &dyn Who
     // Far ahead of any clock, because a store may have one of its own.
     let far = 1 << 50;
     let mut highest = room.epoch;
-    for ((seen, now_ms), incarnation) in [(0, 0), (0, far), (far + 9, far), (0, 0)]
-        .into_iter()
-        .zip(7..)
-    {
+    for ((seen, now_ms), incarnation) in [(0, 0), (0, far), (far + 9, far), (0, 0)].into_iter().zip(7..) {
         let next = owner("a", incarnation + 1);
         let claim = TakeOver {
             highest_seen_epoch: seen,
@@ -191,9 +158,7 @@ pub async fn the_last_answers_are_kept_oldest_first_and_bounded(store: &dyn Whol
         write(n, "7:mute").await;
     }
     let kept = store.recent_done(&room.key).await.unwrap();
-    let expected: Vec<_> = (3..DONE_PER_ROOM as u64 + 3)
-        .map(|n| done(n, "7:mute"))
-        .collect();
+    let expected: Vec<_> = (3..DONE_PER_ROOM as u64 + 3).map(|n| done(n, "7:mute")).collect();
     assert_eq!(kept, expected);
     write(10, "7:mute").await;
     let kept = store.recent_done(&room.key).await.unwrap();

@@ -34,10 +34,7 @@ pub async fn the_cap_on_rooms_holds_under_a_race_and_is_each_tenants_own(store: 
     let results = [results.0, results.1, results.2, results.3, results.4];
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 3);
     let too_many = Err(CreateRefused::TooManyRooms { max_rooms: 3 });
-    assert_eq!(
-        results.iter().filter(|result| **result == too_many).count(),
-        2
-    );
+    assert_eq!(results.iter().filter(|result| **result == too_many).count(), 2);
     assert_eq!(store.live_rooms("acme").await.unwrap(), 3);
     store
         .create_room(record("other", "MUSIC-0001"), 3)
@@ -59,25 +56,15 @@ pub async fn a_closed_room_is_gone_and_its_code_is_free(store: &dyn WholeStore) 
         ..fence
     };
     let refused = store.close_room(&room.key, &foreign).await;
-    assert!(
-        matches!(refused, Err(WriteRefused::Fenced { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(WriteRefused::Fenced { .. })), "{refused:?}");
 
     store.close_room(&room.key, &fence).await.unwrap();
 
     assert_eq!(store.load_room(&room.key).await.unwrap(), None);
-    assert_eq!(
-        store.close_room(&room.key, &fence).await,
-        Err(WriteRefused::Gone)
-    );
-    let late = store
-        .write_room(&room.key, &fence, &controls(12), None)
-        .await;
+    assert_eq!(store.close_room(&room.key, &fence).await, Err(WriteRefused::Gone));
+    let late = store.write_room(&room.key, &fence, &controls(12), None).await;
     assert_eq!(late, Err(WriteRefused::Gone));
-    let late = store
-        .take_over(&room.key, claim(owner("a", 7), owner("b", 8)))
-        .await;
+    let late = store.take_over(&room.key, claim(owner("a", 7), owner("b", 8))).await;
     assert_eq!(late, Err(TakeOverRefused::Gone));
     store
         .create_room(room.clone(), 1)
@@ -87,20 +74,11 @@ pub async fn a_closed_room_is_gone_and_its_code_is_free(store: &dyn WholeStore) 
 }
 
 pub async fn a_list_pages_through_every_room_of_one_tenant_by_code(store: &dyn WholeStore) {
-    let codes = [
-        "MUSIC-0001",
-        "MUSIC-0002",
-        "MUSIC-000300",
-        "MUSIC-0004",
-        "MUSIC-9999",
-    ];
+    let codes = ["MUSIC-0001", "MUSIC-0002", "MUSIC-000300", "MUSIC-0004", "MUSIC-9999"];
     for code in codes.iter().rev() {
         store.create_room(record("acme", code), 100).await.unwrap();
     }
-    store
-        .create_room(record("other", "MUSIC-0003"), 100)
-        .await
-        .unwrap();
+    store.create_room(record("other", "MUSIC-0003"), 100).await.unwrap();
     let mut listed = Vec::new();
     let mut cursor: Option<RoomCursor> = None;
     loop {
@@ -120,10 +98,7 @@ pub async fn a_list_pages_through_every_room_of_one_tenant_by_code(store: &dyn W
             .unwrap();
     }
     assert_eq!(listed, codes);
-    assert_eq!(
-        store.list_rooms("nobody", None, 2).await.unwrap(),
-        (Vec::new(), None)
-    );
+    assert_eq!(store.list_rooms("nobody", None, 2).await.unwrap(), (Vec::new(), None));
     assert_eq!(store.all_rooms().await.unwrap().len(), 4);
     for forged in ["", "MUSIC-0001", "!", "TVVTSUM"] {
         assert!(forged.parse::<RoomCursor>().is_err(), "{forged}");
@@ -147,15 +122,6 @@ pub async fn reflections_come_back_oldest_first_under_their_room_alone(store: &d
     assert_eq!(ids, [earlier_id, later_id]);
     assert_eq!(stored[0].reflection, earlier);
     assert_eq!(stored[1].reflection, later);
-    assert_eq!(
-        store.reflections(&bare.room).await.unwrap()[0].reflection,
-        bare
-    );
-    assert!(
-        store
-            .reflections(&key("other", "MUSIC-1234"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(store.reflections(&bare.room).await.unwrap()[0].reflection, bare);
+    assert!(store.reflections(&key("other", "MUSIC-1234")).await.unwrap().is_empty());
 }

@@ -5,10 +5,7 @@ use std::{
 
 use downbeat::{
     room::{Controls, RoomKey},
-    store::{
-        Done, EmbeddedStore, NewReflection, OpenError, Owner, ReflectionStore, RoomRecord, Store,
-        TakeOver,
-    },
+    store::{Done, EmbeddedStore, NewReflection, OpenError, Owner, ReflectionStore, RoomRecord, Store, TakeOver},
 };
 use serde_json::json;
 

@@ -31,15 +31,9 @@ pub async fn a_session_is_renewed_and_closed_by_its_own_incarnation_alone(store:
     assert!(store.renew_session("a", new, &draining).await.unwrap());
     let sessions = store.sessions().await.unwrap();
     assert_eq!(sessions.len(), 1);
-    assert_eq!(
-        (sessions[0].incarnation, &sessions[0].info),
-        (new, &draining)
-    );
+    assert_eq!((sessions[0].incarnation, &sessions[0].info), (new, &draining));
     assert!(store.close_session("a", new).await.unwrap());
-    assert!(
-        !store.renew_session("a", new, &draining).await.unwrap(),
-        "dead is dead"
-    );
+    assert!(!store.renew_session("a", new, &draining).await.unwrap(), "dead is dead");
     assert_eq!(store.sessions().await.unwrap(), []);
 }
 
@@ -48,10 +42,7 @@ pub async fn a_session_is_ended_by_others_only_where_it_stood_still(store: &dyn 
     let incarnation = store.open_session("a", &info).await.unwrap();
     let seen = store.sessions().await.unwrap()[0].renewals;
     assert!(store.renew_session("a", incarnation, &info).await.unwrap());
-    assert!(
-        !store.end_session("a", incarnation, seen).await.unwrap(),
-        "it moved"
-    );
+    assert!(!store.end_session("a", incarnation, seen).await.unwrap(), "it moved");
     let seen = store.sessions().await.unwrap()[0].renewals;
     assert!(!store.end_session("a", incarnation + 1, seen).await.unwrap());
     assert!(store.end_session("a", incarnation, seen).await.unwrap());

@@ -42,18 +42,8 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
             Played::cpu_per_delivered_us,
             Goal::AtMost(8.0),
         ),
-        Figure::new(
-            "note's delay p50, 1 × 1,000",
-            "ms",
-            Played::delay_p50_ms,
-            Goal::None,
-        ),
-        Figure::new(
-            "note's delay p99, 1 × 1,000",
-            "ms",
-            Played::delay_p99_ms,
-            Goal::None,
-        ),
+        Figure::new("note's delay p50, 1 × 1,000", "ms", Played::delay_p50_ms, Goal::None),
+        Figure::new("note's delay p99, 1 × 1,000", "ms", Played::delay_p99_ms, Goal::None),
         Figure::new(
             "first to last receiver p50, 1 × 1,000",
             "ms",

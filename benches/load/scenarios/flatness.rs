@@ -13,8 +13,7 @@ const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 const MEMBERS: usize = 10;
 
 pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
-    report
-        .title("Flatness: a room with its clock and one member; a socket in a silent room of ten");
+    report.title("Flatness: a room with its clock and one member; a socket in a silent room of ten");
     if lab.options.only_bare {
         report.note("only of Downbeat");
         return Ok(());

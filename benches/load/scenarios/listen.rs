@@ -78,9 +78,7 @@ impl Ears {
             self.out_of_order += 1;
         }
         *last = Some(beat);
-        self.heard
-            .get_mut(heard.member)?
-            .push((beat, at_us, now_us));
+        self.heard.get_mut(heard.member)?.push((beat, at_us, now_us));
         Some(())
     }
 }

@@ -38,13 +38,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
 }
 
 /// The KiB for each connection at every step: all that the process has grown by, rooms included.
-fn climb(
-    lab: &Lab,
-    report: &Report,
-    subject: Subject,
-    steps: &[usize],
-    clocks: bool,
-) -> Result<Vec<f64>, LoadError> {
+fn climb(lab: &Lab, report: &Report, subject: Subject, steps: &[usize], clocks: bool) -> Result<Vec<f64>, LoadError> {
     let server = lab.start(subject)?;
     let mut fleet = Fleet::new()?;
     settle(&mut fleet, 300_000)?;

@@ -89,12 +89,10 @@ impl Journal {
     pub fn start(database: Database) -> io::Result<Self> {
         let (queue, changes) = mpsc::channel(QUEUE_MAX);
         let shared = Arc::new(Shared::default());
-        let writer = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn({
-                let shared = Arc::clone(&shared);
-                move || write_all(&database, changes, &shared)
-            })?;
+        let writer = std::thread::Builder::new().name("journal".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || write_all(&database, changes, &shared)
+        })?;
         Ok(Self {
             queue: Some(queue),
             writer: Some(writer),
@@ -160,9 +158,7 @@ fn write_all(database: &Database, mut queue: mpsc::Receiver<Write>, shared: &Sha
         }
         if let Err(error) = commit(database, &batch) {
             let failure = StoreError::Unavailable {
-                reason: format!(
-                    "the data file cannot be written ({error}): see to the disk, then restart the node"
-                ),
+                reason: format!("the data file cannot be written ({error}): see to the disk, then restart the node"),
             };
             tracing::error!(%error, "the journal cannot be written; no further change is accepted");
             *shared.failure.lock() = Some(failure.clone());
@@ -177,9 +173,7 @@ fn write_all(database: &Database, mut queue: mpsc::Receiver<Write>, shared: &Sha
             return;
         }
         shared.commits.fetch_add(1, Ordering::Relaxed);
-        shared
-            .writes
-            .fetch_add(batch.len() as u64, Ordering::Relaxed);
+        shared.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
         for write in batch {
             let _ = write.stored.send(Ok(()));
         }
@@ -266,9 +260,7 @@ mod tests {
             memory: InMemoryBackend::new(),
             broken: Arc::clone(&broken),
         };
-        let database = Database::builder()
-            .create_with_backend(disk)
-            .expect("the disk is well");
+        let database = Database::builder().create_with_backend(disk).expect("the disk is well");
         let journal = Journal::start(database).expect("a thread starts");
         assert_eq!(put(&journal, "first").await, Ok(()));
         assert_eq!(journal.failure(), None);
@@ -280,10 +272,7 @@ mod tests {
         broken.store(false, Ordering::SeqCst);
         assert_eq!(put(&journal, "fourth").await, second);
         assert_eq!(journal.failure(), second.err());
-        let figures = JournalFigures {
-            writes: 1,
-            commits: 1,
-        };
+        let figures = JournalFigures { writes: 1, commits: 1 };
         assert_eq!(journal.figures(), figures);
     }
 }

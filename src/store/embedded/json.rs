@@ -45,11 +45,7 @@ impl Changes {
     }
 
     pub fn room(&mut self, record: &RoomRecord) -> Result<(), StoreError> {
-        self.put(
-            Table::Rooms,
-            || room_key(&record.key),
-            || RoomJson::from(record),
-        )
+        self.put(Table::Rooms, || room_key(&record.key), || RoomJson::from(record))
     }
 
     pub fn done(&mut self, room: &RoomKey, number: u64, done: &Done) -> Result<(), StoreError> {

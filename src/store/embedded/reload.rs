@@ -38,18 +38,11 @@ pub enum OpenError {
         "{} was written by a newer Downbeat (format {found}; this one knows up to {known}): start that release, or move the file away to begin empty",
         path.display()
     )]
-    NewerFormat {
-        path: PathBuf,
-        found: u64,
-        known: u64,
-    },
+    NewerFormat { path: PathBuf, found: u64, known: u64 },
     #[error("{} cannot be opened ({source}): check that its directory exists and is writable and that the disk has room", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("{} is not a data file of Downbeat, or is damaged ({source}): restore a copy, or move it away to begin empty", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: Box<redb::Error>,
-    },
+    Unreadable { path: PathBuf, source: Box<redb::Error> },
 }
 
 /// What was found in the file.
@@ -69,15 +62,9 @@ pub fn open(path: &Path) -> Result<(Database, Loaded), OpenError> {
     }
     let database = Database::create(path).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-            OpenError::InUse {
-                path: path.to_owned(),
-            }
+            OpenError::InUse { path: path.to_owned() }
         }
-        DatabaseError::Storage(StorageError::Io(source))
-            if source.kind() != io::ErrorKind::InvalidData =>
-        {
-            io(source)
-        }
+        DatabaseError::Storage(StorageError::Io(source)) if source.kind() != io::ErrorKind::InvalidData => io(source),
         other => unreadable(path, other.into()),
     })?;
     let found = format(&database).map_err(|error| unreadable(path, error))?;
@@ -185,9 +172,7 @@ impl Reload {
                 self.done.entry(room).or_default().insert(number, done);
             }
             Table::Rooms => {
-                let record = serde_json::from_slice::<RoomJson>(value)
-                    .ok()?
-                    .into_record()?;
+                let record = serde_json::from_slice::<RoomJson>(value).ok()?.into_record()?;
                 if json::room_key(&record.key).to_string().as_bytes() != key {
                     return None;
                 }
@@ -201,9 +186,7 @@ impl Reload {
                 self.state.insert_room(record, done);
             }
             Table::Reflections => {
-                let stored = serde_json::from_slice::<ReflectionJson>(value)
-                    .ok()?
-                    .into_stored()?;
+                let stored = serde_json::from_slice::<ReflectionJson>(value).ok()?.into_stored()?;
                 if json::reflection_key(&stored).to_string().as_bytes() != key {
                     return None;
                 }
@@ -217,8 +200,7 @@ impl Reload {
         // Without its record the last incarnation is only known to be at least the highest in sight.
         let used_before = self.rooms > 0 || self.damaged > 0;
         if self.incarnation.is_none() && used_before {
-            self.state
-                .never_below(self.state.last_incarnation() + INCARNATION_LEAP);
+            self.state.never_below(self.state.last_incarnation() + INCARNATION_LEAP);
         }
         Loaded {
             state: self.state,

@@ -11,9 +11,8 @@ use std::{
 
 use crate::room::{Code, Controls, RoomKey};
 use crate::store::{
-    CreateRefused, DONE_PER_ROOM, Done, Fence, NewReflection, REFLECTIONS_PER_CODE,
-    ReflectionRefused, RoomCursor, RoomRecord, SessionInfo, SessionRecord, StoreError,
-    StoredReflection, TakeOver, TakeOverRefused, WriteRefused,
+    CreateRefused, DONE_PER_ROOM, Done, Fence, NewReflection, REFLECTIONS_PER_CODE, ReflectionRefused, RoomCursor,
+    RoomRecord, SessionInfo, SessionRecord, StoreError, StoredReflection, TakeOver, TakeOverRefused, WriteRefused,
 };
 
 use super::json::Changes;
@@ -86,9 +85,7 @@ impl State {
     ) -> Result<RoomRecord, TakeOverRefused> {
         let room = self.room_mut(key).ok_or(TakeOverRefused::Gone)?;
         let stored = &room.record;
-        if (stored.owner.as_str(), stored.incarnation)
-            != (claim.expected.node.as_str(), claim.expected.incarnation)
-        {
+        if (stored.owner.as_str(), stored.incarnation) != (claim.expected.node.as_str(), claim.expected.incarnation) {
             return Err(TakeOverRefused::Owned {
                 node: stored.owner.clone(),
                 incarnation: stored.incarnation,
@@ -143,12 +140,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    pub fn close_room(
-        &mut self,
-        key: &RoomKey,
-        fence: &Fence,
-        changes: &mut Changes,
-    ) -> Result<(), WriteRefused> {
+    pub fn close_room(&mut self, key: &RoomKey, fence: &Fence, changes: &mut Changes) -> Result<(), WriteRefused> {
         let room = self.room_mut(key).ok_or(WriteRefused::Gone)?;
         room.admits(fence, room.record.controls.rev)?;
         changes.remove_room(key)?;
@@ -205,12 +197,7 @@ impl State {
         self.last_incarnation
     }
 
-    pub fn open_session(
-        &mut self,
-        node: &str,
-        info: &SessionInfo,
-        changes: &mut Changes,
-    ) -> Result<u64, StoreError> {
+    pub fn open_session(&mut self, node: &str, info: &SessionInfo, changes: &mut Changes) -> Result<u64, StoreError> {
         let incarnation = self.last_incarnation + 1;
         changes.incarnation(incarnation)?;
         self.last_incarnation = incarnation;
@@ -240,8 +227,7 @@ impl State {
     /// Ends this session; with `renewals`, only while it stands at that many.
     pub fn end_session(&mut self, node: &str, incarnation: u64, renewals: Option<u64>) -> bool {
         let matches = self.sessions.get(node).is_some_and(|session| {
-            session.incarnation == incarnation
-                && renewals.is_none_or(|renewals| session.renewals == renewals)
+            session.incarnation == incarnation && renewals.is_none_or(|renewals| session.renewals == renewals)
         });
         matches && self.sessions.remove(node).is_some()
     }
@@ -279,9 +265,7 @@ impl State {
 
     pub fn reflections(&self, key: &RoomKey) -> Vec<StoredReflection> {
         let mut found = self.reflections.get(key).cloned().unwrap_or_default();
-        found.sort_by(|a, b| {
-            (a.reflection.created_at_us, &a.id).cmp(&(b.reflection.created_at_us, &b.id))
-        });
+        found.sort_by(|a, b| (a.reflection.created_at_us, &a.id).cmp(&(b.reflection.created_at_us, &b.id)));
         found
     }
 }
@@ -304,9 +288,10 @@ impl Room {
 
     /// Keeps an answer in place of an earlier one to the same request, or else of the oldest when there are too many.
     fn keep(&mut self, done: Done, changes: &mut Changes) -> Result<(), StoreError> {
-        let same = self.done.iter().position(|(_, kept)| {
-            (kept.connection, &kept.request) == (done.connection, &done.request)
-        });
+        let same = self
+            .done
+            .iter()
+            .position(|(_, kept)| (kept.connection, &kept.request) == (done.connection, &done.request));
         let oldest = (self.done.len() >= DONE_PER_ROOM).then_some(0);
         let evicted = same.or(oldest);
         if let Some((number, _)) = evicted.and_then(|index| self.done.get(index)) {
