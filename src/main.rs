@@ -41,7 +41,10 @@ fn env(name: &str) -> Option<std::ffi::OsString> {
 }
 
 /// The one look at a clock outside `time`: a token minted by hand needs no more.
-#[expect(clippy::disallowed_methods, reason = "there is no node, and so no `Clock`, when a token is minted by hand")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no node, and so no `Clock`, when a token is minted by hand"
+)]
 fn now_s() -> i64 {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -13,6 +13,7 @@ mod document;
 mod edge;
 mod failure;
 mod guests;
+mod listen;
 mod page;
 mod probes;
 mod readiness;
@@ -21,6 +22,7 @@ mod routes;
 mod schema;
 mod state;
 
+pub use listen::serve;
 pub use readiness::Readiness;
 pub use routes::{metrics_router, router};
 pub use state::{DevMode, GuessDelay, HttpState};

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use axum::serve::ListenerExt;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -23,12 +22,12 @@ use tokio::{
 use crate::{
     channels::Services,
     cli::{Mode, Settings},
-    conductor::{Mirror, MirrorSettings, Router, RouterSettings},
+    conductor::{Mirror, MirrorSettings, Router, RouterSettings, Wake, Wishes},
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
     http::{self, DevMode, GuessDelay, HttpState, Readiness},
     placement::{Membership, POINTS_PER_NODE, RING_VERSION, Terms},
-    relay::{INBOX_CAPACITY, LocalBus, Relay},
-    store::{EmbeddedStore, OpenError, SessionInfo, StoreError},
+    relay::{INBOX_CAPACITY, LocalBus},
+    store::{EmbeddedStore, OpenError, SessionInfo, Store, StoreError},
     telemetry::Metrics,
     time::{BeatThread, Clock, ClusterClock},
 };
@@ -79,138 +78,192 @@ pub async fn stop_signal() {
 
 /// Runs a node until `stop` resolves and its drain has ended.
 pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-    let is_dev = matches!(mode, Mode::Dev { .. });
     let listener = bind("listen", settings.listen).await?;
     let metrics_listener = bind("metrics_listen", settings.metrics_listen).await?;
     let address = listener.local_addr().unwrap_or(settings.listen);
     let metrics_address = metrics_listener.local_addr().unwrap_or(settings.metrics_listen);
+    let (data_dir, drain) = (settings.data_dir.clone(), settings.drain.min(EMBEDDED_DRAIN_MAX));
 
-    let time_base = format!("{:016x}", getrandom::u64()?);
-    let cluster_clock = Arc::new(ClusterClock::start(time_base));
-    let clock: Arc<dyn Clock> = cluster_clock.clone();
-    let metrics = Arc::new(Metrics::new());
-    let readiness = Arc::new(Readiness::new());
-    let node: Arc<str> = settings.node_id.as_str().into();
-    let store = Arc::new(EmbeddedStore::open(settings.data_dir.join(STORE_FILE))?);
-    let tenants = Arc::new(if is_dev && settings.tenants.all().is_empty() {
-        dev::tenants(&settings.data_dir)?
-    } else {
-        settings.tenants
-    });
+    let (node, work) = Node::build(settings, mode, address).await?;
+    let mut tasks = node.start(work);
+    let rooms = node.router.resume_all().await?;
+    let router = node.router.clone();
+    tasks.spawn(async move { router.run().await });
 
-    let info = SessionInfo {
-        address: address.to_string(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ring_version: RING_VERSION,
-        ring_points: POINTS_PER_NODE,
-        ..SessionInfo::default()
-    };
-    let ttl_ms = u32::try_from(settings.session_ttl.as_millis()).unwrap_or(u32::MAX);
-    let membership = Membership::open(
-        node.clone(),
-        clock.clone(),
-        store.clone(),
-        Terms::from_ttl_ms(ttl_ms),
-        info,
+    let (closing, closed) = watch::channel(());
+    let app = gateway::routes(node.gateway.clone()).merge(http::router(node.http.clone()));
+    let serving = http::serve(listener, app, closed.clone());
+    let serving_metrics = http::serve(metrics_listener, http::metrics_router(node.http.clone()), closed);
+    node.http.readiness.started();
+    tracing::info!(
+        http.address = %address,
+        metrics.address = %metrics_address,
+        node.id = %node.gateway.node,
+        rooms,
+        "listening"
     );
-    let membership = Arc::new(membership.await?);
-    // A node alone on its bus: nothing ever comes in, and publishing costs next to nothing.
-    let (relay, _inbox) = LocalBus::new().join(node.clone(), INBOX_CAPACITY);
-    let relay: Arc<dyn Relay> = Arc::new(relay);
+    if let Mode::Dev { lan } = mode {
+        dev::greet(address, lan, &data_dir);
+    }
 
-    let hub = Arc::new(Hub::new(clock.clone(), &metrics));
-    let (due, mut due_batches) = mpsc::unbounded_channel();
-    let beat_thread = BeatThread::spawn(clock.clone(), move |batch| {
-        // Nobody takes batches any more only when the node is going down.
-        let _ = due.send(batch);
-    })
-    .map_err(NodeError::BeatThread)?;
-    let (mirror, wishes) = Mirror::new(
-        clock.clone(),
-        metrics.clone(),
-        membership.clone(),
-        relay,
-        hub.clone(),
-        beat_thread.wheel(),
-        MirrorSettings {
-            holdover_us: micros(settings.holdover),
-        },
-    );
-    let mirror = Arc::new(mirror);
-    let router = Arc::new(Router::new(
-        clock.clone(),
-        store.clone(),
-        mirror.clone(),
-        membership.clone(),
-        metrics.clone(),
-        RouterSettings {
-            control_lead_us: micros(settings.control_lead),
-        },
-    ));
-    let services = Arc::new(Services {
-        clock: clock.clone(),
-        mirror: mirror.clone(),
-        router: router.clone(),
-        reflections: store.clone(),
-    });
-    let token_key = match &settings.secret_key {
-        Some(key) => TokenKey::new(&key.0),
-        None => TokenKey::new(&getrandom::u64()?.to_le_bytes().repeat(4)),
+    stop.await;
+    tracing::info!(node.id = %node.gateway.node, sockets = node.gateway.registry.len(), "draining");
+    node.http.readiness.drain();
+    // First nobody new comes in, so that clients which are sent away do not come back to this very process.
+    drop(closing);
+    node.gateway.registry.drain(drain).await;
+    let ended = async {
+        let _ = serving.await;
+        let _ = serving_metrics.await;
     };
-    let gateway = Arc::new(Gateway::new(
-        node.clone(),
-        clock.clone(),
-        metrics.clone(),
-        tenants.clone(),
-        services,
-        hub.clone(),
-        token_key,
-        GatewaySettings {
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await;
+    node.membership.close().await;
+    tasks.shutdown().await;
+    tracing::info!(node.id = %node.gateway.node, "stopped");
+    Ok(())
+}
+
+/// The parts of a running node.
+struct Node {
+    clock: Arc<ClusterClock>,
+    store: Arc<EmbeddedStore>,
+    membership: Arc<Membership>,
+    hub: Arc<Hub>,
+    mirror: Arc<Mirror>,
+    router: Arc<Router>,
+    gateway: Arc<Gateway>,
+    http: HttpState,
+    /// Ends with the node.
+    _beat_thread: BeatThread<Wake>,
+}
+
+/// What the node's tasks work off.
+struct Work {
+    due: mpsc::UnboundedReceiver<Vec<Wake>>,
+    wishes: Wishes,
+}
+
+impl Node {
+    /// Makes every part, from the bottom up. Nothing runs yet but the beat thread.
+    async fn build(settings: Settings, mode: Mode, address: SocketAddr) -> Result<(Self, Work), NodeError> {
+        let is_dev = matches!(mode, Mode::Dev { .. });
+        let cluster_clock = Arc::new(ClusterClock::start(format!("{:016x}", getrandom::u64()?)));
+        let clock: Arc<dyn Clock> = cluster_clock.clone();
+        let metrics = Arc::new(Metrics::new());
+        let id: Arc<str> = settings.node_id.as_str().into();
+        let store = Arc::new(EmbeddedStore::open(settings.data_dir.join(STORE_FILE))?);
+        let token_key = token_key(&settings)?;
+        let gateway_settings = GatewaySettings {
             frame_bytes_max: settings.max_frame_bytes,
             queue_bytes_max: settings.max_queue_bytes,
             idle_timeout: settings.idle_timeout,
             dev: is_dev,
-        },
-    ));
-    let state = HttpState {
-        clock: clock.clone(),
-        tenants,
-        router: router.clone(),
-        metrics: metrics.clone(),
-        readiness: readiness.clone(),
-        guess_delay: guess_delay(&gateway),
-        dev: is_dev.then(|| DevMode {
-            tenant: dev::TENANT.into(),
-        }),
-    };
+        };
+        let ttl_ms = u32::try_from(settings.session_ttl.as_millis()).unwrap_or(u32::MAX);
+        let terms = Terms::from_ttl_ms(ttl_ms);
+        let membership =
+            Membership::open(id.clone(), clock.clone(), store.clone(), terms, session_info(address)).await?;
+        let membership = Arc::new(membership);
+        // A node alone on its bus: nothing ever comes in, and publishing costs next to nothing.
+        let (relay, _inbox) = LocalBus::new().join(id.clone(), INBOX_CAPACITY);
 
-    let mut parts = JoinSet::new();
-    {
-        let mirror = mirror.clone();
-        parts.spawn(async move { mirror.run_subscriptions(wishes).await });
+        let hub = Arc::new(Hub::new(clock.clone(), &metrics));
+        let (due_sender, due) = mpsc::unbounded_channel();
+        let beat_thread = BeatThread::spawn(clock.clone(), move |batch| {
+            // Nobody takes batches any more only when the node is going down.
+            let _ = due_sender.send(batch);
+        })
+        .map_err(NodeError::BeatThread)?;
+        let (mirror, wishes) = Mirror::new(
+            clock.clone(),
+            metrics.clone(),
+            membership.clone(),
+            Arc::new(relay),
+            hub.clone(),
+            beat_thread.wheel(),
+            MirrorSettings {
+                holdover_us: micros(settings.holdover),
+            },
+        );
+        let mirror = Arc::new(mirror);
+        let router = Arc::new(Router::new(
+            clock.clone(),
+            store.clone(),
+            mirror.clone(),
+            membership.clone(),
+            metrics.clone(),
+            RouterSettings {
+                control_lead_us: micros(settings.control_lead),
+            },
+        ));
+        let services = Arc::new(Services {
+            clock: clock.clone(),
+            mirror: mirror.clone(),
+            router: router.clone(),
+            reflections: store.clone(),
+        });
+        let tenants = Arc::new(if is_dev && settings.tenants.all().is_empty() {
+            dev::tenants(&settings.data_dir)?
+        } else {
+            settings.tenants
+        });
+        let gateway = Arc::new(Gateway::new(
+            id,
+            clock.clone(),
+            metrics.clone(),
+            tenants.clone(),
+            services,
+            hub.clone(),
+            token_key,
+            gateway_settings,
+        ));
+        let http = HttpState {
+            clock,
+            tenants,
+            router: router.clone(),
+            metrics,
+            readiness: Arc::new(Readiness::new()),
+            guess_delay: guess_delay(&gateway),
+            dev: is_dev.then(|| DevMode {
+                tenant: dev::TENANT.into(),
+            }),
+        };
+        let node = Self {
+            clock: cluster_clock,
+            store,
+            membership,
+            hub,
+            mirror,
+            router,
+            gateway,
+            http,
+            _beat_thread: beat_thread,
+        };
+        Ok((node, Work { due, wishes }))
     }
-    {
-        let mirror = mirror.clone();
-        parts.spawn(async move {
-            while let Some(batch) = due_batches.recv().await {
+
+    /// Starts the tasks that run for the node's life.
+    fn start(&self, work: Work) -> JoinSet<()> {
+        let Work { mut due, wishes } = work;
+        let mut tasks = JoinSet::new();
+        let mirror = self.mirror.clone();
+        tasks.spawn(async move { mirror.run_subscriptions(wishes).await });
+        let mirror = self.mirror.clone();
+        tasks.spawn(async move {
+            while let Some(batch) = due.recv().await {
                 mirror.beat(batch);
             }
         });
-    }
-    {
-        let membership = membership.clone();
-        parts.spawn(async move { membership.run().await });
-    }
-    {
-        let hub = hub.clone();
-        parts.spawn(async move { hub.run().await });
-    }
-    parts.spawn(every(Duration::from_millis(100), move || mirror.sweep()));
-    parts.spawn(every(Duration::from_secs(1), move || cluster_clock.discipline()));
-    {
-        let (gateway, readiness, store) = (gateway.clone(), readiness.clone(), store.clone());
-        parts.spawn(every(Duration::from_secs(1), move || {
-            use crate::store::Store;
+        let membership = self.membership.clone();
+        tasks.spawn(async move { membership.run().await });
+        let hub = self.hub.clone();
+        tasks.spawn(async move { hub.run().await });
+        let mirror = self.mirror.clone();
+        tasks.spawn(every(Duration::from_millis(100), move || mirror.sweep()));
+        let clock = self.clock.clone();
+        tasks.spawn(every(Duration::from_secs(1), move || clock.discipline()));
+        let (gateway, readiness, store) = (self.gateway.clone(), self.http.readiness.clone(), self.store.clone());
+        tasks.spawn(every(Duration::from_secs(1), move || {
             let clock = &gateway.clock;
             gateway
                 .registry
@@ -219,45 +272,28 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
                 readiness.poison("store");
             }
         }));
+        tasks
     }
+}
 
-    let rooms = router.resume_all().await?;
-    {
-        let router = router.clone();
-        parts.spawn(async move { router.run().await });
+fn session_info(address: SocketAddr) -> SessionInfo {
+    SessionInfo {
+        address: address.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ring_version: RING_VERSION,
+        ring_points: POINTS_PER_NODE,
+        ..SessionInfo::default()
     }
-    let (closing, closed) = watch::channel(());
-    let app = gateway::routes(gateway.clone()).merge(http::router(state.clone()));
-    let serving = serve(listener, app, closed.clone());
-    let serving_metrics = serve(metrics_listener, http::metrics_router(state), closed);
-    readiness.started();
-    tracing::info!(
-        http.address = %address,
-        metrics.address = %metrics_address,
-        node.id = %node,
-        rooms,
-        "listening"
-    );
-    if let Mode::Dev { lan } = mode {
-        dev::greet(address, lan, &settings.data_dir);
-    }
+}
 
-    stop.await;
-    tracing::info!(node.id = %node, sockets = gateway.registry.len(), "draining");
-    readiness.drain();
-    // First nobody new comes in, so that clients which are sent away do not come back to this very process.
-    drop(closing);
-    gateway.registry.drain(settings.drain.min(EMBEDDED_DRAIN_MAX)).await;
-    let ended = async {
-        let _ = serving.await;
-        let _ = serving_metrics.await;
-    };
-    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await;
-    membership.close().await;
-    parts.shutdown().await;
-    drop(beat_thread);
-    tracing::info!(node.id = %node, "stopped");
-    Ok(())
+/// The configured key, or one of this process: then its long-poll sessions end with it, as they do anyway.
+fn token_key(settings: &Settings) -> Result<TokenKey, NodeError> {
+    if let Some(key) = &settings.secret_key {
+        return Ok(TokenKey::new(&key.0));
+    }
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)?;
+    Ok(TokenKey::new(&random))
 }
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, NodeError> {
@@ -265,27 +301,6 @@ async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener,
         setting,
         address,
         source,
-    })
-}
-
-fn serve(
-    listener: TcpListener,
-    app: axum::Router,
-    mut closed: watch::Receiver<()>,
-) -> tokio::task::JoinHandle<io::Result<()>> {
-    let listener = listener.tap_io(|stream| {
-        // A beat must not wait for the kernel to fill a packet. Where it is refused, it is slower, not wrong.
-        let _ = stream.set_nodelay(true);
-    });
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let until_closed = async move {
-        // An error is what closing looks like: the sender has gone.
-        let _ = closed.changed().await;
-    };
-    tokio::spawn(async move {
-        axum::serve(listener, service)
-            .with_graceful_shutdown(until_closed)
-            .await
     })
 }
 

@@ -67,7 +67,11 @@ impl Membership {
         }
     }
 
-    async fn renew(&self) -> Result<(), StoreError> {
+    /// One renewal; a session that has lapsed is replaced.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn renew(&self) -> Result<(), StoreError> {
         let session = self.session.load_full();
         let renewal = Renewal::sent(self.clock.boot_us());
         let renewed = self

@@ -1,0 +1,195 @@
+//! Joins: what has to hold before one begins, and how it ends.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+
+use super::{
+    Connection, Outcome, SECOND_US,
+    token::{TOKEN_OVER, fresh_claims},
+};
+use crate::{
+    auth::Claims,
+    channels::{self, JoinRefused, JoinRequest, MusicRoom},
+    gateway::{
+        expiry::Standing,
+        hub::Subscriber,
+        session::{Instance, JoinEnd},
+    },
+    protocol::{Inbound, InboundPayload, Status, encode_close, encode_push, encode_reply, event},
+    telemetry::count,
+};
+
+/// Unknown codes that a socket may try in a minute before its joins are refused.
+const GUESSES_PER_MINUTE: u32 = 10;
+const MINUTE_US: i64 = 60_000_000;
+/// Why a join did not succeed.
+pub(super) enum JoinFailed {
+    Refused(JoinRefused),
+    BadToken(String),
+    Crashed,
+}
+
+impl Connection {
+    pub(super) fn begin_join(&mut self, instance: Instance, inbound: &Inbound<'_>) {
+        let topic = inbound.topic.to_string();
+        let refused = |refused| Err(JoinFailed::Refused(JoinRefused::BadParams(refused)));
+        let boot_us = self.gateway.clock.boot_us();
+        let limits = &self.peer.tenant.limits;
+        let InboundPayload::Json(payload) = inbound.payload else {
+            return self.finish_join(&topic, instance, refused("binary not supported here".to_owned()));
+        };
+        if payload.get().len() > limits.max_payload_bytes as usize {
+            return self.finish_join(&topic, instance, refused("payload_too_large".to_owned()));
+        }
+        if !self
+            .place
+            .tenant_use()
+            .joins
+            .admits(limits.max_joins_per_second, SECOND_US, boot_us)
+        {
+            let reason = "ClientJoinRateLimitReached: Too many joins per second";
+            return self.finish_join(&topic, instance, refused(reason.to_owned()));
+        }
+        if self.guesses_exhausted(boot_us) {
+            return self.finish_join(&topic, instance, refused("rate_limit_exceeded".to_owned()));
+        }
+        let gateway = self.gateway.clone();
+        let mut peer = self.peer.clone();
+        let request = JoinRequest {
+            topic: topic.clone(),
+            payload: payload.get().to_owned(),
+            connection: random_connection(),
+        };
+        let is_over = self.expiry.standing(self.gateway.clock.now_s()) == Standing::Over;
+        self.running.push(Box::pin(async move {
+            let joining = async {
+                let fresh = fresh_claims(&gateway, &peer, &request.payload)
+                    .await
+                    .map_err(JoinFailed::BadToken)?;
+                match &fresh {
+                    Some(claims) => peer.claims = Arc::new(claims.clone()),
+                    None if is_over => return Err(JoinFailed::BadToken(TOKEN_OVER.to_owned())),
+                    None => {}
+                }
+                let delay = gateway.guesses.delay(peer.address, gateway.clock.boot_us());
+                if !delay.is_zero() {
+                    tokio::time::sleep(delay).await;
+                }
+                let joined = channels::join(&gateway.services, &peer, request).await;
+                if let Err(JoinRefused::RoomNotFound) = &joined {
+                    gateway.guesses.note_unknown(peer.address, gateway.clock.boot_us());
+                }
+                joined.map(|channel| (channel, fresh)).map_err(JoinFailed::Refused)
+            };
+            let result = AssertUnwindSafe(joining)
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(JoinFailed::Crashed));
+            Outcome::Joined {
+                topic,
+                instance,
+                result,
+            }
+        }));
+    }
+
+    /// Looks without counting: only unknown codes count.
+    fn guesses_exhausted(&self, boot_us: i64) -> bool {
+        !self.guesses.would_admit(GUESSES_PER_MINUTE, MINUTE_US, boot_us)
+    }
+
+    pub(super) fn finish_join(
+        &mut self,
+        topic: &str,
+        instance: Instance,
+        result: Result<(MusicRoom, Option<Claims>), JoinFailed>,
+    ) {
+        match result {
+            Ok((channel, fresh)) => {
+                if let Some(claims) = fresh {
+                    self.follow(claims);
+                }
+                self.attach(topic, instance, channel);
+            }
+            Err(failed) => {
+                let (reason, outcome) = match failed {
+                    JoinFailed::Refused(JoinRefused::RoomNotFound) => {
+                        let boot_us = self.gateway.clock.boot_us();
+                        self.guesses.admits(GUESSES_PER_MINUTE, MINUTE_US, boot_us);
+                        ("Room not found".to_owned(), "room_not_found")
+                    }
+                    JoinFailed::Refused(refused) => (refused.to_string(), "refused"),
+                    JoinFailed::BadToken(reason) => (reason, "bad_token"),
+                    JoinFailed::Crashed => {
+                        count(&self.gateway.metrics.panics, "join");
+                        (event::REASON_JOIN_CRASHED.to_owned(), "crashed")
+                    }
+                };
+                count(&self.gateway.metrics.joins, outcome);
+                if let Some(end) = self.session.refused(topic, instance) {
+                    self.error_reply(end.join_ref.as_ref(), end.reference.as_ref(), topic, &reason);
+                    self.close_replaced(topic, &end);
+                }
+            }
+        }
+    }
+
+    /// The reply, what follows it, and the place in the audience, under the room's lock: nothing is missed between.
+    fn attach(&mut self, topic: &str, instance: Instance, channel: MusicRoom) {
+        let room = channel.room().clone();
+        let mut state = room.lock();
+        if let Some(reason) = channel.ended(&state) {
+            drop(state);
+            if let Some(end) = self.session.refused(topic, instance) {
+                self.error_reply(end.join_ref.as_ref(), end.reference.as_ref(), topic, reason);
+                self.close_replaced(topic, &end);
+            }
+            return;
+        }
+        let Some(end) = self.session.joined(topic, instance) else {
+            // Left or joined again meanwhile: dropping the channel is leaving the room.
+            return;
+        };
+        let (vsn, join_ref) = (self.vsn, end.join_ref.as_ref());
+        self.send(encode_reply(
+            vsn,
+            join_ref,
+            end.reference.as_ref(),
+            topic,
+            Status::Ok,
+            &channel.join_reply(&state),
+        ));
+        self.close_replaced(topic, &end);
+        for (event_name, payload) in channel.welcome(&mut state) {
+            self.send(encode_push(vsn, join_ref, topic, event_name, &payload));
+        }
+        if let Some(audience) = self.gateway.hub.audience(room.key()) {
+            audience.add(Subscriber {
+                connection: channel.connection(),
+                instance,
+                outbox: self.outbox.clone(),
+                vsn,
+                join_ref: end.join_ref.clone(),
+                student_id: channel.student_id().clone(),
+                is_teacher: channel.is_teacher(),
+            });
+        }
+        drop(state);
+        count(&self.gateway.metrics.joins, "ok");
+        self.channels.push((instance, channel));
+        self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US));
+    }
+
+    fn close_replaced(&self, topic: &str, end: &JoinEnd) {
+        if let Some(replaced) = &end.replaced {
+            self.send(encode_close(self.vsn, replaced.join_ref.as_ref(), topic));
+        }
+    }
+}
+
+/// A number that no other join has: 52 random bits, which JSON and Redis carry exactly.
+fn random_connection() -> u64 {
+    // Where the system gives no randomness, nothing here works: not the tokens either.
+    getrandom::u64().unwrap_or_default() >> 12
+}

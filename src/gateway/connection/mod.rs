@@ -1,0 +1,367 @@
+//! One client, whatever carries its frames: the session decides, the channels act, the outbox answers.
+
+mod join;
+mod token;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+
+use self::join::JoinFailed;
+use super::{
+    Gateway,
+    expiry::Expiry,
+    limits::{Rate, UserPlace},
+    outbox::{Frame, Outbox, Signal},
+    registry::Registration,
+    session::{Instance, Refusal, Removed, Session, Step},
+};
+use crate::{
+    auth::Claims,
+    channels::{self, Answer, Handled, MusicRoom, Peer, Push},
+    protocol::{
+        CloseCode, Inbound, InboundPayload, Malformed, Ref, Status, Vsn, decode_binary, decode_text, encode_close,
+        encode_error, encode_error_reply, encode_heartbeat_reply, encode_reply, event,
+    },
+    telemetry::count,
+};
+
+const SECOND_US: i64 = 1_000_000;
+
+/// What took time and has ended.
+enum Outcome {
+    Joined {
+        topic: String,
+        instance: Instance,
+        result: Result<(MusicRoom, Option<Claims>), JoinFailed>,
+    },
+    Handled {
+        topic: String,
+        instance: Instance,
+        reference: Option<Ref>,
+        answer: Result<Answer, ChannelFailed>,
+    },
+    Token {
+        topic: String,
+        join_ref: Option<Ref>,
+        reference: Option<Ref>,
+        result: Result<Claims, String>,
+    },
+}
+
+/// Something panicked; it is caught here and costs its channel, nothing else.
+struct ChannelFailed;
+
+/// One client's side of the gateway.
+pub struct Connection {
+    gateway: Arc<Gateway>,
+    peer: Peer,
+    vsn: Vsn,
+    session: Session,
+    outbox: Arc<Outbox>,
+    channels: Vec<(Instance, MusicRoom)>,
+    running: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    guesses: Rate,
+    expiry: Expiry,
+    place: UserPlace,
+    _registration: Registration,
+}
+
+impl Connection {
+    pub fn new(gateway: Arc<Gateway>, peer: Peer, vsn: Vsn, place: UserPlace) -> Self {
+        let outbox = Arc::new(Outbox::new(gateway.settings.queue_bytes_max, gateway.clock.boot_us()));
+        let channels_max = peer.tenant.limits.max_channels_per_client as usize;
+        let expiry = Expiry::new(peer.claims.exp_s);
+        outbox.check_at(expiry.check_at_s().saturating_mul(SECOND_US));
+        Self {
+            vsn,
+            session: Session::new(channels_max, channels::is_immediate),
+            _registration: gateway.registry.register(outbox.clone()),
+            outbox,
+            channels: Vec::new(),
+            running: FuturesUnordered::new(),
+            guesses: Rate::default(),
+            expiry,
+            place,
+            peer,
+            gateway,
+        }
+    }
+
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Something was heard from the client, be it only a ping.
+    pub fn heard(&self) {
+        self.outbox.heard(self.gateway.clock.boot_us());
+    }
+
+    pub fn receive_text(&mut self, text: &str) -> Result<(), CloseCode> {
+        let inbound = decode_text(self.vsn, text);
+        self.receive(inbound)
+    }
+
+    pub fn receive_binary(&mut self, bytes: &[u8]) -> Result<(), CloseCode> {
+        let inbound = decode_binary(self.vsn, bytes);
+        self.receive(inbound)
+    }
+
+    /// Answers a message that is one too many for its request.
+    pub fn refuse_text(&mut self, text: &str, reason: &str) {
+        if let Ok(inbound) = decode_text(self.vsn, text) {
+            self.error_reply(
+                inbound.join_ref.as_ref(),
+                inbound.reference.as_ref(),
+                &inbound.topic,
+                reason,
+            );
+        }
+    }
+
+    fn receive(&mut self, inbound: Result<Inbound<'_>, Malformed>) -> Result<(), CloseCode> {
+        self.heard();
+        let inbound = inbound.map_err(|malformed| {
+            tracing::debug!(%malformed, "a socket sent a malformed frame");
+            CloseCode::Malformed
+        })?;
+        let received_us = self.gateway.clock.now_us();
+        if &*inbound.event == "access_token" {
+            self.renew_token(&inbound);
+        } else {
+            let step = self.session.receive(&inbound);
+            self.act(step, &inbound, received_us);
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, step: Step, inbound: &Inbound<'_>, received_us: i64) {
+        let topic = &*inbound.topic;
+        let reference = inbound.reference.as_ref();
+        match step {
+            Step::Heartbeat => self.send(encode_heartbeat_reply(self.vsn, reference)),
+            Step::Join { instance, replaced } => {
+                replaced.into_iter().for_each(|replaced| self.drop_channel(replaced));
+                self.begin_join(instance, inbound);
+            }
+            Step::Leave { instance, join_ref } => {
+                self.drop_channel(instance);
+                self.send(encode_reply(
+                    self.vsn,
+                    join_ref.as_ref(),
+                    reference,
+                    topic,
+                    Status::Ok,
+                    "{}",
+                ));
+                self.send(encode_close(self.vsn, join_ref.as_ref(), topic));
+            }
+            Step::LeaveUnjoined => {
+                let join_ref = inbound.join_ref.as_ref();
+                self.send(encode_reply(self.vsn, join_ref, reference, topic, Status::Ok, "{}"));
+            }
+            Step::Push { instance, join_ref } => {
+                if let Err(answer) = self.push(instance, inbound, received_us) {
+                    self.answer(topic, instance, join_ref.as_ref(), reference, Ok(answer));
+                }
+            }
+            Step::Refuse(refusal) => {
+                let join_ref = refusal.reply_join_ref(inbound.join_ref.as_ref());
+                self.error_reply(join_ref, reference, topic, refusal.reason());
+                if refusal == Refusal::TooManyChannels {
+                    count(&self.gateway.metrics.joins, "too_many_channels");
+                }
+            }
+            Step::Stale | Step::Queued => {}
+        }
+    }
+
+    /// Hands a push to its channel. `Err` is the answer when there is one at once.
+    fn push(&mut self, instance: Instance, inbound: &Inbound<'_>, received_us: i64) -> Result<(), Answer> {
+        let event_name = channels::known_event(&inbound.event);
+        count(&self.gateway.metrics.events, event_name);
+        let limits = &self.peer.tenant.limits;
+        let boot_us = self.gateway.clock.boot_us();
+        if !self
+            .place
+            .tenant_use()
+            .events
+            .admits(limits.max_events_per_second, SECOND_US, boot_us)
+        {
+            return Err(Answer::error("Too many messages per second"));
+        }
+        if inbound.payload.len_bytes() > limits.max_payload_bytes as usize {
+            return Err(Answer::error("payload_too_large"));
+        }
+        let InboundPayload::Json(payload) = inbound.payload else {
+            return Err(Answer::error("binary not supported here"));
+        };
+        let Some((_, channel)) = self.channels.iter().find(|(known, _)| *known == instance) else {
+            return Err(Answer::Crash);
+        };
+        let reference = inbound.reference.as_ref();
+        let push = Push {
+            event: &inbound.event,
+            payload: payload.get(),
+            reference,
+            received_us,
+        };
+        let handled = catch_unwind(AssertUnwindSafe(|| channel.handle(push)));
+        match handled {
+            Ok(Handled::Now(answer)) => Err(answer),
+            Ok(Handled::Later(future)) => {
+                self.session.hold(&inbound.topic, instance);
+                let topic = inbound.topic.to_string();
+                let reference = inbound.reference.clone();
+                self.running.push(Box::pin(async move {
+                    let answer = AssertUnwindSafe(future).catch_unwind().await.map_err(|_| ChannelFailed);
+                    Outcome::Handled {
+                        topic,
+                        instance,
+                        reference,
+                        answer,
+                    }
+                }));
+                Ok(())
+            }
+            Err(_) => {
+                count(&self.gateway.metrics.panics, "channel");
+                Err(Answer::Crash)
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        topic: &str,
+        instance: Instance,
+        join_ref: Option<&Ref>,
+        reference: Option<&Ref>,
+        answer: Result<Answer, ChannelFailed>,
+    ) {
+        match answer {
+            Ok(Answer::Reply { status, response }) => {
+                // A push without a ref awaits no answer, as in Phoenix.
+                if reference.is_some() {
+                    self.send(encode_reply(self.vsn, join_ref, reference, topic, status, &response));
+                }
+            }
+            Ok(Answer::Crash) => self.crash(topic, instance),
+            Err(ChannelFailed) => {
+                count(&self.gateway.metrics.panics, "channel");
+                self.crash(topic, instance);
+            }
+        }
+    }
+
+    /// This channel alone ends; its siblings live.
+    fn crash(&mut self, topic: &str, instance: Instance) {
+        self.drop_channel(instance);
+        if let Some(Removed::Joined { join_ref }) = self.session.remove(topic, instance) {
+            self.send(encode_error(
+                self.vsn,
+                join_ref.as_ref(),
+                topic,
+                event::REASON_CHANNEL_CRASH,
+            ));
+        }
+    }
+
+    fn drop_channel(&mut self, instance: Instance) {
+        let Some(at) = self.channels.iter().position(|(known, _)| *known == instance) else {
+            return;
+        };
+        let (_, channel) = self.channels.swap_remove(at);
+        if let Some(audience) = self.gateway.hub.audience(channel.room().key()) {
+            audience.remove(channel.connection());
+        }
+    }
+
+    /// Takes what has ended; true when something had.
+    pub fn poll_running(&mut self, context: &mut Context<'_>) -> bool {
+        if self.running.is_empty() {
+            return false;
+        }
+        let Poll::Ready(Some(outcome)) = self.running.poll_next_unpin(context) else {
+            return false;
+        };
+        self.finish(outcome);
+        true
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let topic = match outcome {
+            Outcome::Joined {
+                topic,
+                instance,
+                result,
+            } => {
+                self.finish_join(&topic, instance, result);
+                topic
+            }
+            Outcome::Handled {
+                topic,
+                instance,
+                reference,
+                answer,
+            } => {
+                if self.session.handled(&topic, instance) {
+                    let join_ref = self
+                        .session
+                        .channel(&topic)
+                        .and_then(|channel| channel.join_ref.cloned());
+                    self.answer(&topic, instance, join_ref.as_ref(), reference.as_ref(), answer);
+                }
+                topic
+            }
+            Outcome::Token {
+                topic,
+                join_ref,
+                reference,
+                result,
+            } => {
+                self.finish_token(&topic, join_ref.as_ref(), reference.as_ref(), result);
+                topic
+            }
+        };
+        let received_us = self.gateway.clock.now_us();
+        while let Some((frame, step)) = self.session.next_queued(&topic) {
+            self.act(step, &frame.as_inbound(), received_us);
+        }
+    }
+
+    /// Carries out what the hub or the wheel has asked of this socket.
+    pub fn obey(&mut self, signal: Signal) {
+        match signal {
+            Signal::ChannelEnded { topic, instance } => {
+                self.session.remove(&topic, instance);
+                self.drop_channel(instance);
+            }
+            Signal::CheckDeadlines => self.check_token(),
+        }
+    }
+
+    fn error_reply(&self, join_ref: Option<&Ref>, reference: Option<&Ref>, topic: &str, reason: &str) {
+        self.send(encode_error_reply(self.vsn, join_ref, reference, topic, reason));
+    }
+
+    fn send(&self, frame: String) {
+        self.outbox.push(Frame::Text(frame.into()));
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        while let Some((instance, _)) = self.channels.last() {
+            self.drop_channel(*instance);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// The cluster's clock, and where its timeline is at a moment. Times in ms, positions in beats.
+
+const KEPT = 32;
+const BEST = 3;
+/** How far a computer's clock may stray, as ms of error for each ms that a sample is old. */
+const DRIFT = 0.0001;
+/** The displayed time catches up by at most this part of the time that passes, so that it never jumps or turns back. */
+const SLEW = 0.05;
+const LEAP_MS = 250;
+
+export class Clock {
+  #samples = []; #target = null; #offset = null; #slewed = 0;
+  #gap = Date.now() - performance.now();
+
+  /** A first guess, from a message's own time; any sample beats it. */
+  guess(serverMs) {
+    if (!this.#samples.length) this.#target = serverMs - performance.now();
+  }
+
+  /** `t0`, `t3`: sent and received here (performance.now()); `t1`, `t2`: received and answered there. */
+  add(t0, t1, t2, t3) {
+    this.#samples.push({ offset: (t1 - t0 + t2 - t3) / 2, delay: t3 - t0 - (t2 - t1), at: t3 });
+    if (this.#samples.length > KEPT) this.#samples.shift();
+    const error = ({ delay, at }) => delay + (t3 - at) * DRIFT;
+    const best = [...this.#samples].sort((a, b) => error(a) - error(b)).slice(0, BEST);
+    this.#target = best.reduce((sum, { offset }) => sum + offset, 0) / best.length;
+  }
+
+  /** For when the two clocks no longer go together: after a sleep, or on another cluster. */
+  reset() {
+    this.#samples = [];
+    this.#gap = Date.now() - performance.now();
+  }
+
+  /** Whether this computer slept since the last reset: performance.now() may have stood still. */
+  get slept() {
+    return Math.abs(Date.now() - performance.now() - this.#gap) > LEAP_MS;
+  }
+
+  /** The cluster's time; NaN before the first guess. */
+  now() {
+    const here = performance.now();
+    if (this.#target === null) return NaN;
+    const behind = this.#target - (this.#offset ?? Infinity);
+    const step = SLEW * (here - this.#slewed);
+    this.#offset = Math.abs(behind) > LEAP_MS ? this.#target : this.#offset + Math.max(-step, Math.min(step, behind));
+    this.#slewed = here;
+    return here + this.#offset;
+  }
+}
+
+const speed = (milliBpm) => milliBpm / 60_000_000; // beats a ms
+const segment = ({ segments }, begun) => segments.findLast(begun) ?? segments[0];
+
+/** A ramp is linear in time: it takes T = 2L / (v0 + v1). */
+function curve({ milli_bpm, ramp }) {
+  const [v0, v1, length] = [speed(milli_bpm), speed(ramp?.to_milli_bpm ?? milli_bpm), (ramp?.len_ub ?? 0) / 1e6];
+  const takes = 2 * length / (v0 + v1);
+  return { v0, v1, length, takes, a: takes ? (v1 - v0) / takes : 0 };
+}
+
+/** The position at a time; before the first anchor and after a ramp, the tempo there holds. */
+export function beatAt(timeline, ms) {
+  const from = segment(timeline, ({ t0_us }) => t0_us / 1e3 <= ms);
+  const { v0, v1, length, takes, a } = curve(from);
+  const t = ms - from.t0_us / 1e3;
+  const beats = t <= 0 ? v0 * t : t < takes ? v0 * t + a * t * t / 2 : length + v1 * (t - takes);
+  return from.beat0_ub / 1e6 + beats;
+}
+
+/** The time of a position: the inverse of `beatAt`. */
+export function timeOf(timeline, beat) {
+  const from = segment(timeline, ({ beat0_ub }) => beat0_ub / 1e6 <= beat);
+  const { v0, v1, length, takes, a } = curve(from);
+  const b = beat - from.beat0_ub / 1e6;
+  const t = b <= 0 ? b / v0 : b < length ? 2 * b / (v0 + Math.sqrt(v0 * v0 + 2 * a * b)) : takes + (b - length) / v1;
+  return from.t0_us / 1e3 + t;
+}
+
+/** Whether this whole beat sounds: a timeline has a first beat, and may have an end. */
+export function plays({ segments, stop_at_ub }, beat) {
+  return segments.length > 0 && beat >= segments[0].beat0_ub / 1e6 && (stop_at_ub === null || beat < stop_at_ub / 1e6);
+}
+
+/** The bar and the pulse of a whole beat, both counted from 1; `accent` where a group begins. */
+export function place({ meter: { beats_per_bar: length, groups, bar0_ub } }, beat) {
+  const pulses = Math.floor(beat - bar0_ub / 1e6);
+  const pulse = ((pulses % length) + length) % length;
+  let start = 0;
+  const starts = groups.map((group) => (start += group) - group);
+  return { bar: Math.floor(pulses / length) + 1, pulse: pulse + 1, accent: pulse === 0 || starts.includes(pulse) };
+}
