@@ -15,7 +15,7 @@ pub struct Options {
     #[arg(long, value_enum)]
     pub scenario: Vec<Scenario>,
     /// How long each single measurement lasts.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
     /// How often the two servers take turns.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]

@@ -1,11 +1,9 @@
 // The beat, drawn from the clock and the timeline at every frame: never from when a message came.
-import { beatAt, place, plays, timeOf } from './clock.js';
-import { click } from './sound.js';
+import { beatAt, place, plays } from './clock.js';
 
-const at = (id) => document.getElementById(id);
 /** Above this, nothing large changes its light on every beat: three flashes a second are the most that is safe. */
 const CALM_BPM = 170;
-const CLICK_AHEAD_MS = 150;
+const at = (id) => document.getElementById(id);
 
 function drawRing(length) {
   at('ring').replaceChildren(...Array.from({ length }, (_, i) => {
@@ -18,9 +16,8 @@ function drawRing(length) {
 }
 
 export function showBeat(room) {
-  let [length, shown, clicked] = [0, null, -Infinity];
-
-  function frame() {
+  let [length, shown] = [0, null];
+  requestAnimationFrame(function frame() {
     requestAnimationFrame(frame);
     const { timeline } = room;
     const now = room.clock.now();
@@ -28,41 +25,20 @@ export function showBeat(room) {
     if (length !== timeline.meter.beats_per_bar) drawRing(length = timeline.meter.beats_per_bar);
     const position = timeline.segments.length ? beatAt(timeline, now) : 0;
     const beat = Math.floor(position);
-    const sounds = plays(timeline, beat);
-    const { bar, pulse, accent } = place(timeline, beat);
-    const bpm = sounds ? 60_000 / (timeOf(timeline, beat + 1) - timeOf(timeline, beat)) : room.bpm;
-    const since = (position - beat) * 60 / bpm;
-    const hit = sounds ? Math.exp(-since / 0.13) : 0;
-    const { style } = at('beat');
-    style.setProperty('--hit', hit.toFixed(3));
-    style.setProperty('--glow', (bpm > CALM_BPM && pulse > 1 ? 0 : hit).toFixed(3));
-    style.setProperty('--turn', sounds ? ((pulse - 1 + position - beat) / length).toFixed(4) : 0);
-    const text = `${sounds} ${beat} ${length} ${Math.round(bpm)}`;
-    if (text === shown) return;
-    shown = text;
-    at('beat').dataset.playing = sounds;
-    at('beat').dataset.downbeat = sounds && pulse === 1 && length > 1;
-    at('beat').dataset.accent = sounds && accent;
-    at('pulse').textContent = sounds ? pulse : '–';
-    at('bar').textContent = !sounds ? 'ready' : bar > 0 ? `bar ${bar}` : 'count-in';
+    const on = plays(timeline, position);
+    const { bar, pulse } = place(timeline, beat);
+    const bpm = on ? (beatAt(timeline, now + 1) - position) * 60_000 : room.bpm;
+    const hit = on ? Math.exp(-(position - beat) * 60 / bpm / 0.13) : 0;
+    const looks = { '--hit': hit, '--glow': bpm > CALM_BPM && pulse > 1 ? 0 : hit, '--turn': on ? (pulse - 1 + position - beat) / length : 0 };
+    for (const [name, value] of Object.entries(looks)) at('beat').style.setProperty(name, value.toFixed(4));
+    const state = `${on} ${beat} ${length} ${Math.round(bpm)}`;
+    if (state === shown) return;
+    shown = state;
+    Object.assign(at('beat').dataset, { playing: on, downbeat: on && pulse === 1 && length > 1 });
+    at('pulse').textContent = on ? pulse : '–';
+    at('bar').textContent = !on ? 'ready' : beat < 0 ? 'count-in' : `bar ${bar}`;
     at('speed').textContent = `${Math.round(bpm)} bpm`;
-    at('beat').ariaLabel = sounds ? `Playing, ${Math.round(bpm)} beats a minute, ${length} beats a bar` : 'The clock is stopped';
-    [...at('ring').children].forEach((arc, i) => arc.setAttribute('class', !sounds || i >= pulse ? '' : i === pulse - 1 ? 'now' : 'past'));
-  }
-
-  /** The loudspeaker is told ahead: a page's timers are too coarse to click by. */
-  function clicks() {
-    const { timeline } = room;
-    const now = room.clock.now();
-    if (!timeline?.segments.length || Number.isNaN(now)) return;
-    const next = Math.ceil(beatAt(timeline, now));
-    const due = timeOf(timeline, next);
-    const name = `${timeline.run} ${next}`;
-    if (due - now > CLICK_AHEAD_MS || name === clicked || !plays(timeline, next)) return;
-    clicked = name;
-    click(due - now, place(timeline, next).accent);
-  }
-
-  requestAnimationFrame(frame);
-  setInterval(clicks, 25);
+    at('beat').ariaLabel = on ? `Playing, ${Math.round(bpm)} beats a minute, ${length} beats a bar` : 'The clock is stopped';
+    [...at('ring').children].forEach((arc, i) => arc.setAttribute('class', !on || i >= pulse ? '' : i < pulse - 1 ? 'past' : 'now'));
+  });
 }

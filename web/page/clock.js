@@ -1,5 +1,4 @@
 // The cluster's clock, and where its timeline is at a moment. Times in ms, positions in beats.
-
 const KEPT = 32;
 const BEST = 3;
 /** How far a computer's clock may stray, as ms of error for each ms that a sample is old. */
@@ -50,31 +49,15 @@ export class Clock {
 }
 
 const speed = (milliBpm) => milliBpm / 60_000_000; // beats a ms
-const segment = ({ segments }, begun) => segments.findLast(begun) ?? segments[0];
 
-/** A ramp is linear in time: it takes T = 2L / (v0 + v1). */
-function curve({ milli_bpm, ramp }) {
+/** The position at a time. A ramp is linear in time; before the first anchor and after a ramp, the tempo there holds. */
+export function beatAt({ segments }, ms) {
+  const { t0_us, beat0_ub, milli_bpm, ramp } = segments.findLast(({ t0_us }) => t0_us / 1e3 <= ms) ?? segments[0];
   const [v0, v1, length] = [speed(milli_bpm), speed(ramp?.to_milli_bpm ?? milli_bpm), (ramp?.len_ub ?? 0) / 1e6];
   const takes = 2 * length / (v0 + v1);
-  return { v0, v1, length, takes, a: takes ? (v1 - v0) / takes : 0 };
-}
-
-/** The position at a time; before the first anchor and after a ramp, the tempo there holds. */
-export function beatAt(timeline, ms) {
-  const from = segment(timeline, ({ t0_us }) => t0_us / 1e3 <= ms);
-  const { v0, v1, length, takes, a } = curve(from);
-  const t = ms - from.t0_us / 1e3;
-  const beats = t <= 0 ? v0 * t : t < takes ? v0 * t + a * t * t / 2 : length + v1 * (t - takes);
-  return from.beat0_ub / 1e6 + beats;
-}
-
-/** The time of a position: the inverse of `beatAt`. */
-export function timeOf(timeline, beat) {
-  const from = segment(timeline, ({ beat0_ub }) => beat0_ub / 1e6 <= beat);
-  const { v0, v1, length, takes, a } = curve(from);
-  const b = beat - from.beat0_ub / 1e6;
-  const t = b <= 0 ? b / v0 : b < length ? 2 * b / (v0 + Math.sqrt(v0 * v0 + 2 * a * b)) : takes + (b - length) / v1;
-  return from.t0_us / 1e3 + t;
+  const t = ms - t0_us / 1e3;
+  const inRamp = () => v0 * t + (v1 - v0) / takes * t * t / 2;
+  return beat0_ub / 1e6 + (t <= 0 ? v0 * t : t < takes ? inRamp() : length + v1 * (t - takes));
 }
 
 /** Whether this whole beat sounds: a timeline has a first beat, and may have an end. */
@@ -82,11 +65,9 @@ export function plays({ segments, stop_at_ub }, beat) {
   return segments.length > 0 && beat >= segments[0].beat0_ub / 1e6 && (stop_at_ub === null || beat < stop_at_ub / 1e6);
 }
 
-/** The bar and the pulse of a whole beat, both counted from 1; `accent` where a group begins. */
-export function place({ meter: { beats_per_bar: length, groups, bar0_ub } }, beat) {
+/** The bar and the pulse of a whole beat, both counted from 1. */
+export function place({ meter: { beats_per_bar: length, bar0_ub } }, beat) {
   const pulses = Math.floor(beat - bar0_ub / 1e6);
   const pulse = ((pulses % length) + length) % length;
-  let start = 0;
-  const starts = groups.map((group) => (start += group) - group);
-  return { bar: Math.floor(pulses / length) + 1, pulse: pulse + 1, accent: pulse === 0 || starts.includes(pulse) };
+  return { bar: Math.floor(pulses / length) + 1, pulse: pulse + 1 };
 }

@@ -6,7 +6,7 @@ const SYNC_MS = 2_000;
 const FIRST_SYNCS = 8;
 
 export class Room {
-  code; me; bpm = 120; locked = false; online = false; ending = null;
+  me; bpm = 120; online = false; ending = null;
   clock = new Clock();
   timeline = null;
   /** By student id: `{name, role, refs}`; `refs` are its connections. */
@@ -17,7 +17,7 @@ export class Room {
 
   /** `watch(event, payload)` hears all that `#hear` has worked in, and the channel's own events. */
   constructor(code, name, token, watch) {
-    [this.code, this.#watch] = [code, watch];
+    this.#watch = watch;
     this.#channel = new Channel(`music_room:${code}`, { name }, token, (event, payload) => this.#hear(event, payload));
     setInterval(() => this.#sync(), SYNC_MS);
   }
@@ -40,8 +40,8 @@ export class Room {
   }
 
   #events = {
-    joined: async ({ student_id, members, muted, settings, bpm, timeline }) => {
-      [this.me, this.bpm, this.locked, this.online] = [student_id, bpm, settings.locked, true];
+    joined: async ({ student_id, members, muted, bpm, timeline }) => {
+      [this.me, this.bpm, this.online] = [student_id, bpm, true];
       this.members = new Map(members.map(({ student_id: id, name, role }) => [id, { name, role, refs: new Set() }]));
       this.muted = new Set(muted);
       this.hands = new Set(members.filter(({ hand }) => hand).map(({ student_id: id }) => id));
@@ -63,8 +63,6 @@ export class Room {
     student_unmuted: ({ student_id: id }) => { this.muted.delete(id); },
     hand_raised: ({ student_id: id }) => { this.hands.add(id); },
     hand_lowered: ({ student_id: id }) => { this.hands.delete(id); },
-    room_locked: () => { this.locked = true; },
-    room_unlocked: () => { this.locked = false; },
     room_closed: () => { this.ending = 'room_closed'; },
     removed_from_room: () => { this.ending = 'removed_from_room'; },
     presence_state: (joins) => {

@@ -6,6 +6,7 @@ import { ask, say } from './words.js';
 const KEYS = 'awsedftgyhujk'; // a piano's octave, on a computer's keyboard
 const LEFT = [0, 2, 3, 5, 6, 9, 11, 12, 14, 15, 17, 18, 21]; // where a key begins, in thirds of a white one
 const LOWEST = 60;
+const VELOCITY = 96;
 const NAMES = ['C', 'C sharp', 'D', 'D sharp', 'E', 'F', 'F sharp', 'G', 'G sharp', 'A', 'A sharp', 'B', 'high C'];
 
 /** A guest's token lasts for hours; while the tab lives, its student stays the same. */
@@ -68,19 +69,19 @@ function play(code, name) {
   function strike(key) {
     if (!key || !room.online || muted()) return;
     const midi = LOWEST + [...at('keys').children].indexOf(key);
-    note(midi);
+    note(midi, VELOCITY);
     key.classList.add('down');
     setTimeout(() => key.classList.remove('down'), 180);
-    room.push('play_note', { midi, velocity: 96 }).catch(({ message }) => notice(message));
+    room.push('play_note', { midi, velocity: VELOCITY }).catch(notice);
   }
-  at('raise').onclick = () => room.push(room.hands.has(room.me) ? 'lower_hand' : 'raise_hand').catch(({ message }) => notice(message));
+  at('raise').onclick = () => room.push(room.hands.has(room.me) ? 'lower_hand' : 'raise_hand').catch(notice);
   keyboard(strike);
 }
 
 function keyboard(strike) {
   const keys = [...KEYS].map((letter, i) => {
     const key = document.createElement('button');
-    [key.type, key.ariaLabel, key.className] = ['button', NAMES[i], 'wsetyu'.includes(letter) ? 'black' : 'white'];
+    [key.type, key.ariaLabel, key.className] = ['button', NAMES[i], 'wetyu'.includes(letter) ? 'black' : 'white'];
     key.style.gridColumn = `${LEFT[i] + 1} / span ${key.className === 'black' ? 2 : 3}`;
     key.append(Object.assign(document.createElement('kbd'), { textContent: letter, ariaHidden: 'true' }));
     // A pointer has struck already; this is Enter, Space or a screen reader.

@@ -11,9 +11,14 @@ use crate::{
 const ROOMS: usize = 50;
 const MEMBERS: usize = 20;
 const DELAY_P99_US_MAX: f64 = 50_000.0;
-/// How finely the ceiling is sought, in notes a second and client.
-const STEP: f64 = 0.5;
-const HIGHEST: f64 = 64.0;
+/// The first rate tried: the goal.
+const LOWEST: f64 = 6.0;
+/// How finely the ceiling is sought, as a share of it.
+const STEP: f64 = 0.125;
+/// A rate is given up when it has failed so often in a row: one failure may be the machine's.
+const FAILURES: usize = 2;
+/// Beyond it the numbers by which notes are told apart would come round too soon.
+const HIGHEST: f64 = 96.0;
 
 pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
     report.title(&format!(
@@ -37,32 +42,40 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
 /// Doubles until it fails, then halves the gap.
 fn search(lab: &Lab, report: &Report, subject: Subject) -> Result<f64, LoadError> {
     let (mut good, mut bad) = (0.0, f64::INFINITY);
-    let mut rate = 4.0;
-    while bad - good > STEP && rate <= HIGHEST {
-        let sustained = match attempt(lab, subject, rate) {
-            Ok(played) => {
-                report.note(&format!("{subject:?} {rate}/s: {}", played.summary()));
-                played.lost == 0 && played.refused == 0 && played.delay.p99 < DELAY_P99_US_MAX
-            }
-            // A server that cannot keep up may close those who do not read in time.
-            Err(error @ LoadError::Closed { .. }) => {
-                report.note(&format!("{subject:?} {rate}/s: {error}"));
-                false
-            }
-            Err(error) => return Err(error),
-        };
+    let mut rate = LOWEST;
+    while bad - good > good.max(LOWEST) * STEP && rate <= HIGHEST {
+        let mut sustained = false;
+        for _ in 0..FAILURES {
+            sustained = sustained || is_sustained(lab, report, subject, rate)?;
+        }
         if sustained {
             good = rate;
         } else {
             bad = rate;
         }
         rate = if bad.is_finite() {
-            ((good + bad) / 2.0 / STEP).round() * STEP
+            (good + bad) / 2.0
         } else {
             good * 2.0
         };
     }
     Ok(good)
+}
+
+fn is_sustained(lab: &Lab, report: &Report, subject: Subject, rate: f64) -> Result<bool, LoadError> {
+    match attempt(lab, subject, rate) {
+        Ok(played) => {
+            report.note(&format!("{subject:?} {rate}/s: {}", played.summary()));
+            let all_played = played.lost == 0 && played.refused == 0;
+            Ok(all_played && played.delay.p99 < DELAY_P99_US_MAX)
+        }
+        // A server that cannot keep up may close those who do not read in time.
+        Err(error @ LoadError::Closed { .. }) => {
+            report.note(&format!("{subject:?} {rate}/s: {error}"));
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn attempt(lab: &Lab, subject: Subject, rate: f64) -> Result<Played, LoadError> {
