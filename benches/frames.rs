@@ -35,9 +35,7 @@ fn main() -> ExitCode {
 
 fn decoding() {
     print("read a play_note frame, V2", || payload_bytes(Vsn::V2, black_box(NOTE)));
-    print("read a play_note frame, V1", || {
-        payload_bytes(Vsn::V1, black_box(NOTE_V1))
-    });
+    print("read a play_note frame, V1", || payload_bytes(Vsn::V1, black_box(NOTE_V1)));
     print("… and its payload as JSON", || {
         let Ok(frame) = decode_text(Vsn::V2, black_box(NOTE)) else {
             return 0;
@@ -56,13 +54,8 @@ fn payload_bytes(vsn: Vsn, text: &str) -> usize {
 }
 
 fn encoding() {
-    for (name, vsn) in [
-        ("write a student_note, V2", Vsn::V2),
-        ("write a student_note, V1", Vsn::V1),
-    ] {
-        print(name, || {
-            encode_broadcast(vsn, black_box(TOPIC), "student_note", black_box(STUDENT_NOTE)).len()
-        });
+    for (name, vsn) in [("write a student_note, V2", Vsn::V2), ("write a student_note, V1", Vsn::V1)] {
+        print(name, || encode_broadcast(vsn, black_box(TOPIC), "student_note", black_box(STUDENT_NOTE)).len());
     }
 }
 
@@ -71,9 +64,7 @@ fn timeline() {
     let mut beat = 0;
     print("next beat", || {
         beat += 1;
-        steady
-            .next_beat(Some(black_box(beat)), i64::MIN)
-            .map_or(0, |due| due.due_us as usize)
+        steady.next_beat(Some(black_box(beat)), i64::MIN).map_or(0, |due| due.due_us as usize)
     });
     let mut now_us = START_US;
     print("beat at a moment", || {

@@ -41,13 +41,8 @@ fn env(name: &str) -> Option<std::ffi::OsString> {
 }
 
 /// The one look at a clock outside `time`: a token minted by hand needs no more.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "there is no node, and so no `Clock`, when a token is minted by hand"
-)]
+#[expect(clippy::disallowed_methods, reason = "there is no node, and so no `Clock`, when a token is minted by hand")]
 fn now_s() -> i64 {
-    let since_epoch = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }

@@ -97,76 +97,28 @@ impl Metrics {
     fn registered(mut self) -> Self {
         let r = &mut self.registry;
         r.register("connections", "Open sockets by transport", self.connections.clone());
-        r.register(
-            "connections_opened",
-            "Sockets opened by transport",
-            self.connections_opened.clone(),
-        );
-        r.register(
-            "connections_closed",
-            "Sockets the server closed, by cause",
-            self.connections_closed.clone(),
-        );
-        r.register(
-            "handshakes_refused",
-            "Sockets refused, by cause",
-            self.handshakes_refused.clone(),
-        );
+        r.register("connections_opened", "Sockets opened by transport", self.connections_opened.clone());
+        r.register("connections_closed", "Sockets the server closed, by cause", self.connections_closed.clone());
+        r.register("handshakes_refused", "Sockets refused, by cause", self.handshakes_refused.clone());
         r.register("joins", "Joins by outcome", self.joins.clone());
         r.register("events", "Client events by name", self.events.clone());
         r.register("event_errors", "Error replies by event", self.event_errors.clone());
-        r.register(
-            "fan_out_frames",
-            "Frames queued to sockets by class",
-            self.fan_out.clone(),
-        );
+        r.register("fan_out_frames", "Frames queued to sockets by class", self.fan_out.clone());
         r.register(
             "beat_lateness_seconds",
             "Time from a beat's due time to the sockets' queues",
             self.beat_lateness_seconds.clone(),
         );
         r.register("beats_skipped", "Overdue beats not sent", self.beats_skipped.clone());
-        r.register(
-            "queue_drops",
-            "Frames dropped from sockets' queues by cause",
-            self.queue_drops.clone(),
-        );
+        r.register("queue_drops", "Frames dropped from sockets' queues by cause", self.queue_drops.clone());
         r.register("rooms", "Rooms conducted by this node", self.rooms.clone());
-        r.register(
-            "rooms_attended",
-            "Rooms with members on this node",
-            self.rooms_attended.clone(),
-        );
-        r.register(
-            "rooms_in_holdover",
-            "Rooms playing on from their last plan",
-            self.rooms_in_holdover.clone(),
-        );
-        r.register(
-            "relay_messages",
-            "Relay messages by what became of them",
-            self.relay_messages.clone(),
-        );
-        r.register(
-            "store_writes",
-            "Writes of room records by outcome",
-            self.store_writes.clone(),
-        );
-        r.register(
-            "panics",
-            "Failures caught at a task's edge, by part",
-            self.panics.clone(),
-        );
-        r.register(
-            "plans_published",
-            "Beat plans published by conductors",
-            self.plans_published.clone(),
-        );
-        r.register(
-            "http_requests",
-            "HTTP requests by status class",
-            self.http_requests.clone(),
-        );
+        r.register("rooms_attended", "Rooms with members on this node", self.rooms_attended.clone());
+        r.register("rooms_in_holdover", "Rooms playing on from their last plan", self.rooms_in_holdover.clone());
+        r.register("relay_messages", "Relay messages by what became of them", self.relay_messages.clone());
+        r.register("store_writes", "Writes of room records by outcome", self.store_writes.clone());
+        r.register("panics", "Failures caught at a task's edge, by part", self.panics.clone());
+        r.register("plans_published", "Beat plans published by conductors", self.plans_published.clone());
+        r.register("http_requests", "HTTP requests by status class", self.http_requests.clone());
         self
     }
 
@@ -176,6 +128,25 @@ impl Metrics {
         // Writing into a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+/// One open socket in the gauges, for as long as it lives.
+pub struct Open(Gauge);
+
+impl Open {
+    pub fn count(metrics: &Metrics, transport: &'static str) -> Self {
+        let kind = Kind { kind: transport };
+        metrics.connections_opened.get_or_create(&kind).inc();
+        let gauge = metrics.connections.get_or_create(&kind).clone();
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

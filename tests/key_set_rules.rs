@@ -30,19 +30,11 @@ fn build(config: TenantConfig) -> Tenant {
 }
 
 fn with_url(url: &str) -> Tenant {
-    build(TenantConfig {
-        id: "acme".into(),
-        jwks_url: Some(url.into()),
-        ..TenantConfig::default()
-    })
+    build(TenantConfig { id: "acme".into(), jwks_url: Some(url.into()), ..TenantConfig::default() })
 }
 
 fn with_set(keys: &[Value]) -> Tenant {
-    build(TenantConfig {
-        id: "acme".into(),
-        jwks: Some(json!({ "keys": keys })),
-        ..TenantConfig::default()
-    })
+    build(TenantConfig { id: "acme".into(), jwks: Some(json!({ "keys": keys })), ..TenantConfig::default() })
 }
 
 fn token(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
@@ -115,26 +107,18 @@ async fn every_public_key_algorithm_proves_its_tokens() {
         ("PS384", &signature::RSA_PSS_SHA384),
         ("PS512", &signature::RSA_PSS_SHA512),
     ];
-    let mut tokens: Vec<String> = rsa_ways
-        .map(|(alg, how)| token(&json!({"alg": alg, "kid": "rsa"}), &good(), |m| rsa.sign(how, m)))
-        .into();
+    let mut tokens: Vec<String> =
+        rsa_ways.map(|(alg, how)| token(&json!({"alg": alg, "kid": "rsa"}), &good(), |m| rsa.sign(how, m))).into();
     tokens.push(token(&json!({"alg": "ES256", "kid": "P-256"}), &good(), |m| {
         p256.sign(&random, m).unwrap().as_ref().to_vec()
     }));
     tokens.push(token(&json!({"alg": "ES384", "kid": "P-384"}), &good(), |m| {
         p384.sign(&random, m).unwrap().as_ref().to_vec()
     }));
-    tokens.push(token(&json!({"alg": "EdDSA", "kid": "ed"}), &good(), |m| {
-        ed.sign(m).as_ref().to_vec()
-    }));
-    tokens.push(token(&json!({"alg": "EdDSA"}), &good(), |m| {
-        ed.sign(m).as_ref().to_vec()
-    }));
+    tokens.push(token(&json!({"alg": "EdDSA", "kid": "ed"}), &good(), |m| ed.sign(m).as_ref().to_vec()));
+    tokens.push(token(&json!({"alg": "EdDSA"}), &good(), |m| ed.sign(m).as_ref().to_vec()));
     for token in tokens {
-        assert_eq!(
-            verify(&token, &tenant, NOW_S).await.unwrap().sub.as_deref(),
-            Some("ada")
-        );
+        assert_eq!(verify(&token, &tenant, NOW_S).await.unwrap().sub.as_deref(), Some("ada"));
         let forged = format!("{}AAAA", &token[..token.len() - 4]);
         assert!(verify(&forged, &tenant, NOW_S).await.is_err());
     }
@@ -146,33 +130,17 @@ async fn a_public_key_is_never_a_shared_secret() {
     let jwk = rsa.jwk(&json!({"kid": "rsa", "alg": "RS256"}));
     let tenant = with_set(std::slice::from_ref(&jwk));
     let public = jwk["n"].as_str().unwrap();
-    for secret in [
-        public.as_bytes().to_vec(),
-        URL_SAFE_NO_PAD.decode(public).unwrap(),
-        jwk.to_string().into_bytes(),
-    ] {
+    for secret in [public.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(public).unwrap(), jwk.to_string().into_bytes()] {
         let forged = token(&json!({"alg": "HS256", "kid": "rsa"}), &good(), |m| {
-            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), m)
-                .as_ref()
-                .to_vec()
+            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), m).as_ref().to_vec()
         });
         let error = verify(&forged, &tenant, NOW_S).await.unwrap_err();
         assert!(matches!(error, AuthError::AlgorithmRefused { .. }), "{error}");
     }
-    let pss = token(&json!({"alg": "PS256", "kid": "rsa"}), &good(), |m| {
-        rsa.sign(&signature::RSA_PSS_SHA256, m)
-    });
-    assert!(matches!(
-        verify(&pss, &tenant, NOW_S).await,
-        Err(AuthError::AlgorithmRefused { .. })
-    ));
-    let unknown = token(&json!({"alg": "RS256", "kid": "x"}), &good(), |m| {
-        rsa.sign(&signature::RSA_PKCS1_SHA256, m)
-    });
-    assert!(matches!(
-        verify(&unknown, &tenant, NOW_S).await,
-        Err(AuthError::KeyUnknown { .. })
-    ));
+    let pss = token(&json!({"alg": "PS256", "kid": "rsa"}), &good(), |m| rsa.sign(&signature::RSA_PSS_SHA256, m));
+    assert!(matches!(verify(&pss, &tenant, NOW_S).await, Err(AuthError::AlgorithmRefused { .. })));
+    let unknown = token(&json!({"alg": "RS256", "kid": "x"}), &good(), |m| rsa.sign(&signature::RSA_PKCS1_SHA256, m));
+    assert!(matches!(verify(&unknown, &tenant, NOW_S).await, Err(AuthError::KeyUnknown { .. })));
 }
 
 /// A server that gives out one key set, which the test may change, and counts how often it is asked.
@@ -195,10 +163,8 @@ impl KeyServer {
                 let _ = socket.read(&mut request).await;
                 count.fetch_add(1, Ordering::SeqCst);
                 let (status, body) = said.lock().unwrap().clone();
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                    body.len()
-                );
+                let head =
+                    format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                 let _ = socket.write_all((head + &body).as_bytes()).await;
             }
         });
@@ -216,19 +182,14 @@ impl KeyServer {
 
 fn ed_token(pair: &Ed25519KeyPair, kid: &str) -> String {
     let claims = json!({"sub": "ada", "exp": NOW_S + 100_000});
-    token(&json!({"alg": "EdDSA", "kid": kid}), &claims, |m| {
-        pair.sign(m).as_ref().to_vec()
-    })
+    token(&json!({"alg": "EdDSA", "kid": kid}), &claims, |m| pair.sign(m).as_ref().to_vec())
 }
 
 #[tokio::test]
 async fn an_unknown_kid_fetches_the_key_set_again_but_not_more_than_every_thirty_seconds() {
     let server = KeyServer::start().await;
     let ((old, old_jwk), (new, new_jwk)) = (ed25519(), ed25519());
-    let (old_jwk, new_jwk) = (
-        merge(old_jwk, &json!({"kid": "old"})),
-        merge(new_jwk, &json!({"kid": "new"})),
-    );
+    let (old_jwk, new_jwk) = (merge(old_jwk, &json!({"kid": "old"})), merge(new_jwk, &json!({"kid": "new"})));
     let tenant = with_url(&server.url);
     let (old, new) = (ed_token(&old, "old"), ed_token(&new, "new"));
 
@@ -241,26 +202,16 @@ async fn an_unknown_kid_fetches_the_key_set_again_but_not_more_than_every_thirty
 
     server.serve(&[old_jwk, new_jwk]);
     for second in 6..35 {
-        assert!(matches!(
-            verify(&new, &tenant, NOW_S + second).await,
-            Err(AuthError::KeyUnknown { .. })
-        ));
+        assert!(matches!(verify(&new, &tenant, NOW_S + second).await, Err(AuthError::KeyUnknown { .. })));
     }
     assert_eq!(server.asked(), 2);
     assert!(verify(&new, &tenant, NOW_S + 35).await.is_ok());
     assert_eq!(server.asked(), 3);
 
     server.answer.lock().unwrap().1 = "x".repeat(300 * 1024);
-    assert!(
-        verify(&ed_token(&ed25519().0, "third"), &tenant, NOW_S + 99)
-            .await
-            .is_err()
-    );
+    assert!(verify(&ed_token(&ed25519().0, "third"), &tenant, NOW_S + 99).await.is_err());
     assert_eq!(server.asked(), 4);
-    assert!(
-        verify(&old, &tenant, NOW_S + 100).await.is_ok(),
-        "a failed fetch must keep the keys"
-    );
+    assert!(verify(&old, &tenant, NOW_S + 100).await.is_ok(), "a failed fetch must keep the keys");
 }
 
 #[tokio::test]
@@ -291,11 +242,7 @@ async fn a_key_set_file_that_changed_is_read_again() {
         std::fs::write(&path, set.to_string()).unwrap();
     };
     write(old_jwk, "old");
-    let config = TenantConfig {
-        id: "acme".into(),
-        jwks_file: Some(path.clone()),
-        ..TenantConfig::default()
-    };
+    let config = TenantConfig { id: "acme".into(), jwks_file: Some(path.clone()), ..TenantConfig::default() };
     let tenant = build(config);
     assert!(verify(&ed_token(&old, "old"), &tenant, NOW_S).await.is_ok());
     write(new_jwk, "new");

@@ -57,10 +57,7 @@ fn the_event_and_payload_of_pushes_and_replies_are_found() {
 fn percentiles_are_of_the_nearest_rank() {
     let mut delays_us: Vec<i64> = (1..=1_000).rev().collect();
     let found = Percentiles::of(&mut delays_us);
-    assert_eq!(
-        (found.p50, found.p99, found.p999, found.max),
-        (500.0, 990.0, 999.0, 1_000.0)
-    );
+    assert_eq!((found.p50, found.p99, found.p999, found.max), (500.0, 990.0, 999.0, 1_000.0));
     assert_eq!(Percentiles::of(&mut []), Percentiles::default());
 }
 
@@ -73,10 +70,8 @@ fn the_median_of_an_even_number_is_between_the_middle_two() {
 
 #[test]
 fn a_clock_that_gains_a_thousandth_has_that_slope() {
-    let points: Vec<(f64, f64)> = (0..20)
-        .map(|beat| f64::from(beat) * 500_000.0)
-        .map(|planned| (planned, planned * 0.001))
-        .collect();
+    let points: Vec<(f64, f64)> =
+        (0..20).map(|beat| f64::from(beat) * 500_000.0).map(|planned| (planned, planned * 0.001)).collect();
     let found = slope(&points).expect("many points");
     assert!((found - 0.001).abs() < 1e-12);
     assert_eq!(slope(&points[..1]), None);

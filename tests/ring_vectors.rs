@@ -9,15 +9,8 @@ use downbeat::{
 use proptest::prelude::*;
 
 fn room(tenant: &str, number: u32) -> RoomKey {
-    let code = if number < 10_000 {
-        format!("MUSIC-{number:04}")
-    } else {
-        format!("MUSIC-{number:06}")
-    };
-    RoomKey {
-        tenant: tenant.into(),
-        code: code.parse().expect("the test's code is well formed"),
-    }
+    let code = if number < 10_000 { format!("MUSIC-{number:04}") } else { format!("MUSIC-{number:06}") };
+    RoomKey { tenant: tenant.into(), code: code.parse().expect("the test's code is well formed") }
 }
 
 fn nodes(count: usize) -> Vec<String> {
@@ -40,10 +33,7 @@ fn the_ring_answers_as_it_always_did() {
         ("acme:music_room", 1234, "02341"),
     ];
     for (tenant, number, expected) in vectors {
-        let order: Vec<_> = ring
-            .candidates(&room(tenant, number))
-            .map(|node| &node["downbeat-".len()..])
-            .collect();
+        let order: Vec<_> = ring.candidates(&room(tenant, number)).map(|node| &node["downbeat-".len()..]).collect();
         assert_eq!(order.concat(), expected, "{tenant} {number}");
     }
 }
@@ -63,10 +53,7 @@ fn eight_nodes_are_balanced_to_within_fifteen_hundredths() {
 
 #[test]
 fn an_empty_ring_has_no_owner_and_a_point_is_the_least() {
-    assert_eq!(
-        Ring::new(Vec::<String>::new(), POINTS_PER_NODE).owner(&room("acme", 1)),
-        None
-    );
+    assert_eq!(Ring::new(Vec::<String>::new(), POINTS_PER_NODE).owner(&room("acme", 1)), None);
     assert_eq!(Ring::new(["only"], 0).owner(&room("acme", 1)), Some("only"));
 }
 

@@ -16,11 +16,7 @@ fn later(room: &mut Room, event: &str, payload: Value) -> Applied {
 }
 
 fn time_of(room: &Room, beat: i64) -> i64 {
-    room.controls
-        .timeline
-        .as_ref()
-        .expect("it ran")
-        .time_of(beat * 1_000_000)
+    room.controls.timeline.as_ref().expect("it ran").time_of(beat * 1_000_000)
 }
 
 #[test]
@@ -29,10 +25,7 @@ fn a_tempo_now_takes_effect_a_lead_ahead_in_the_middle_of_a_beat() {
     let applied = later(&mut room, "set_tempo", json!({ "bpm": 60 }));
     assert_eq!(names(&applied), ["tempo_changed"]);
     let at = (LATER + LEAD) as f64 / 1e3;
-    assert_eq!(
-        applied.events[0].payload,
-        json!({ "bpm": 60, "effective_beat": 10.1, "effective_at": at })
-    );
+    assert_eq!(applied.events[0].payload, json!({ "bpm": 60, "effective_beat": 10.1, "effective_at": at }));
     assert_eq!(time_of(&room, 10), START + 10 * BEAT_US);
     assert_eq!(time_of(&room, 11), LATER + LEAD + 900_000);
 }
@@ -73,21 +66,12 @@ fn a_stop_lets_the_beats_of_the_lead_out_and_a_resume_goes_on_there_in_the_same_
     let mut room = class();
     let applied = later(&mut room, "stop_clock", json!({}));
     assert_eq!(names(&applied), ["clock_stopped"]);
-    assert_eq!(
-        applied.events[0].payload,
-        json!({ "run": 1, "at": (LATER + LEAD) as f64 / 1e3, "beat": 10.1 })
-    );
+    assert_eq!(applied.events[0].payload, json!({ "run": 1, "at": (LATER + LEAD) as f64 / 1e3, "beat": 10.1 }));
     assert!(later(&mut room, "stop_clock", json!({})).events.is_empty());
     assert_eq!(room.controls.beat_at(LATER + 60_000_000), Some(10.1));
 
     let resumed_at = LATER + 60_000_000;
-    let applied = ask_at(
-        &mut room,
-        &teacher(),
-        "start_clock",
-        json!({ "resume": true }),
-        resumed_at,
-    );
+    let applied = ask_at(&mut room, &teacher(), "start_clock", json!({ "resume": true }), resumed_at);
     assert_eq!(applied.events[0].payload["run"], 1);
     assert_eq!(applied.events[0].payload["beat"], 10.1);
     assert_eq!(time_of(&room, 11), resumed_at + LEAD + 450_000);
@@ -113,13 +97,7 @@ fn a_resume_goes_on_with_a_ramp_that_the_stop_interrupted() {
     later(&mut room, "ramp_tempo", json!({ "bpm": 60, "beats": 9 }));
     let stop = LATER + 3_000_000;
     ask_at(&mut room, &teacher(), "stop_clock", json!({}), stop);
-    ask_at(
-        &mut room,
-        &teacher(),
-        "start_clock",
-        json!({ "resume": true }),
-        stop + 1_000_000,
-    );
+    ask_at(&mut room, &teacher(), "start_clock", json!({ "resume": true }), stop + 1_000_000);
     let timeline = room.controls.timeline.as_ref().expect("it runs");
     assert_eq!(timeline.milli_bpm_at(stop + 1_000_000 + LEAD), 90_000);
     assert_eq!(timeline.milli_bpm_at(stop + 4_100_000 + LEAD), 60_000);
@@ -170,11 +148,7 @@ fn a_reset_of_a_clock_that_stands_sends_it_back_to_the_beginning() {
 fn a_new_meter_begins_at_the_next_bar_line_and_bars_count_on() {
     let mut room = class();
     assert_eq!(room.controls.meter.position(12).bar, 4);
-    let applied = later(
-        &mut room,
-        "set_meter",
-        json!({ "beats_per_bar": 7, "groups": [2, 2, 3] }),
-    );
+    let applied = later(&mut room, "set_meter", json!({ "beats_per_bar": 7, "groups": [2, 2, 3] }));
     assert_eq!(names(&applied), ["meter_changed"]);
     let place = |beat| {
         let place = room.controls.meter.position(beat);
@@ -199,13 +173,7 @@ fn a_tempo_of_a_fraction_is_shown_as_a_fraction() {
     let mut room = class();
     later(&mut room, "ramp_tempo", json!({ "bpm": 121, "beats": 2 }));
     let timeline = room.controls.timeline.as_ref().expect("it runs");
-    let view = BeatView::new(
-        &room.controls,
-        timeline,
-        11,
-        timeline.time_of(11_100_000),
-        Source::Holdover,
-    );
+    let view = BeatView::new(&room.controls, timeline, 11, timeline.time_of(11_100_000), Source::Holdover);
     let view = serde_json::to_value(view).expect("plain data");
     assert_eq!(view["source"], "holdover");
     let bpm = view["bpm"].as_f64().expect("a number");

@@ -11,10 +11,7 @@ fn the_first_join_starts_the_clock_and_later_ones_leave_it_alone() {
     let mut room = new_room();
     let applied = join(&mut room, "ada", STUDENT, 1);
     assert_eq!(names(&applied), ["clock_started"]);
-    assert_eq!(
-        applied.events[0].payload,
-        json!({ "run": 1, "at": (NOW + LEAD) as f64 / 1e3, "beat": 0.0 })
-    );
+    assert_eq!(applied.events[0].payload, json!({ "run": 1, "at": (NOW + LEAD) as f64 / 1e3, "beat": 0.0 }));
     assert!(applied.controls_changed && applied.timeline_changed);
     let before = room.controls.clone();
     let applied = join(&mut room, "bob", STUDENT, 2);
@@ -34,22 +31,9 @@ fn a_clock_that_the_teacher_stopped_is_not_started_by_a_join() {
 fn two_connections_of_one_id_are_one_member_until_the_last_goes() {
     let mut room = class();
     let applied = join(&mut room, "ada", STUDENT, 20);
-    assert!(matches!(
-        applied.member_changes[..],
-        [MemberChange::Joined {
-            first: false,
-            connection: 20,
-            ..
-        }]
-    ));
+    assert!(matches!(applied.member_changes[..], [MemberChange::Joined { first: false, connection: 20, .. }]));
     assert_eq!(room.members["ada"].connections.len(), 2);
-    let left = |last, connection| {
-        vec![MemberChange::Left {
-            student_id: "ada".into(),
-            connection,
-            last,
-        }]
-    };
+    let left = |last, connection| vec![MemberChange::Left { student_id: "ada".into(), connection, last }];
     assert_eq!(room.depart(2, NOW).member_changes, left(false, 2));
     assert_eq!(room.depart(20, NOW).member_changes, left(true, 20));
     assert!(!room.members.contains_key("ada"));
@@ -59,12 +43,8 @@ fn two_connections_of_one_id_are_one_member_until_the_last_goes() {
 #[test]
 fn a_full_room_refuses_students_but_no_teacher_and_no_second_connection() {
     let mut room = class();
-    let change = ChangeSettings {
-        max_students: Some(2),
-        ..ChangeSettings::default()
-    };
-    room.apply(&teacher(), &Control::ChangeSettings(change), NOW, LEAD)
-        .expect("a teacher may");
+    let change = ChangeSettings { max_students: Some(2), ..ChangeSettings::default() };
+    room.apply(&teacher(), &Control::ChangeSettings(change), NOW, LEAD).expect("a teacher may");
     assert_eq!(try_join(&mut room, "eve", STUDENT, 9), Err(Refusal::RoomFull));
     assert_eq!(try_join(&mut room, "ada", STUDENT, 9), Ok(()));
     assert_eq!(try_join(&mut room, "mr-lee", TEACHER, 10), Ok(()));
@@ -93,10 +73,7 @@ fn a_removed_student_is_told_shut_out_and_forgotten() {
     assert_eq!(names(&applied), ["student_removed", "beat_assignment_updated"]);
     let ejected = &applied.ejected[0];
     assert_eq!(ejected.connections.iter().copied().collect::<Vec<_>>(), [2, 20]);
-    assert_eq!(
-        ejected.last_event.as_ref().map(|event| event.event),
-        Some("removed_from_room")
-    );
+    assert_eq!(ejected.last_event.as_ref().map(|event| event.event), Some("removed_from_room"));
     assert_eq!(applied.member_changes.len(), 2);
     assert!(room.controls.assignments.is_empty());
     assert_eq!(try_join(&mut room, "ada", STUDENT, 21), Err(Refusal::RemovedFromRoom));
@@ -111,10 +88,7 @@ fn closing_ends_every_connection_and_the_room_for_good() {
     assert_eq!(applied.ejected.len(), 3);
     assert!(room.members.is_empty());
     assert_eq!(try_join(&mut room, "ada", STUDENT, 9), Err(Refusal::RoomNotFound));
-    assert_eq!(
-        refusal(&mut room, &teacher(), "mute_all", json!({})),
-        Refusal::RoomNotFound
-    );
+    assert_eq!(refusal(&mut room, &teacher(), "mute_all", json!({})), Refusal::RoomNotFound);
 }
 
 #[test]

@@ -42,22 +42,14 @@ fn control() -> impl Strategy<Value = Control> {
         Some(RoomRole::Section("alto".into())),
         None,
     ]);
-    let change = (
-        option::of(any::<bool>()),
-        option::of(1_u32..5),
-        option::of("[a-z]{1,5}"),
-        option::of(bpm()),
-    );
+    let change = (option::of(any::<bool>()), option::of(1_u32..5), option::of("[a-z]{1,5}"), option::of(bpm()));
     prop_oneof![
         (bpm(), at).prop_map(|(bpm, at)| Control::SetTempo { bpm, at }),
         (bpm(), 1_u32..=1_024).prop_map(|(bpm, beats)| Control::RampTempo { bpm, beats }),
         (0_u32..=64, any::<bool>()).prop_map(|(count_in, resume)| Control::StartClock { count_in, resume }),
         Just(Control::StopClock),
         Just(Control::ResetClock),
-        (1_u32..=64).prop_map(|beats_per_bar| Control::SetMeter {
-            beats_per_bar,
-            groups: vec![]
-        }),
+        (1_u32..=64).prop_map(|beats_per_bar| Control::SetMeter { beats_per_bar, groups: vec![] }),
         id().prop_map(|student_id| Control::MuteStudent { student_id }),
         id().prop_map(|student_id| Control::UnmuteStudent { student_id }),
         Just(Control::MuteAll),
@@ -72,22 +64,14 @@ fn control() -> impl Strategy<Value = Control> {
         Just(Control::RaiseHand),
         option::of(id()).prop_map(|student_id| Control::LowerHand { student_id }),
         change.prop_map(|(autostart, max_students, name, bpm)| {
-            Control::ChangeSettings(ChangeSettings {
-                autostart,
-                max_students,
-                name,
-                bpm,
-            })
+            Control::ChangeSettings(ChangeSettings { autostart, max_students, name, bpm })
         }),
     ]
 }
 
 fn asker() -> impl Strategy<Value = Actor> {
-    let anybody = (id(), 0_u64..8).prop_map(|(id, connection)| Actor {
-        role: role_of(&id),
-        student_id: id,
-        connection,
-    });
+    let anybody =
+        (id(), 0_u64..8).prop_map(|(id, connection)| Actor { role: role_of(&id), student_id: id, connection });
     prop_oneof![anybody, Just(teacher())]
 }
 
@@ -119,11 +103,7 @@ fn is_everybodys(actor: &Actor, control: &Control) -> bool {
 
 /// The changed controls without what every change changes.
 fn substance(controls: &Controls) -> Controls {
-    Controls {
-        rev: 0,
-        last_active_at_us: 0,
-        ..controls.clone()
-    }
+    Controls { rev: 0, last_active_at_us: 0, ..controls.clone() }
 }
 
 fn check_shape(room: &Room) -> Result<(), TestCaseError> {
@@ -141,10 +121,7 @@ fn check_shape(room: &Room) -> Result<(), TestCaseError> {
     prop_assert!((1..=299).contains(&room.controls.bpm));
     prop_assert!(!room.controls.playing || room.controls.timeline.is_some());
     let stored = serde_json::to_string(&room.controls).expect("controls are plain data");
-    prop_assert_eq!(
-        &serde_json::from_str::<Controls>(&stored).expect("as written"),
-        &room.controls
-    );
+    prop_assert_eq!(&serde_json::from_str::<Controls>(&stored).expect("as written"), &room.controls);
     Ok(())
 }
 
@@ -178,10 +155,7 @@ fn check_step(room: &mut Room, step: &Step, now_us: i64) -> Result<(), TestCaseE
     prop_assert!(!applied.timeline_changed || applied.controls_changed);
     prop_assert!(new.run >= old.run && new.run <= old.run + 1);
     let time_moved = new.timeline != old.timeline || new.meter != old.meter;
-    prop_assert!(
-        !time_moved || applied.timeline_changed,
-        "a timeline that nobody is told of"
-    );
+    prop_assert!(!time_moved || applied.timeline_changed, "a timeline that nobody is told of");
     if let (Some(timeline), Some(old)) = (&new.timeline, &old.timeline)
         && before.controls.run == new.run
         && before.controls.playing
@@ -211,25 +185,17 @@ fn on_their_way(timeline: &Timeline, now_us: i64) -> Vec<(i64, i64)> {
 fn check_changes(before: &Room, after: &Room, changes: &[MemberChange]) -> Result<(), TestCaseError> {
     let pairs = |room: &Room| -> BTreeSet<(String, u64)> {
         let of = |(id, member): (&String, &downbeat::room::Member)| {
-            member
-                .connections
-                .iter()
-                .map(|connection| (id.clone(), *connection))
-                .collect::<Vec<_>>()
+            member.connections.iter().map(|connection| (id.clone(), *connection)).collect::<Vec<_>>()
         };
         room.members.iter().flat_map(of).collect()
     };
     let mut told = pairs(before);
     for change in changes {
         match change {
-            MemberChange::Joined {
-                student_id, connection, ..
-            } => {
+            MemberChange::Joined { student_id, connection, .. } => {
                 prop_assert!(told.insert((student_id.clone(), *connection)));
             }
-            MemberChange::Left {
-                student_id, connection, ..
-            } => {
+            MemberChange::Left { student_id, connection, .. } => {
                 prop_assert!(told.remove(&(student_id.clone(), *connection)));
             }
             MemberChange::Changed { .. } => {}
@@ -329,10 +295,7 @@ fn payload() -> impl Strategy<Value = String> {
         vec(any::<i32>(), 0..70).prop_map(|list| serde_json::Value::from(list).to_string()),
     ];
     let object = vec((field, leaf), 0..6).prop_map(|fields| {
-        let fields: Vec<String> = fields
-            .iter()
-            .map(|(field, value)| format!("\"{field}\":{value}"))
-            .collect();
+        let fields: Vec<String> = fields.iter().map(|(field, value)| format!("\"{field}\":{value}")).collect();
         format!("{{{}}}", fields.join(","))
     });
     prop_oneof![3 => object, 1 => "\\PC{0,60}"]

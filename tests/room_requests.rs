@@ -4,56 +4,23 @@ use downbeat::room::{ChangeSettings, ClockSync, CreateRoom, JoinParams, Note, Re
 
 #[test]
 fn a_note_needs_midi_and_clamps_its_velocity() {
-    let note = |payload: &str| {
-        Note::parse(payload)
-            .map(|note| (note.midi, note.velocity))
-            .map_err(|bad| bad.to_string())
-    };
+    let note =
+        |payload: &str| Note::parse(payload).map(|note| (note.midi, note.velocity)).map_err(|bad| bad.to_string());
     let wrong = |message: &str| Err(message.to_owned());
     assert_eq!(note("{\"midi\":60}"), Ok((60, 64)));
     assert_eq!(note("{\"midi\":0,\"velocity\":null}"), Ok((0, 64)));
-    for (velocity, clamped) in [
-        ("0", 0),
-        ("-5", 0),
-        ("127.4", 127),
-        ("63.5", 64),
-        ("1e300", 127),
-        ("-1e300", 0),
-    ] {
-        assert_eq!(
-            note(&format!("{{\"velocity\":{velocity},\"midi\":127}}")),
-            Ok((127, clamped)),
-            "{velocity}"
-        );
+    for (velocity, clamped) in [("0", 0), ("-5", 0), ("127.4", 127), ("63.5", 64), ("1e300", 127), ("-1e300", 0)] {
+        assert_eq!(note(&format!("{{\"velocity\":{velocity},\"midi\":127}}")), Ok((127, clamped)), "{velocity}");
     }
-    for payload in [
-        "",
-        "null",
-        "{}",
-        "{\"midi\":null}",
-        "[60, 64]",
-        "60",
-        " {\"velocity\":1}",
-    ] {
+    for payload in ["", "null", "{}", "{\"midi\":null}", "[60, 64]", "60", " {\"velocity\":1}"] {
         assert_eq!(note(payload), wrong("midi required"), "{payload}");
     }
     for midi in ["-1", "128", "60.5", "\"60\"", "true", "[60]", "1e30", "{\"midi\":60}"] {
-        assert_eq!(
-            note(&format!("{{\"midi\":{midi}}}")),
-            wrong("midi must be an integer from 0 to 127"),
-            "{midi}"
-        );
+        assert_eq!(note(&format!("{{\"midi\":{midi}}}")), wrong("midi must be an integer from 0 to 127"), "{midi}");
     }
-    assert_eq!(
-        note("{\"midi\":60,\"velocity\":\"loud\"}"),
-        wrong("velocity must be a number from 0 to 127")
-    );
+    assert_eq!(note("{\"midi\":60,\"velocity\":\"loud\"}"), wrong("velocity must be a number from 0 to 127"));
     assert_eq!(note("{\"midi\":60,"), wrong("payload must be a JSON object"));
-    assert_eq!(
-        note("{\"midi\":60,\"midi\":61}"),
-        Ok((61, 64)),
-        "the last one wins, as in JavaScript"
-    );
+    assert_eq!(note("{\"midi\":60,\"midi\":61}"), Ok((61, 64)), "the last one wins, as in JavaScript");
 }
 
 #[test]
@@ -62,24 +29,15 @@ fn a_clock_probe_comes_back_as_it_was() {
     assert_eq!(probe.i.to_string(), "7");
     assert_eq!(probe.t0.to_string(), "1700000000000.125");
     assert_eq!(ClockSync::parse("{\"t0\":1}").map_err(|bad| bad.field), Err("i"));
-    assert_eq!(
-        ClockSync::parse("{\"i\":1,\"t0\":\"1\"}").map_err(|bad| bad.field),
-        Err("t0")
-    );
+    assert_eq!(ClockSync::parse("{\"i\":1,\"t0\":\"1\"}").map_err(|bad| bad.field), Err("t0"));
 }
 
 #[test]
 fn a_join_may_say_nothing_but_nothing_wrong() {
     assert_eq!(JoinParams::parse(""), Ok(JoinParams::default()));
-    assert_eq!(
-        JoinParams::parse("{\"name\":\"  \",\"role\":\"teacher\"}"),
-        Ok(JoinParams::default())
-    );
+    assert_eq!(JoinParams::parse("{\"name\":\"  \",\"role\":\"teacher\"}"), Ok(JoinParams::default()));
     let params = JoinParams::parse("{\"name\":\" Ada L. \",\"student_id\":\"ada\"}").expect("well formed");
-    assert_eq!(
-        (params.name.as_deref(), params.student_id.as_deref()),
-        (Some("Ada L."), Some("ada"))
-    );
+    assert_eq!((params.name.as_deref(), params.student_id.as_deref()), (Some("Ada L."), Some("ada")));
     let long = format!("{{\"name\":\"{}\"}}", "x".repeat(65));
     for payload in [long.as_str(), "{\"name\":7}", "{\"name\":\"a\\u0007\"}"] {
         assert_eq!(JoinParams::parse(payload).map_err(|bad| bad.field), Err("name"));
@@ -89,18 +47,13 @@ fn a_join_may_say_nothing_but_nothing_wrong() {
 #[test]
 fn a_reflection_keeps_to_its_limits() {
     let with = |more: &str| {
-        Reflection::parse(&format!(
-            "{{\"reflection_text\":\"Fun\",\"reflection_type\":\"exit_ticket\"{more}}}"
-        ))
+        Reflection::parse(&format!("{{\"reflection_text\":\"Fun\",\"reflection_type\":\"exit_ticket\"{more}}}"))
     };
     let reflection =
         with(",\"mood\":5,\"competency\":\"self_awareness\",\"metadata\":{\"a\":1},\"room_id\":\"MUSIC-1234\"");
     let reflection = reflection.expect("well formed");
     assert_eq!(reflection.mood, Some(5));
-    assert_eq!(
-        reflection.room_id.map(|code| code.to_string()).as_deref(),
-        Some("MUSIC-1234")
-    );
+    assert_eq!(reflection.room_id.map(|code| code.to_string()).as_deref(), Some("MUSIC-1234"));
     let big = format!(",\"metadata\":{{\"a\":\"{}\"}}", "x".repeat(4_096));
     for (more, field) in [
         (",\"mood\":6", "mood"),
@@ -116,9 +69,7 @@ fn a_reflection_keeps_to_its_limits() {
     }
     assert_eq!(Reflection::parse("{}").map_err(|bad| bad.field), Err("reflection_text"));
     let text = |text: &str| {
-        Reflection::parse(&format!(
-            "{{\"reflection_type\":\"exit_ticket\",\"reflection_text\":\"{text}\"}}"
-        ))
+        Reflection::parse(&format!("{{\"reflection_type\":\"exit_ticket\",\"reflection_text\":\"{text}\"}}"))
     };
     assert!(text(&"é".repeat(2_000)).is_ok());
     assert!(text(&"é".repeat(2_001)).is_err());

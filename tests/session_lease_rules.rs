@@ -16,11 +16,7 @@ fn session() -> Session {
 
 #[test]
 fn the_usual_session_is_renewed_each_half_second_and_trusted_for_one_and_a_half() {
-    let expected = Terms {
-        renew_every_us: 500 * MS,
-        trust_us: 1_500 * MS,
-        death_us: 2_000 * MS,
-    };
+    let expected = Terms { renew_every_us: 500 * MS, trust_us: 1_500 * MS, death_us: 2_000 * MS };
     assert_eq!(terms(), expected);
 }
 
@@ -81,11 +77,7 @@ fn a_session_stalls_after_two_seconds_without_a_renewal() {
     assert_eq!(observer.judge("a", 7, 0), Judgement::Stalled { renewals: 3 });
     assert_eq!(observer.live_nodes().count(), 0);
     look(&mut observer, 2_100 * MS, 4);
-    assert_eq!(
-        observer.judge("a", 7, 0),
-        Judgement::Alive,
-        "it moved before anybody ended it"
-    );
+    assert_eq!(observer.judge("a", 7, 0), Judgement::Alive, "it moved before anybody ended it");
     assert_eq!(observer.live_nodes().collect::<Vec<_>>(), ["a"]);
 }
 
@@ -103,11 +95,7 @@ fn a_session_learnt_of_after_the_last_look_is_not_judged_by_it() {
     let mut observer = Observer::new(terms());
     assert_eq!(observer.judge("a", 9, 0), Judgement::Unknown);
     observer.observe(10, 20, []);
-    assert_eq!(
-        observer.judge("a", 9, 11),
-        Judgement::Unknown,
-        "it may have opened since"
-    );
+    assert_eq!(observer.judge("a", 9, 11), Judgement::Unknown, "it may have opened since");
     observer.observe(12, 20, []);
     assert_eq!(observer.judge("a", 9, 11), Judgement::Dead);
 }
@@ -132,11 +120,7 @@ enum Step {
 fn any_steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
     let delay = || prop_oneof![4 => 0_i64..30, 1 => 0_i64..2_500];
     let step = (any::<bool>(), delay(), delay()).prop_map(|(renew, there_ms, back_ms)| {
-        if renew {
-            Step::Renew { there_ms, back_ms }
-        } else {
-            Step::Look { there_ms, back_ms }
-        }
+        if renew { Step::Renew { there_ms, back_ms } } else { Step::Look { there_ms, back_ms } }
     });
     prop::collection::vec((prop_oneof![3 => 0_i64..300, 1 => 0_i64..2_500], step), 1..60)
 }

@@ -36,10 +36,7 @@ impl Drop for Folder {
 fn load(folder: &Folder, flags: SettingFlags, env: &[(&str, &str)], mode: Mode) -> Result<Settings, SettingsError> {
     install_crypto();
     let env: HashMap<&str, &str> = env.iter().copied().collect();
-    let flags = SettingFlags {
-        config: Some(folder.config()),
-        ..flags
-    };
+    let flags = SettingFlags { config: Some(folder.config()), ..flags };
     Settings::load(&flags, &|name| env.get(name).map(OsString::from), mode)
 }
 
@@ -62,16 +59,10 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.drain, Duration::from_secs(20));
     assert_eq!(settings.control_lead, Duration::from_millis(150));
     assert_eq!((settings.log.as_str(), settings.log_format), ("info", LogFormat::Text));
-    assert_eq!(
-        (settings.max_frame_bytes, settings.idle_timeout.as_secs()),
-        (1 << 20, 60)
-    );
+    assert_eq!((settings.max_frame_bytes, settings.idle_timeout.as_secs()), (1 << 20, 60));
     assert!(settings.secret_key.is_none());
     let acme = settings.tenants.get("acme").unwrap();
-    assert_eq!(
-        (acme.limits.max_rooms_per_tenant, acme.limits.default_bpm, acme.guests),
-        (100, 120, false)
-    );
+    assert_eq!((acme.limits.max_rooms_per_tenant, acme.limits.default_bpm, acme.guests), (100, 120, false));
 }
 
 #[test]
@@ -81,14 +72,8 @@ fn dev_listens_on_this_machine_and_with_lan_on_the_network() {
         let settings = load(&folder, flags, &[], Mode::Dev { lan }).unwrap();
         (settings.listen.to_string(), settings.metrics_listen.to_string())
     };
-    let on = |listen: &str| SettingFlags {
-        listen: Some(listen.into()),
-        ..SettingFlags::default()
-    };
-    assert_eq!(
-        listen(SettingFlags::default(), false),
-        ("127.0.0.1:4000".into(), "127.0.0.1:9464".into())
-    );
+    let on = |listen: &str| SettingFlags { listen: Some(listen.into()), ..SettingFlags::default() };
+    assert_eq!(listen(SettingFlags::default(), false), ("127.0.0.1:4000".into(), "127.0.0.1:9464".into()));
     assert_eq!(listen(SettingFlags::default(), true).0, "0.0.0.0:4000");
     assert_eq!(listen(on("127.0.0.1:5000"), true).0, "0.0.0.0:5000");
     assert_eq!(listen(on("192.168.1.4:5000"), true).0, "192.168.1.4:5000");
@@ -96,19 +81,9 @@ fn dev_listens_on_this_machine_and_with_lan_on_the_network() {
 
 #[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_file() {
-    let folder = Folder::new(
-        "order",
-        &format!("holdover_s = 10\ndrain_s = 10\nsession_ttl_ms = '1000'\n{TENANT}"),
-    );
-    let flags = SettingFlags {
-        holdover_s: Some("30".into()),
-        ..SettingFlags::default()
-    };
-    let env = [
-        ("DOWNBEAT_HOLDOVER_S", "20"),
-        ("DOWNBEAT_DRAIN_S", "20"),
-        ("DOWNBEAT_SESSION_TTL_MS", ""),
-    ];
+    let folder = Folder::new("order", &format!("holdover_s = 10\ndrain_s = 10\nsession_ttl_ms = '1000'\n{TENANT}"));
+    let flags = SettingFlags { holdover_s: Some("30".into()), ..SettingFlags::default() };
+    let env = [("DOWNBEAT_HOLDOVER_S", "20"), ("DOWNBEAT_DRAIN_S", "20"), ("DOWNBEAT_SESSION_TTL_MS", "")];
     let settings = load(&folder, flags, &env, Mode::Serve).unwrap();
     assert_eq!(settings.holdover.as_secs(), 30);
     assert_eq!(settings.drain.as_secs(), 20);
@@ -122,10 +97,7 @@ fn everything_that_is_wrong_is_listed_at_once_under_the_name_its_owner_used() {
         colour = 'red'\nhosts = 'acme.org'\norigins = ['https://a.org/path']\n[tenants.limits]\ndefault_bpm = 300\nmax_pianos = 1\n"
     );
     let folder = Folder::new("all", &toml);
-    let flags = SettingFlags {
-        listen: Some("4000".into()),
-        ..SettingFlags::default()
-    };
+    let flags = SettingFlags { listen: Some("4000".into()), ..SettingFlags::default() };
     let env = [("DOWNBEAT_DRAIN_S", "soon"), ("DOWNBEAT_NODE_ID", "a b")];
     let said = load(&folder, flags, &env, Mode::Serve).unwrap_err().to_string();
     for part in [
@@ -202,40 +174,23 @@ fn no_error_repeats_a_secret() {
 fn a_broken_file_names_the_line() {
     let said = complaint("broken", "listen = '0.0.0.0:1'\n\nlog = \n", &[]);
     assert!(said.contains("is not valid TOML in line 3"), "{said}");
-    let flags = SettingFlags {
-        config: Some("/nowhere/downbeat.toml".into()),
-        ..SettingFlags::default()
-    };
+    let flags = SettingFlags { config: Some("/nowhere/downbeat.toml".into()), ..SettingFlags::default() };
     let said = Settings::load(&flags, &|_| None, Mode::Serve).unwrap_err().to_string();
-    assert!(
-        said.contains("--config is \"/nowhere/downbeat.toml\": must be a readable file"),
-        "{said}"
-    );
+    assert!(said.contains("--config is \"/nowhere/downbeat.toml\": must be a readable file"), "{said}");
 }
 
 #[test]
 fn settings_of_a_cluster_stop_the_start() {
     let toml = format!("operator_key = 'k'\n{TENANT}");
-    let env = [
-        ("DOWNBEAT_REDIS_URL", "redis://h"),
-        ("DATABASE_URL", "postgres://u:hunter2@h/d"),
-    ];
+    let env = [("DOWNBEAT_REDIS_URL", "redis://h"), ("DATABASE_URL", "postgres://u:hunter2@h/d")];
     let said = complaint("cluster", &toml, &env);
     for name in ["operator_key", "DOWNBEAT_REDIS_URL", "DATABASE_URL"] {
-        assert!(
-            said.contains(&format!("{name}: is set, but this version runs one embedded node")),
-            "{said}"
-        );
+        assert!(said.contains(&format!("{name}: is set, but this version runs one embedded node")), "{said}");
     }
     let folder = Folder::new("cluster-dev", "");
     assert!(load(&folder, SettingFlags::default(), &env, Mode::Dev { lan: false }).is_ok());
-    let flags = SettingFlags {
-        redis_url: Some("redis://h".to_owned().into()),
-        ..SettingFlags::default()
-    };
-    let said = load(&folder, flags, &[], Mode::Dev { lan: false })
-        .unwrap_err()
-        .to_string();
+    let flags = SettingFlags { redis_url: Some("redis://h".to_owned().into()), ..SettingFlags::default() };
+    let said = load(&folder, flags, &[], Mode::Dev { lan: false }).unwrap_err().to_string();
     assert!(said.contains("--redis-url: is set"), "{said}");
 }
 
@@ -243,10 +198,7 @@ fn settings_of_a_cluster_stop_the_start() {
 fn a_production_node_needs_a_tenant_and_two_ports() {
     assert!(complaint("empty", "", &[]).contains("tenants: at least one is needed"));
     let said = complaint("ports", &format!("metrics_listen = '127.0.0.1:4000'\n{TENANT}"), &[]);
-    assert!(
-        said.contains("metrics_listen is \"127.0.0.1:4000\": must not be the address of listen"),
-        "{said}"
-    );
+    assert!(said.contains("metrics_listen is \"127.0.0.1:4000\": must not be the address of listen"), "{said}");
 }
 
 #[test]
@@ -261,18 +213,11 @@ fn secret_files_are_found_beside_the_configuration() {
 fn every_command_parses_and_every_help_teaches() {
     Cli::command().debug_assert();
     let dev = Cli::try_parse_from(["downbeat", "dev", "--lan", "--data-dir", "d"]).unwrap();
-    let Command::Dev(dev) = dev.command else {
-        panic!("dev must parse as dev")
-    };
+    let Command::Dev(dev) = dev.command else { panic!("dev must parse as dev") };
     assert!(dev.lan && dev.settings.data_dir.as_deref() == Some("d"));
     for command in ["dev", "serve", "token"] {
-        let help = Cli::try_parse_from(["downbeat", command, "--help"])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            help.contains("Examples:") && help.contains("[env: DOWNBEAT_CONFIG]"),
-            "{help}"
-        );
+        let help = Cli::try_parse_from(["downbeat", command, "--help"]).unwrap_err().to_string();
+        assert!(help.contains("Examples:") && help.contains("[env: DOWNBEAT_CONFIG]"), "{help}");
     }
     assert!(Cli::command().render_help().to_string().contains("downbeat dev"));
 }
@@ -285,17 +230,12 @@ fn the_token_command_signs_for_the_tenant_of_the_file() {
     let mint = |more: &[&str]| {
         let start = ["downbeat", "token", "--config", config.to_str().unwrap()];
         let cli = Cli::try_parse_from(start.iter().chain(more)).unwrap();
-        let Command::Token(args) = cli.command else {
-            panic!("token must parse as token")
-        };
+        let Command::Token(args) = cli.command else { panic!("token must parse as token") };
         mint_token(&args, &|_| None, 1_800_000_000)
     };
     let token = mint(&["--tenant", "acme", "--role", "teacher", "--sub", "ada", "--ttl", "15m"]).unwrap();
     assert_eq!(peek_tenant(&token).unwrap().as_deref(), Some("acme"));
     let unknown = mint(&["--tenant", "zeta"]).unwrap_err();
-    assert!(
-        unknown.to_string().contains("must be one of the file's tenants: acme"),
-        "{unknown}"
-    );
+    assert!(unknown.to_string().contains("must be one of the file's tenants: acme"), "{unknown}");
     assert!(matches!(mint(&[]), Err(TokenError::NoTenant { .. })));
 }

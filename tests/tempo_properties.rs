@@ -105,9 +105,7 @@ fn assert_exact(timeline: &Timeline, segment: &Segment, beat_ub: i64) {
 
 /// Evenly spread positions from one to another, both included.
 fn spread(from_ub: i64, to_ub: i64) -> impl Iterator<Item = i64> {
-    (0..=16)
-        .map(move |step| from_ub + (to_ub - from_ub) / 16 * step)
-        .chain([to_ub])
+    (0..=16).map(move |step| from_ub + (to_ub - from_ub) / 16 * step).chain([to_ub])
 }
 
 proptest! {

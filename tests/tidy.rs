@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top to the bottom: each imports only from those after it. `main` and `node` see everything.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "cli",
     "http",
     "gateway",
@@ -21,11 +21,12 @@ const LAYERS: [&str; 15] = [
     "room",
     "tempo",
     "time",
+    "rate",
     "telemetry",
 ];
 
 /// Files and folders that neither do I/O nor read a clock.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "src/protocol/",
     "src/room/",
     "src/tempo/",
@@ -35,20 +36,12 @@ const PURE: [&str; 9] = [
     "src/gateway/session/",
     "src/conductor/emitter.rs",
     "src/gateway/expiry.rs",
+    "src/rate.rs",
 ];
 
 /// What a pure file never says.
-const IMPURE: [&str; 9] = [
-    "tokio::",
-    "axum::",
-    "redis::",
-    "fred::",
-    "sqlx::",
-    "std::net",
-    "std::fs",
-    "crate::time",
-    "clock_gettime",
-];
+const IMPURE: [&str; 9] =
+    ["tokio::", "axum::", "redis::", "fred::", "sqlx::", "std::net", "std::fs", "crate::time", "clock_gettime"];
 
 /// A crate, and the only places that may name it.
 const CONFINED: [(&str, &[&str]); 6] = [
@@ -82,19 +75,14 @@ impl Source {
     /// The code before the tests, without comments.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let production = self.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-        production
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        production.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 
     fn imports(&self) -> impl Iterator<Item = (usize, &str)> {
         self.code().flat_map(|(at, line)| {
             line.match_indices("crate::").map(move |(found, _)| {
                 let rest = &line[found + "crate::".len()..];
-                let end = rest
-                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                    .unwrap_or(rest.len());
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
                 (at + 1, &rest[..end])
             })
         })
@@ -139,15 +127,8 @@ fn sources(folder: &str) -> Vec<Source> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let relative = path
-                    .strip_prefix(root)
-                    .expect("below the root")
-                    .to_string_lossy()
-                    .replace('\\', "/");
-                found.push(Source {
-                    text: fs::read_to_string(&path).expect("UTF-8"),
-                    path: relative,
-                });
+                let relative = path.strip_prefix(root).expect("below the root").to_string_lossy().replace('\\', "/");
+                found.push(Source { text: fs::read_to_string(&path).expect("UTF-8"), path: relative });
             }
         }
     }
@@ -170,10 +151,7 @@ fn every_module_imports_only_from_the_layers_below_it() {
             continue;
         }
         let Some(own) = rank(layer) else {
-            violations.push(format!(
-                "{}: `{layer}` is no layer of docs/architecture.md",
-                source.path
-            ));
+            violations.push(format!("{}: `{layer}` is no layer of docs/architecture.md", source.path));
             continue;
         };
         let single = source.imports().map(|(_, module)| module.to_owned());
@@ -189,10 +167,7 @@ fn every_module_imports_only_from_the_layers_below_it() {
 #[test]
 fn pure_files_do_no_input_or_output_and_read_no_clock() {
     let mut violations = Vec::new();
-    for source in sources("src")
-        .iter()
-        .filter(|source| PURE.iter().any(|place| source.is_under(place)))
-    {
+    for source in sources("src").iter().filter(|source| PURE.iter().any(|place| source.is_under(place))) {
         for (at, line) in source.code() {
             for word in IMPURE.iter().filter(|word| line.contains(**word)) {
                 violations.push(format!("{}:{}: says `{word}` and is pure", source.path, at + 1));
@@ -226,18 +201,11 @@ fn each_library_is_named_only_where_it_belongs() {
 
 #[test]
 fn the_protocol_knows_no_music_and_the_gateway_never_touches_the_store() {
-    let forbidden = [
-        ("src/protocol/", "room"),
-        ("src/protocol/", "tempo"),
-        ("src/gateway/", "store"),
-    ];
+    let forbidden = [("src/protocol/", "room"), ("src/protocol/", "tempo"), ("src/gateway/", "store")];
     let mut violations = Vec::new();
     for source in sources("src") {
         for (place, module) in forbidden {
-            let imports = source
-                .imports()
-                .map(|(_, module)| module.to_owned())
-                .chain(source.grouped_imports());
+            let imports = source.imports().map(|(_, module)| module.to_owned()).chain(source.grouped_imports());
             if source.is_under(place) && imports.into_iter().any(|imported| imported == module) {
                 violations.push(format!("{}: imports `{module}`", source.path));
             }
@@ -263,13 +231,7 @@ fn nothing_in_the_product_gives_up_where_it_could_answer() {
 #[test]
 fn a_file_fits_in_a_reader_s_head() {
     let too_long = |source: &Source| source.text.lines().count() > LINES_MAX;
-    none(
-        sources("src")
-            .iter()
-            .filter(|source| too_long(source))
-            .map(|source| source.path.clone())
-            .collect(),
-    );
+    none(sources("src").iter().filter(|source| too_long(source)).map(|source| source.path.clone()).collect());
 }
 
 #[test]

@@ -16,10 +16,7 @@ const SECRET: &str = "a-secret-of-exactly-thirty-two-b";
 const OTHER_SECRET: &str = "another-secret-of-thirty-two-byt";
 
 fn config(id: &str) -> TenantConfig {
-    TenantConfig {
-        id: id.into(),
-        ..TenantConfig::default()
-    }
+    TenantConfig { id: id.into(), ..TenantConfig::default() }
 }
 
 fn build(config: TenantConfig) -> Tenant {
@@ -28,10 +25,7 @@ fn build(config: TenantConfig) -> Tenant {
 }
 
 fn with_secret(id: &str, secret: &str) -> TenantConfig {
-    TenantConfig {
-        jwt_secret: Some(secret.to_owned().into()),
-        ..config(id)
-    }
+    TenantConfig { jwt_secret: Some(secret.to_owned().into()), ..config(id) }
 }
 
 fn acme() -> Tenant {
@@ -46,16 +40,12 @@ fn token(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> Str
 }
 
 fn hs256(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message)
-        .as_ref()
-        .to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec()
 }
 
 /// A token of tenant acme, soundly signed, whatever its claims.
 fn signed(claims: &Value) -> String {
-    token(&json!({"alg": "HS256", "typ": "JWT"}), claims, |message| {
-        hs256(SECRET.as_bytes(), message)
-    })
+    token(&json!({"alg": "HS256", "typ": "JWT"}), claims, |message| hs256(SECRET.as_bytes(), message))
 }
 
 fn good() -> Value {
@@ -88,10 +78,7 @@ async fn exp_is_required_and_has_five_seconds_of_leeway() {
     assert_eq!(read(none).await, Err(AuthError::ClaimMissing { claim: "exp" }));
     assert!(read(with("exp", json!(NOW_S - 5))).await.is_ok());
     assert!(read(with("exp", json!(NOW_S as f64 - 4.5))).await.is_ok());
-    assert_eq!(
-        read(with("exp", json!(NOW_S - 6))).await,
-        Err(AuthError::Expired { ago_s: 6 })
-    );
+    assert_eq!(read(with("exp", json!(NOW_S - 6))).await, Err(AuthError::Expired { ago_s: 6 }));
     for expired in [json!(0), json!(-1), json!(i64::MIN), json!(-1e300)] {
         let error = read(with("exp", expired)).await.unwrap_err();
         assert!(matches!(error, AuthError::Expired { .. }), "{error}");
@@ -108,38 +95,19 @@ async fn exp_is_required_and_has_five_seconds_of_leeway() {
 #[tokio::test]
 async fn nbf_is_honoured_with_the_same_leeway() {
     assert!(read(with("nbf", json!(NOW_S + 5))).await.is_ok());
-    assert_eq!(
-        read(with("nbf", json!(NOW_S + 6))).await,
-        Err(AuthError::NotYetValid { ahead_s: 6 })
-    );
-    assert!(matches!(
-        read(with("nbf", json!(1e300))).await,
-        Err(AuthError::NotYetValid { .. })
-    ));
-    assert!(matches!(
-        read(with("nbf", json!("soon"))).await,
-        Err(AuthError::ClaimInvalid { claim: "nbf", .. })
-    ));
+    assert_eq!(read(with("nbf", json!(NOW_S + 6))).await, Err(AuthError::NotYetValid { ahead_s: 6 }));
+    assert!(matches!(read(with("nbf", json!(1e300))).await, Err(AuthError::NotYetValid { .. })));
+    assert!(matches!(read(with("nbf", json!("soon"))).await, Err(AuthError::ClaimInvalid { claim: "nbf", .. })));
 }
 
 #[tokio::test]
 async fn a_sub_is_a_string_of_one_to_sixty_four_printable_characters() {
-    for odd in [
-        json!(17),
-        json!(""),
-        json!("x".repeat(65)),
-        json!("a\u{0}b"),
-        json!("a\u{202e}b"),
-        json!(["ada"]),
-    ] {
+    for odd in [json!(17), json!(""), json!("x".repeat(65)), json!("a\u{0}b"), json!("a\u{202e}b"), json!(["ada"])] {
         let error = read(with("sub", odd)).await.unwrap_err();
         assert!(matches!(error, AuthError::ClaimInvalid { claim: "sub", .. }), "{error}");
     }
     assert_eq!(read(with("sub", Value::Null)).await.unwrap().sub, None);
-    let strict = build(TenantConfig {
-        require_sub: true,
-        ..with_secret("acme", SECRET)
-    });
+    let strict = build(TenantConfig { require_sub: true, ..with_secret("acme", SECRET) });
     let error = verify(&signed(&with("sub", Value::Null)), &strict, NOW_S).await;
     assert_eq!(error, Err(AuthError::ClaimMissing { claim: "sub" }));
 }
@@ -148,43 +116,22 @@ async fn a_sub_is_a_string_of_one_to_sixty_four_printable_characters() {
 async fn topics_and_room_are_read_and_malformed_ones_refused() {
     let claims = read(with("topics", json!(["realtime:choir"]))).await.unwrap();
     assert_eq!(claims.topics, ["realtime:choir"]);
-    for odd in [
-        json!("realtime:choir"),
-        json!([1]),
-        json!([""]),
-        json!(vec!["t"; 101]),
-        json!(["t".repeat(256)]),
-    ] {
-        assert!(matches!(
-            read(with("topics", odd)).await,
-            Err(AuthError::ClaimInvalid { claim: "topics", .. })
-        ));
+    for odd in [json!("realtime:choir"), json!([1]), json!([""]), json!(vec!["t"; 101]), json!(["t".repeat(256)])] {
+        assert!(matches!(read(with("topics", odd)).await, Err(AuthError::ClaimInvalid { claim: "topics", .. })));
     }
-    assert!(matches!(
-        read(with("room", json!(4))).await,
-        Err(AuthError::ClaimInvalid { claim: "room", .. })
-    ));
+    assert!(matches!(read(with("room", json!(4))).await, Err(AuthError::ClaimInvalid { claim: "room", .. })));
 }
 
 #[tokio::test]
 async fn the_role_comes_from_where_the_tenant_says() {
     let nested = build(
-        toml::from_str(&format!(
-            "id = 'acme'\njwt_secret = '{SECRET}'\nrole_claim = 'realm.music.role'"
-        ))
-        .unwrap(),
+        toml::from_str(&format!("id = 'acme'\njwt_secret = '{SECRET}'\nrole_claim = 'realm.music.role'")).unwrap(),
     );
     let mut claims = good();
     claims["realm"] = json!({"music": {"role": "teacher"}});
     claims["role"] = json!("student");
-    assert_eq!(
-        verify(&signed(&claims), &nested, NOW_S).await.unwrap().role,
-        TokenRole::Teacher
-    );
-    assert_eq!(
-        verify(&signed(&good()), &nested, NOW_S).await.unwrap().role,
-        TokenRole::Student
-    );
+    assert_eq!(verify(&signed(&claims), &nested, NOW_S).await.unwrap().role, TokenRole::Teacher);
+    assert_eq!(verify(&signed(&good()), &nested, NOW_S).await.unwrap().role, TokenRole::Student);
 }
 
 #[tokio::test]
@@ -197,17 +144,13 @@ async fn a_token_must_be_signed_with_the_tenants_own_algorithm() {
         }
     }
     for other in ["HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA", "hs256", "HS1", ""] {
-        let token = token(&json!({"alg": other}), &good(), |message| {
-            hs256(SECRET.as_bytes(), message)
-        });
+        let token = token(&json!({"alg": other}), &good(), |message| hs256(SECRET.as_bytes(), message));
         let error = verify(&token, &tenant, NOW_S).await.unwrap_err();
         assert!(matches!(error, AuthError::AlgorithmRefused { .. }), "{other}: {error}");
     }
     let wide = build(toml::from_str(&format!("id = 'acme'\njwt_secret = '{SECRET}'\nalgorithm = ['HS512']")).unwrap());
     let key = hmac::Key::new(hmac::HMAC_SHA512, SECRET.as_bytes());
-    let hs512 = token(&json!({"alg": "HS512"}), &good(), |message| {
-        hmac::sign(&key, message).as_ref().to_vec()
-    });
+    let hs512 = token(&json!({"alg": "HS512"}), &good(), |message| hmac::sign(&key, message).as_ref().to_vec());
     assert!(verify(&hs512, &wide, NOW_S).await.is_ok());
     assert!(verify(&signed(&good()), &wide, NOW_S).await.is_err());
 }
@@ -222,9 +165,7 @@ async fn another_tenants_key_proves_nothing() {
     let error = verify(&signed(&claims), &acme(), NOW_S).await.unwrap_err();
     assert_eq!(error.status(), 403);
     let claims = with("tenant", json!("acme"));
-    let (tenant, proven) = authenticate(&tenants, &signed(&claims), Some("acme.example.org"), NOW_S)
-        .await
-        .unwrap();
+    let (tenant, proven) = authenticate(&tenants, &signed(&claims), Some("acme.example.org"), NOW_S).await.unwrap();
     assert_eq!((&*tenant.id, &*proven.tenant), ("acme", "acme"));
     for (claims, host, status) in [
         (with("tenant", json!("nobody")), None, 404),
@@ -239,16 +180,11 @@ async fn another_tenants_key_proves_nothing() {
 
 #[tokio::test]
 async fn the_former_secret_is_good_while_it_is_configured() {
-    let rotated = TenantConfig {
-        previous_jwt_secret: Some(SECRET.to_owned().into()),
-        ..with_secret("acme", OTHER_SECRET)
-    };
+    let rotated =
+        TenantConfig { previous_jwt_secret: Some(SECRET.to_owned().into()), ..with_secret("acme", OTHER_SECRET) };
     assert!(verify(&signed(&good()), &build(rotated), NOW_S).await.is_ok());
     let done = build(with_secret("acme", OTHER_SECRET));
-    assert!(matches!(
-        verify(&signed(&good()), &done, NOW_S).await,
-        Err(AuthError::SignatureInvalid { .. })
-    ));
+    assert!(matches!(verify(&signed(&good()), &done, NOW_S).await, Err(AuthError::SignatureInvalid { .. })));
 }
 
 #[tokio::test]
@@ -256,10 +192,7 @@ async fn garbage_huge_and_critical_tokens_are_refused_in_words() {
     let tenant = acme();
     assert_eq!(verify("", &tenant, NOW_S).await, Err(AuthError::TokenMissing));
     let huge = signed(&with("name", json!("n".repeat(9_000))));
-    assert_eq!(
-        verify(&huge, &tenant, NOW_S).await,
-        Err(AuthError::TokenTooLong { max: 8_192 })
-    );
+    assert_eq!(verify(&huge, &tenant, NOW_S).await, Err(AuthError::TokenTooLong { max: 8_192 }));
     let deep = format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000));
     let deep = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(deep));
     for garbage in [".", "..", "...", "a.b.c", "e30.e30.e30", "e30.e30", "é.é.é", &deep] {
@@ -268,20 +201,14 @@ async fn garbage_huge_and_critical_tokens_are_refused_in_words() {
     }
     let critical = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
     let critical = token(&critical, &good(), |message| hs256(SECRET.as_bytes(), message));
-    assert!(matches!(
-        verify(&critical, &tenant, NOW_S).await,
-        Err(AuthError::TokenMalformed { .. })
-    ));
+    assert!(matches!(verify(&critical, &tenant, NOW_S).await, Err(AuthError::TokenMalformed { .. })));
 }
 
 #[tokio::test]
 async fn a_token_cut_or_changed_at_any_byte_proves_nothing() {
     let (tenant, whole) = (acme(), signed(&good()));
     for length in 0..whole.len() {
-        assert!(
-            verify(&whole[..length], &tenant, NOW_S).await.is_err(),
-            "cut at {length}"
-        );
+        assert!(verify(&whole[..length], &tenant, NOW_S).await.is_err(), "cut at {length}");
     }
     for at in 0..whole.len() - 1 {
         let mut bytes = whole.clone().into_bytes();
@@ -304,10 +231,7 @@ async fn an_error_never_repeats_the_token_or_the_secret() {
 }
 
 fn block<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 proptest! {

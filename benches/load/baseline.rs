@@ -42,11 +42,7 @@ struct Member {
 impl Member {
     fn write(self: &Rc<Self>, frame: &[u8]) {
         let mut unsent = self.unsent.borrow_mut();
-        let sent = if unsent.is_empty() {
-            self.socket.try_write(frame).unwrap_or(0)
-        } else {
-            0
-        };
+        let sent = if unsent.is_empty() { self.socket.try_write(frame).unwrap_or(0) } else { 0 };
         if sent < frame.len() {
             unsent.extend(&frame[sent..]);
             if !self.flushing.replace(true) {
@@ -81,14 +77,8 @@ struct Rooms {
 
 /// Serves until the process is ended.
 pub fn serve(clock: bool) -> Result<(), LoadError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .doing("starting a runtime")?;
-    let rooms = Rc::new(RefCell::new(Rooms {
-        clock,
-        ..Rooms::default()
-    }));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting a runtime")?;
+    let rooms = Rc::new(RefCell::new(Rooms { clock, ..Rooms::default() }));
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind("127.0.0.1:0").await.doing("listening")?;
         let address = listener.local_addr().doing("listening")?;
@@ -117,11 +107,7 @@ async fn meet(mut socket: TcpStream, rooms: Rc<RefCell<Rooms>>) -> Option<()> {
     );
     socket.write_all(answer.as_bytes()).await.ok()?;
     let (reader, writer) = socket.into_split();
-    let member = Rc::new(Member {
-        socket: writer,
-        unsent: RefCell::default(),
-        flushing: Cell::new(false),
-    });
+    let member = Rc::new(Member { socket: writer, unsent: RefCell::default(), flushing: Cell::new(false) });
     let topic = listen(reader, &member, &rooms).await;
     if let Some(topic) = topic
         && let Some(members) = rooms.borrow_mut().members.get_mut(&topic)
@@ -151,11 +137,7 @@ fn client_text(bytes: &mut [u8]) -> Option<(String, usize)> {
         size => (2, usize::from(size)),
     };
     let (mask, payload) = bytes.get(header..header + 4 + size)?.split_at(4);
-    let plain: Vec<u8> = payload
-        .iter()
-        .zip(mask.iter().cycle())
-        .map(|(byte, mask)| byte ^ mask)
-        .collect();
+    let plain: Vec<u8> = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
     Some((String::from_utf8(plain).ok()?, header + 4 + size))
 }
 
@@ -168,11 +150,8 @@ fn answer(
 ) -> Option<()> {
     let (event, payload) = wire::event_of(text.as_bytes())?;
     let mut parts = text.splitn(4, ',');
-    let (join_ref, reference, topic) = (
-        parts.next()?.trim_start_matches('['),
-        parts.next()?,
-        parts.next()?.trim_matches('"'),
-    );
+    let (join_ref, reference, topic) =
+        (parts.next()?.trim_start_matches('['), parts.next()?, parts.next()?.trim_matches('"'));
     let now_us = clock::realtime_us();
     match event {
         b"phx_join" => {

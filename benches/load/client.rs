@@ -136,18 +136,11 @@ impl Fleet {
             "GET {} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             join.path
         );
-        epoll::add(
-            &self.epoll,
-            &socket,
-            epoll::EventData::new_u64(number as u64),
-            epoll::EventFlags::IN,
-        )
-        .doing("adding a socket to the epoll set")?;
+        epoll::add(&self.epoll, &socket, epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)
+            .doing("adding a socket to the epoll set")?;
         self.members.push(Member {
             socket,
-            state: State::Opening {
-                student_id: join.student_id.clone(),
-            },
+            state: State::Opening { student_id: join.student_id.clone() },
             topic: join.topic.clone(),
             partial: Vec::new(),
             unsent: Vec::new(),
@@ -189,10 +182,7 @@ impl Fleet {
         }
         // epoll counts milliseconds. Rounded up: what is due within one goes out together, and nobody spins.
         let wait_ms = (wait_us.max(0) + 999) / 1_000;
-        let timeout = Timespec {
-            tv_sec: wait_ms / 1_000,
-            tv_nsec: wait_ms % 1_000 * 1_000_000,
-        };
+        let timeout = Timespec { tv_sec: wait_ms / 1_000, tv_nsec: wait_ms % 1_000 * 1_000_000 };
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout)) {
@@ -288,12 +278,7 @@ impl Fleet {
             self.members[number].state = State::Joined;
             self.joined += 1;
         }
-        hear(Heard {
-            member: number,
-            event,
-            payload,
-            at_us,
-        });
+        hear(Heard { member: number, event, payload, at_us });
     }
 
     fn refuse(&mut self, number: usize, answer: &[u8]) {
@@ -306,10 +291,7 @@ impl Fleet {
         self.members[number].state = State::Gone;
         // It may be gone from the set already.
         let _ = epoll::delete(&self.epoll, &self.members[number].socket);
-        self.failed.get_or_insert(LoadError::Closed {
-            member: number,
-            why: why.to_owned(),
-        });
+        self.failed.get_or_insert(LoadError::Closed { member: number, why: why.to_owned() });
     }
 }
 

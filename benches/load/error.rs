@@ -32,9 +32,6 @@ pub trait Doing<T> {
 
 impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     fn doing(self, doing: &str) -> Result<T, LoadError> {
-        self.map_err(|source| LoadError::Io {
-            doing: doing.to_owned(),
-            source: source.into(),
-        })
+        self.map_err(|source| LoadError::Io { doing: doing.to_owned(), source: source.into() })
     }
 }

@@ -18,13 +18,8 @@ impl Http {
     pub fn connect(address: SocketAddr) -> Result<Self, LoadError> {
         let stream = TcpStream::connect(address).doing("connecting over HTTP")?;
         stream.set_nodelay(true).doing("setting TCP_NODELAY")?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .doing("setting a timeout")?;
-        Ok(Self {
-            stream: BufReader::new(stream),
-            address,
-        })
+        stream.set_read_timeout(Some(Duration::from_secs(20))).doing("setting a timeout")?;
+        Ok(Self { stream: BufReader::new(stream), address })
     }
 
     /// The body of a 2xx answer; any other status is an error.
@@ -42,29 +37,18 @@ impl Http {
             self.address,
             body.len()
         );
-        self.stream
-            .get_mut()
-            .write_all(head.as_bytes())
-            .doing("sending a request")?;
+        self.stream.get_mut().write_all(head.as_bytes()).doing("sending a request")?;
         let (status, body) = self.response().doing("reading a response")?;
         if (200..300).contains(&status) {
             return Ok(body);
         }
-        Err(LoadError::Http {
-            request: format!("{method} {path}"),
-            status,
-            body,
-        })
+        Err(LoadError::Http { request: format!("{method} {path}"), status, body })
     }
 
     fn response(&mut self) -> std::io::Result<(u16, String)> {
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
-        let status = line
-            .split_whitespace()
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .unwrap_or(0);
+        let status = line.split_whitespace().nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let (mut length, mut chunked) = (0, false);
         loop {
             line.clear();

@@ -19,11 +19,7 @@ pub struct Lab {
 
 impl Lab {
     pub fn new(options: Options) -> Self {
-        let lab = Self {
-            options,
-            cores: Cores::choose(),
-            open_files: procfs::raise_open_files(),
-        };
+        let lab = Self { options, cores: Cores::choose(), open_files: procfs::raise_open_files() };
         procfs::pin(None, lab.cores.generator);
         lab
     }

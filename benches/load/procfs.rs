@@ -19,14 +19,9 @@ const TICKS_PER_SECOND: u64 = 100;
 pub fn cpu_us(pid: u32) -> Result<u64, LoadError> {
     let stat = read(pid, "stat")?;
     // The program's name may hold spaces; what follows its closing bracket does not.
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .map(|(_, rest)| rest.split_whitespace().collect())
-        .unwrap_or_default();
-    let ticks: u64 = [11, 12]
-        .iter()
-        .filter_map(|at| fields.get(*at)?.parse::<u64>().ok())
-        .sum();
+    let fields: Vec<&str> =
+        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
     Ok((ticks * 1_000_000 / TICKS_PER_SECOND).max(threads_cpu_us(pid)))
 }
 
@@ -48,10 +43,7 @@ pub fn rss_kib(pid: u32) -> Result<u64, LoadError> {
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .ok_or_else(|| LoadError::Protocol {
-            what: "/proc/PID/status",
-            found: status.clone(),
-        })
+        .ok_or_else(|| LoadError::Protocol { what: "/proc/PID/status", found: status.clone() })
 }
 
 fn read(pid: u32, file: &str) -> Result<String, LoadError> {
@@ -62,10 +54,7 @@ fn read(pid: u32, file: &str) -> Result<String, LoadError> {
 /// Raises the limit on open files as far as it goes, for this process and those that it starts.
 pub fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     // Refused only where it is that high already.
     let _ = setrlimit(Resource::Nofile, raised);
     getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
@@ -85,10 +74,7 @@ impl Cores {
         let mut usable = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_some_and(|set| set.is_set(*core)));
         match (usable.next(), usable.next()) {
             (server, generator @ Some(_)) => Self { server, generator },
-            _ => Self {
-                server: None,
-                generator: None,
-            },
+            _ => Self { server: None, generator: None },
         }
     }
 }

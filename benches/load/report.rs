@@ -23,13 +23,7 @@ pub struct Row {
 
 impl Row {
     pub fn new(name: impl Into<String>, unit: &'static str, ours: f64, goal: Goal) -> Self {
-        Self {
-            name: name.into(),
-            unit,
-            ours,
-            bare: None,
-            goal,
-        }
+        Self { name: name.into(), unit, ours, bare: None, goal }
     }
 
     pub fn beside(mut self, bare: Option<f64>) -> Self {
@@ -49,16 +43,9 @@ impl Row {
             None => "",
         };
         let bare = self.bare.map_or_else(String::new, figure);
-        let ratio = self
-            .bare
-            .filter(|bare| *bare > 0.0)
-            .map_or_else(String::new, |bare| format!("{:.2} ×", self.ours / bare));
-        format!(
-            "| {} ({}) | {goal} | {} | {bare} | {ratio} | {verdict} |",
-            self.name,
-            self.unit,
-            figure(self.ours)
-        )
+        let ratio =
+            self.bare.filter(|bare| *bare > 0.0).map_or_else(String::new, |bare| format!("{:.2} ×", self.ours / bare));
+        format!("| {} ({}) | {goal} | {} | {bare} | {ratio} | {verdict} |", self.name, self.unit, figure(self.ours))
     }
 }
 
@@ -90,13 +77,7 @@ pub enum Pick {
 
 impl<T> Figure<T> {
     pub fn new(name: impl Into<String>, unit: &'static str, of: fn(&T) -> f64, goal: Goal) -> Self {
-        Self {
-            name: name.into(),
-            unit,
-            goal,
-            of,
-            pick: Pick::Median,
-        }
+        Self { name: name.into(), unit, goal, of, pick: Pick::Median }
     }
 
     pub fn worst(mut self) -> Self {

@@ -61,11 +61,7 @@ impl Server {
         let directory = env::temp_dir().join(name);
         fs::create_dir_all(&directory).doing("making a directory for the server")?;
         let mut command = command(subject, program, &directory)?;
-        command
-            .current_dir(&directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        command.current_dir(&directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // A process begins on the core of the thread that starts it.
         procfs::pin(None, cores.server);
         let child = command.spawn();
@@ -97,9 +93,7 @@ impl Server {
     /// Makes rooms of up to `members`; returns their topics. A room with `autostart` beats from its first join on.
     pub fn rooms(&self, count: usize, members: usize, autostart: bool) -> Result<Vec<Arc<str>>, LoadError> {
         if self.subject != Subject::Downbeat {
-            return Ok((0..count)
-                .map(|number| format!("music_room:MUSIC-{number:04}").into())
-                .collect());
+            return Ok((0..count).map(|number| format!("music_room:MUSIC-{number:04}").into()).collect());
         }
         let body = json!({"bpm": 120, "autostart": autostart, "max_students": members.max(2)}).to_string();
         self.spread(count, |http, _| {
@@ -107,10 +101,7 @@ impl Server {
             let code = serde_json::from_str::<Value>(&answer)
                 .ok()
                 .and_then(|room| room.get("room_id")?.as_str().map(str::to_owned))
-                .ok_or(LoadError::Protocol {
-                    what: "the answer to a new room",
-                    found: answer,
-                })?;
+                .ok_or(LoadError::Protocol { what: "the answer to a new room", found: answer })?;
             Ok(format!("music_room:{code}").into())
         })
     }
@@ -246,10 +237,7 @@ fn token(role: &str, sub: Option<&str>) -> Result<String, LoadError> {
 
 /// Reads the log until it names the addresses, and keeps reading it after that, so that the server never waits.
 fn wait_until_listening(child: &mut Child) -> Result<(SocketAddr, Option<SocketAddr>), LoadError> {
-    let stderr = child
-        .stderr
-        .take()
-        .ok_or_else(|| LoadError::NotListening("it has no log".into()))?;
+    let stderr = child.stderr.take().ok_or_else(|| LoadError::NotListening("it has no log".into()))?;
     let (found, addresses) = mpsc::channel();
     let last_words = Arc::new(Mutex::new(VecDeque::new()));
     let words = last_words.clone();

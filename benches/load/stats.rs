@@ -17,12 +17,7 @@ impl Percentiles {
             let at = (share * delays_us.len() as f64).ceil() as usize;
             delays_us.get(at.saturating_sub(1)).copied().unwrap_or_default() as f64
         };
-        Self {
-            p50: rank(0.5),
-            p99: rank(0.99),
-            p999: rank(0.999),
-            max: rank(1.0),
-        }
+        Self { p50: rank(0.5), p99: rank(0.99), p999: rank(0.999), max: rank(1.0) }
     }
 }
 

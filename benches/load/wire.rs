@@ -81,9 +81,7 @@ pub fn event_of(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The number after `key`, which is given with its quotes and colon: `"midi":`.
 pub fn number_after(payload: &[u8], key: &[u8]) -> Option<f64> {
     let rest = after(payload, key)?;
-    let end = rest
-        .iter()
-        .position(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))?;
+    let end = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))?;
     std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
 }
 

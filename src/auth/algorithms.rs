@@ -20,9 +20,7 @@ pub const ALL: [(&str, Algorithm); 12] = [
 
 /// The algorithm of that exact name; `none` is not one.
 pub fn by_name(name: &str) -> Option<Algorithm> {
-    ALL.iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, algorithm)| *algorithm)
+    ALL.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
 }
 
 /// Signed with a shared secret, not with a private key.

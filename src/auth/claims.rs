@@ -38,16 +38,12 @@ impl Claims {
     pub(super) fn read(claims: &Map<String, Value>, tenant: &Tenant, now_s: i64) -> Result<Self, AuthError> {
         let exp_s = seconds(claims, "exp")?.ok_or(AuthError::ClaimMissing { claim: "exp" })?;
         if now_s.saturating_sub(LEEWAY_S) > exp_s {
-            return Err(AuthError::Expired {
-                ago_s: now_s.saturating_sub(exp_s),
-            });
+            return Err(AuthError::Expired { ago_s: now_s.saturating_sub(exp_s) });
         }
         if let Some(nbf_s) = seconds(claims, "nbf")?
             && nbf_s > now_s.saturating_add(LEEWAY_S)
         {
-            return Err(AuthError::NotYetValid {
-                ahead_s: nbf_s.saturating_sub(now_s),
-            });
+            return Err(AuthError::NotYetValid { ahead_s: nbf_s.saturating_sub(now_s) });
         }
         let sub = printable(claims, "sub")?;
         if sub.is_none() && tenant.require_sub {
@@ -84,22 +80,14 @@ fn is_printable(c: char) -> bool {
 
 /// A name is for show and proves nothing, so a strange one is tidied rather than refused.
 fn tidy_name(name: &str) -> Option<String> {
-    let tidy: String = name
-        .trim()
-        .chars()
-        .filter(|c| is_printable(*c))
-        .take(ID_CHARS_MAX)
-        .collect();
+    let tidy: String = name.trim().chars().filter(|c| is_printable(*c)).take(ID_CHARS_MAX).collect();
     let tidy = tidy.trim();
     (!tidy.is_empty()).then(|| tidy.to_owned())
 }
 
 /// A NumericDate (RFC 7519): seconds since the epoch, whole or with a fraction, which is cut off.
 fn seconds(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<i64>, AuthError> {
-    let invalid = AuthError::ClaimInvalid {
-        claim,
-        must: "a number of seconds since 1970",
-    };
+    let invalid = AuthError::ClaimInvalid { claim, must: "a number of seconds since 1970" };
     match claims.get(claim) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
@@ -116,18 +104,12 @@ fn printable(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<
     match claims.get(claim) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if is_printable_id(text) => Ok(Some(text.clone())),
-        Some(_) => Err(AuthError::ClaimInvalid {
-            claim,
-            must: "a string of 1 to 64 printable characters",
-        }),
+        Some(_) => Err(AuthError::ClaimInvalid { claim, must: "a string of 1 to 64 printable characters" }),
     }
 }
 
 fn topics(claims: &Map<String, Value>) -> Result<Vec<String>, AuthError> {
-    let invalid = AuthError::ClaimInvalid {
-        claim: "topics",
-        must: "a list of at most 100 strings of 1 to 255 bytes",
-    };
+    let invalid = AuthError::ClaimInvalid { claim: "topics", must: "a list of at most 100 strings of 1 to 255 bytes" };
     let listed = match claims.get("topics") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(listed)) if listed.len() <= TOPICS_MAX => listed,
@@ -147,27 +129,10 @@ mod tests {
 
     #[test]
     fn an_id_is_one_to_sixty_four_visible_characters() {
-        for good in [
-            "a",
-            "ada lovelace",
-            "ünï-çødé",
-            "auth0|12",
-            &"x".repeat(64),
-            &"é".repeat(64),
-        ] {
+        for good in ["a", "ada lovelace", "ünï-çødé", "auth0|12", &"x".repeat(64), &"é".repeat(64)] {
             assert!(is_printable_id(good), "{good}");
         }
-        for bad in [
-            "",
-            " ",
-            " a",
-            "a ",
-            "a\nb",
-            "a\u{0}b",
-            "a\u{202e}b",
-            "a\u{200b}",
-            &"x".repeat(65),
-        ] {
+        for bad in ["", " ", " a", "a ", "a\nb", "a\u{0}b", "a\u{202e}b", "a\u{200b}", &"x".repeat(65)] {
             assert!(!is_printable_id(bad), "{bad:?}");
         }
     }

@@ -77,12 +77,7 @@ impl TenantConfig {
     /// # Errors
     /// All that is wrong, with settings named relative to the tenant; no secret is in it.
     pub fn build(self, base: &Path) -> Result<Tenant, Vec<Problem>> {
-        let mut problems = self
-            .limits
-            .problems()
-            .into_iter()
-            .map(|p| p.within("limits"))
-            .collect::<Vec<_>>();
+        let mut problems = self.limits.problems().into_iter().map(|p| p.within("limits")).collect::<Vec<_>>();
         if !is_tenant_id(&self.id) {
             let must = "must be 1 to 63 lower-case letters, digits, `-` or `_`, and begin with a letter or digit";
             problems.push(Problem::value("id", &self.id, must));
@@ -127,11 +122,7 @@ impl TenantConfig {
             problems.push(Problem::hidden("guests", must));
         }
         let (shared, allowed): (Vec<_>, Vec<_>) = named.iter().partition(|a| algorithms::is_shared(**a));
-        let shared = if named.is_empty() {
-            vec![Algorithm::HS256]
-        } else {
-            shared
-        };
+        let shared = if named.is_empty() { vec![Algorithm::HS256] } else { shared };
         let allowed = (!named.is_empty()).then_some(allowed);
         if secret.is_some() && shared.is_empty() {
             let must = "must name HS256, HS384 or HS512 too, because there is a secret";
@@ -187,10 +178,7 @@ impl TenantConfig {
                 return None;
             }
         };
-        let previous = self
-            .previous_jwt_secret
-            .iter()
-            .map(|secret| ("previous_jwt_secret", secret));
+        let previous = self.previous_jwt_secret.iter().map(|secret| ("previous_jwt_secret", secret));
         for (setting, secret) in std::iter::once((setting, &secret)).chain(previous) {
             let length = secret.expose().len();
             if length < 32 {

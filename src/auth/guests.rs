@@ -22,9 +22,7 @@ pub struct Guest {
 /// When the tenant allows no guests, and when `name` is not 1 to 64 printable characters.
 pub fn admit_guest(tenant: &Tenant, room: &str, name: &str, now_s: i64) -> Result<Guest, MintError> {
     if !tenant.guests {
-        return Err(MintError::GuestsOff {
-            tenant: tenant.id.to_string(),
-        });
+        return Err(MintError::GuestsOff { tenant: tenant.id.to_string() });
     }
     let sub = new_id()?;
     let grant = Grant {
@@ -35,11 +33,7 @@ pub fn admit_guest(tenant: &Tenant, room: &str, name: &str, now_s: i64) -> Resul
         ttl_s: GUEST_TTL_S,
     };
     let token = mint(tenant, &grant, now_s)?;
-    Ok(Guest {
-        token,
-        sub,
-        exp_s: now_s.saturating_add(GUEST_TTL_S),
-    })
+    Ok(Guest { token, sub, exp_s: now_s.saturating_add(GUEST_TTL_S) })
 }
 
 /// 32 letters and digits without the four that are easily misread: five bits each, so none is likelier.

@@ -65,10 +65,7 @@ pub fn read_set(set: &Value, allowed: Option<&[Algorithm]>) -> Result<Vec<Public
 fn read_key(jwk: &Value, allowed: Option<&[Algorithm]>) -> Result<PublicKey, &'static str> {
     let jwk = Jwk::deserialize(jwk).map_err(|_| "is not a JWK: `kty` and the other members are strings")?;
     let for_signatures = jwk.usage.as_deref().is_none_or(|usage| usage == "sig");
-    let may_verify = jwk
-        .key_ops
-        .as_ref()
-        .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+    let may_verify = jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
     if !for_signatures || !may_verify {
         return Err("is not for signatures");
     }
@@ -94,11 +91,7 @@ fn read_key(jwk: &Value, allowed: Option<&[Algorithm]>) -> Result<PublicKey, &'s
     if algorithms.is_empty() {
         return Err("has an `alg` that does not fit its `kty`, or that the tenant's `algorithm` leaves out");
     }
-    Ok(PublicKey {
-        kid: jwk.kid,
-        algorithms,
-        key,
-    })
+    Ok(PublicKey { kid: jwk.kid, algorithms, key })
 }
 
 type Found = (DecodingKey, &'static [Algorithm]);
@@ -110,14 +103,8 @@ fn rsa(jwk: &Jwk) -> Result<Found, &'static str> {
     if !(256..=1024).contains(&n.len()) {
         return Err("is an RSA key of less than 2,048 or more than 8,192 bits");
     }
-    let any = &[
-        Algorithm::RS256,
-        Algorithm::RS384,
-        Algorithm::RS512,
-        Algorithm::PS256,
-        Algorithm::PS384,
-        Algorithm::PS512,
-    ];
+    let any =
+        &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
     Ok((DecodingKey::from_rsa_raw_components(&n, &e), any))
 }
 
@@ -127,12 +114,8 @@ fn elliptic(jwk: &Jwk) -> Result<Found, &'static str> {
         Some("P-384") => (48, &[Algorithm::ES384]),
         _ => return Err("has a `crv` that is not P-256 or P-384"),
     };
-    let x = bytes(jwk.x.as_deref())
-        .filter(|x| x.len() == size)
-        .ok_or("has a bad `x`")?;
-    let y = bytes(jwk.y.as_deref())
-        .filter(|y| y.len() == size)
-        .ok_or("has a bad `y`")?;
+    let x = bytes(jwk.x.as_deref()).filter(|x| x.len() == size).ok_or("has a bad `x`")?;
+    let y = bytes(jwk.y.as_deref()).filter(|y| y.len() == size).ok_or("has a bad `y`")?;
     // SEC 1, 2.3.3: an uncompressed point is 04, x, y.
     let point = [&[4_u8][..], &x, &y].concat();
     Ok((DecodingKey::from_ec_der(&point), algorithm))
@@ -142,9 +125,7 @@ fn edwards(jwk: &Jwk) -> Result<Found, &'static str> {
     if jwk.crv.as_deref() != Some("Ed25519") {
         return Err("has a `crv` that is not Ed25519");
     }
-    let x = bytes(jwk.x.as_deref())
-        .filter(|x| x.len() == 32)
-        .ok_or("has a bad `x`")?;
+    let x = bytes(jwk.x.as_deref()).filter(|x| x.len() == 32).ok_or("has a bad `x`")?;
     Ok((DecodingKey::from_ed_der(&x), &[Algorithm::EdDSA]))
 }
 
@@ -180,10 +161,7 @@ mod tests {
         let set = json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}, ed(json!({"alg": "ES256"}))]});
         let error = read_set(&set, None).unwrap_err();
         assert!(error.contains("keys[0] is a shared secret"), "{error}");
-        assert!(
-            error.contains("keys[1] has an `alg`") && !error.contains("c2VjcmV0"),
-            "{error}"
-        );
+        assert!(error.contains("keys[1] has an `alg`") && !error.contains("c2VjcmV0"), "{error}");
     }
 
     #[test]

@@ -91,9 +91,7 @@ impl KeyCache {
     /// The reading is a task of its own: a client that hangs up does not cut it short for the others.
     pub async fn refresh(self: &Arc<Self>, seen: u64, now_s: i64) -> bool {
         let cache = Arc::clone(self);
-        tokio::spawn(async move { cache.refresh_alone(seen, now_s).await })
-            .await
-            .unwrap_or(false)
+        tokio::spawn(async move { cache.refresh_alone(seen, now_s).await }).await.unwrap_or(false)
     }
 
     /// Sees to keys that have grown old, without making anybody wait.
@@ -134,11 +132,7 @@ impl KeyCache {
     }
 
     fn is_due(&self, tried_at_s: Option<i64>, now_s: i64) -> bool {
-        let interval_s = if self.keys.load().is_empty() {
-            INTERVAL_EMPTY_S
-        } else {
-            INTERVAL_S
-        };
+        let interval_s = if self.keys.load().is_empty() { INTERVAL_EMPTY_S } else { INTERVAL_S };
         // The distance, not the difference: those who wait may have come a moment before the try.
         tried_at_s.is_none_or(|tried| now_s.abs_diff(tried) >= interval_s.unsigned_abs())
     }
@@ -231,12 +225,7 @@ mod tests {
 
     #[test]
     fn a_key_set_url_is_https_or_on_the_loopback() {
-        for good in [
-            "https://id.acme.org/jwks",
-            "http://127.0.0.1:9/k",
-            "http://localhost/k",
-            "http://[::1]:9/k",
-        ] {
+        for good in ["https://id.acme.org/jwks", "http://127.0.0.1:9/k", "http://localhost/k", "http://[::1]:9/k"] {
             assert!(read_url(good).is_some(), "{good}");
         }
         for bad in [

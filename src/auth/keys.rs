@@ -43,10 +43,7 @@ impl Keys {
     ) -> Self {
         let bytes = |secret: &&Secret| secret.expose().as_bytes().to_vec();
         Self {
-            secrets: secrets
-                .iter()
-                .map(|secret| DecodingKey::from_secret(&bytes(secret)))
-                .collect(),
+            secrets: secrets.iter().map(|secret| DecodingKey::from_secret(&bytes(secret))).collect(),
             signing: secrets.first().map(|secret| EncodingKey::from_secret(&bytes(secret))),
             shared,
             public,
@@ -61,9 +58,7 @@ impl Keys {
 
     /// Proves that one of these keys signed the token. Waits only for a key set that must be fetched.
     pub(super) async fn prove(&self, token: &Token<'_>, tenant: &Arc<str>, now_s: i64) -> Result<(), AuthError> {
-        let refused = || AuthError::AlgorithmRefused {
-            tenant: Arc::clone(tenant),
-        };
+        let refused = || AuthError::AlgorithmRefused { tenant: Arc::clone(tenant) };
         let algorithm = match token.algorithm {
             NamedAlgorithm::None => return Err(AuthError::AlgorithmNone),
             NamedAlgorithm::Unknown => return Err(refused()),
@@ -75,11 +70,7 @@ impl Keys {
             }
             return check(&self.secrets, token, algorithm, tenant);
         }
-        if self
-            .allowed
-            .as_ref()
-            .is_some_and(|allowed| !allowed.contains(&algorithm))
-        {
+        if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&algorithm)) {
             return Err(refused());
         }
         match &self.public {
@@ -115,9 +106,7 @@ async fn prove_cached(
         return check_public(&cache.keys().0, token, algorithm, tenant);
     }
     if keys.is_empty() {
-        return Err(AuthError::KeysUnavailable {
-            tenant: Arc::clone(tenant),
-        });
+        return Err(AuthError::KeysUnavailable { tenant: Arc::clone(tenant) });
     }
     Err(error)
 }
@@ -128,30 +117,16 @@ fn check_public(
     algorithm: Algorithm,
     tenant: &Arc<str>,
 ) -> Result<(), AuthError> {
-    let named: Vec<&PublicKey> = keys
-        .iter()
-        .filter(|key| token.kid.is_none() || key.kid == token.kid)
-        .collect();
+    let named: Vec<&PublicKey> = keys.iter().filter(|key| token.kid.is_none() || key.kid == token.kid).collect();
     // A key set may leave `kid` out; then its keys are tried for every token.
-    let found = if named.is_empty() {
-        keys.iter().filter(|key| key.kid.is_none()).collect()
-    } else {
-        named
-    };
+    let found = if named.is_empty() { keys.iter().filter(|key| key.kid.is_none()).collect() } else { named };
     if found.is_empty() {
-        return Err(AuthError::KeyUnknown {
-            tenant: Arc::clone(tenant),
-        });
+        return Err(AuthError::KeyUnknown { tenant: Arc::clone(tenant) });
     }
-    let fitting: Vec<&DecodingKey> = found
-        .iter()
-        .filter(|key| key.algorithms.contains(&algorithm))
-        .map(|key| &key.key)
-        .collect();
+    let fitting: Vec<&DecodingKey> =
+        found.iter().filter(|key| key.algorithms.contains(&algorithm)).map(|key| &key.key).collect();
     if fitting.is_empty() {
-        return Err(AuthError::AlgorithmRefused {
-            tenant: Arc::clone(tenant),
-        });
+        return Err(AuthError::AlgorithmRefused { tenant: Arc::clone(tenant) });
     }
     check(fitting, token, algorithm, tenant)
 }
@@ -166,11 +141,5 @@ fn check<'k>(
     let proven = keys
         .into_iter()
         .any(|key| crypto::verify(token.signature, token.signed.as_bytes(), key, algorithm).unwrap_or(false));
-    if proven {
-        Ok(())
-    } else {
-        Err(AuthError::SignatureInvalid {
-            tenant: Arc::clone(tenant),
-        })
-    }
+    if proven { Ok(()) } else { Err(AuthError::SignatureInvalid { tenant: Arc::clone(tenant) }) }
 }

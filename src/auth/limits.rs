@@ -86,11 +86,7 @@ mod tests {
 
     #[test]
     fn every_limit_out_of_range_is_named() {
-        let limits = Limits {
-            default_bpm: 300,
-            notes_per_second: 0,
-            ..Limits::default()
-        };
+        let limits = Limits { default_bpm: 300, notes_per_second: 0, ..Limits::default() };
         let names: Vec<_> = limits.problems().into_iter().map(|problem| problem.setting).collect();
         assert_eq!(names, ["notes_per_second", "default_bpm"]);
     }

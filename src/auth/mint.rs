@@ -58,9 +58,7 @@ impl MintError {
 /// # Errors
 /// When the tenant has no secret, and on claims that no verification would accept.
 pub fn mint(tenant: &Tenant, grant: &Grant, now_s: i64) -> Result<String, MintError> {
-    let no_secret = || MintError::NoSecret {
-        tenant: tenant.id.to_string(),
-    };
+    let no_secret = || MintError::NoSecret { tenant: tenant.id.to_string() };
     let (key, algorithm) = tenant.keys.signing().ok_or_else(no_secret)?;
     if grant.ttl_s < 1 {
         return Err(MintError::NoTime);
@@ -79,7 +77,5 @@ pub fn mint(tenant: &Tenant, grant: &Grant, now_s: i64) -> Result<String, MintEr
     if let Some(path) = tenant.role_paths.first() {
         path.write(&mut claims, grant.role);
     }
-    encode(&Header::new(algorithm), &claims, key).map_err(|error| MintError::Unsigned {
-        reason: error.to_string(),
-    })
+    encode(&Header::new(algorithm), &claims, key).map_err(|error| MintError::Unsigned { reason: error.to_string() })
 }

@@ -39,11 +39,7 @@ impl OriginPattern {
     pub fn parse(entry: &str) -> Option<Self> {
         let entry = entry.to_ascii_lowercase();
         if entry == "*" {
-            return Some(Self {
-                scheme: None,
-                host: HostPattern::Any,
-                port: PortPattern::Any,
-            });
+            return Some(Self { scheme: None, host: HostPattern::Any, port: PortPattern::Any });
         }
         let (entry, any_port) = match entry.strip_suffix(":*") {
             Some(rest) => (rest, true),
@@ -64,11 +60,7 @@ impl OriginPattern {
             (false, Some(port), _) => PortPattern::Exact(port),
             (false, None, Some(scheme)) => PortPattern::Exact(default_port(scheme)?),
         };
-        named.then(|| Self {
-            scheme: place.scheme.map(str::to_owned),
-            host,
-            port,
-        })
+        named.then(|| Self { scheme: place.scheme.map(str::to_owned), host, port })
     }
 
     fn matches(&self, origin: &Place<'_>) -> bool {
@@ -76,10 +68,9 @@ impl OriginPattern {
         let host = match &self.host {
             HostPattern::Any => true,
             HostPattern::Exact(name) => origin.host == name,
-            HostPattern::Below(domain) => origin
-                .host
-                .strip_suffix(domain.as_str())
-                .is_some_and(|below| below.is_empty() || below.ends_with('.')),
+            HostPattern::Below(domain) => {
+                origin.host.strip_suffix(domain.as_str()).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+            }
         };
         let own_port = || origin.scheme.and_then(default_port);
         let port = match self.port {
@@ -103,10 +94,7 @@ pub fn allows(patterns: &[OriginPattern], origin: Option<&str>, host: Option<&st
     let Some(origin) = split(&origin).filter(|origin| origin.scheme.is_some()) else {
         return false;
     };
-    let served_here = host
-        .as_deref()
-        .and_then(split)
-        .is_some_and(|host| is_same(&origin, &host));
+    let served_here = host.as_deref().and_then(split).is_some_and(|host| is_same(&origin, &host));
     served_here || patterns.iter().any(|pattern| pattern.matches(&origin))
 }
 
@@ -155,12 +143,7 @@ mod tests {
 
     #[test]
     fn a_star_in_front_matches_below_and_the_apex_but_no_look_alike() {
-        for good in [
-            "https://school.org",
-            "https://a.school.org",
-            "http://b.a.school.org:81",
-            "https://A.SCHOOL.org",
-        ] {
+        for good in ["https://school.org", "https://a.school.org", "http://b.a.school.org:81", "https://A.SCHOOL.org"] {
             assert!(allowed(&["*.School.org"], good), "{good}");
         }
         for bad in [

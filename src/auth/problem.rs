@@ -22,20 +22,12 @@ impl Problem {
     /// A wrong value that may be shown.
     pub fn value(setting: impl Into<String>, value: impl fmt::Display, must: impl Into<String>) -> Self {
         let shown: String = value.to_string().chars().take(VALUE_CHARS_MAX).collect();
-        Self {
-            setting: setting.into(),
-            value: Some(shown),
-            must: must.into(),
-        }
+        Self { setting: setting.into(), value: Some(shown), must: must.into() }
     }
 
     /// A wrong secret, or something missing: nothing to show.
     pub fn hidden(setting: impl Into<String>, must: impl Into<String>) -> Self {
-        Self {
-            setting: setting.into(),
-            value: None,
-            must: must.into(),
-        }
+        Self { setting: setting.into(), value: None, must: must.into() }
     }
 
     /// The same problem, of a setting inside `parent`.
@@ -69,8 +61,5 @@ pub fn every_key<T: DeserializeOwned>(table: &toml::Table) -> Result<T, Vec<Prob
     if !problems.is_empty() {
         return Err(problems);
     }
-    table
-        .clone()
-        .try_into()
-        .map_err(|error| vec![Problem::hidden("table", error.message())])
+    table.clone().try_into().map_err(|error| vec![Problem::hidden("table", error.message())])
 }

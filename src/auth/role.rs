@@ -13,21 +13,15 @@ pub struct RolePath(Vec<String>);
 impl RolePath {
     /// None when the path is empty, has an empty part, or more than eight parts.
     pub fn parse(path: &str) -> Option<Self> {
-        let parts: Vec<String> = if path.contains("://") {
-            vec![path.to_owned()]
-        } else {
-            path.split('.').map(str::to_owned).collect()
-        };
+        let parts: Vec<String> =
+            if path.contains("://") { vec![path.to_owned()] } else { path.split('.').map(str::to_owned).collect() };
         let sound = parts.len() <= 8 && parts.iter().all(|part| !part.is_empty());
         sound.then_some(Self(parts))
     }
 
     /// `role`, then `app_metadata.role`.
     pub fn defaults() -> Vec<Self> {
-        vec![
-            Self(vec!["role".into()]),
-            Self(vec!["app_metadata".into(), "role".into()]),
-        ]
+        vec![Self(vec!["role".into()]), Self(vec!["app_metadata".into(), "role".into()])]
     }
 
     fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a str> {
@@ -48,10 +42,7 @@ impl RolePath {
         let Some((first, rest)) = self.0.split_first() else {
             return;
         };
-        let value = rest
-            .iter()
-            .rev()
-            .fold(json!(word), |inner, part| json!({ part: inner }));
+        let value = rest.iter().rev().fold(json!(word), |inner, part| json!({ part: inner }));
         claims.insert(first.clone(), value);
     }
 }
@@ -91,13 +82,7 @@ mod tests {
     #[test]
     fn anything_but_the_exact_word_is_a_student() {
         let paths = RolePath::defaults();
-        for odd in [
-            json!("Teacher"),
-            json!(["teacher"]),
-            json!(true),
-            json!(null),
-            json!({"teacher": 1}),
-        ] {
+        for odd in [json!("Teacher"), json!(["teacher"]), json!(true), json!(null), json!({"teacher": 1})] {
             assert_eq!(role(json!({ "role": odd }), &paths), TokenRole::Student);
         }
         assert_eq!(role(json!({"app_metadata": "teacher"}), &paths), TokenRole::Student);

@@ -75,10 +75,7 @@ mod tests {
     #[test]
     fn a_secret_of_the_wrong_type_is_refused_without_repeating_it() {
         let error = serde_json::from_str::<Secret>("424242").unwrap_err().to_string();
-        assert!(
-            error.contains("must be a string") && !error.contains("424242"),
-            "{error}"
-        );
+        assert!(error.contains("must be a string") && !error.contains("424242"), "{error}");
     }
 
     #[test]

@@ -36,19 +36,12 @@ impl Tenants {
             }
         }
         if let Some(id) = default.filter(|id| !book.by_id.contains_key(*id)) {
-            problems.push(Problem::value(
-                "default_tenant",
-                id,
-                "must be the id of a configured tenant",
-            ));
+            problems.push(Problem::value("default_tenant", id, "must be the id of a configured tenant"));
         }
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self {
-            book: ArcSwap::from_pointee(book),
-            default: default.map(Arc::from),
-        })
+        Ok(Self { book: ArcSwap::from_pointee(book), default: default.map(Arc::from) })
     }
 
     /// The tenant of that exact id.
@@ -92,18 +85,14 @@ impl Tenants {
         let by_host = host.and_then(|host| self.by_host(host));
         let tenant = match (claim, by_host) {
             (Some(claim), Some(by_host)) if *by_host.id != *claim => {
-                return Err(AuthError::TenantMismatch {
-                    tenant: Arc::clone(&by_host.id),
-                });
+                return Err(AuthError::TenantMismatch { tenant: Arc::clone(&by_host.id) });
             }
             (_, Some(by_host)) => by_host,
             (Some(claim), None) => self.get(claim).ok_or(AuthError::TenantUnknown)?,
             (None, None) => self.default_tenant().ok_or(AuthError::TenantUndecided)?,
         };
         if tenant.suspended {
-            return Err(AuthError::TenantSuspended {
-                tenant: Arc::clone(&tenant.id),
-            });
+            return Err(AuthError::TenantSuspended { tenant: Arc::clone(&tenant.id) });
         }
         Ok(tenant)
     }
@@ -148,11 +137,7 @@ impl Book {
             let owner = self.by_alias.get(host).filter(|owner| owner.id != tenant.id);
             if let Some(owner) = owner {
                 let setting = format!("tenant {}: hosts", tenant.id);
-                return Err(Problem::value(
-                    setting,
-                    host,
-                    format!("belongs to tenant {} already", owner.id),
-                ));
+                return Err(Problem::value(setting, host, format!("belongs to tenant {} already", owner.id)));
             }
         }
         self.by_alias.retain(|_, owner| owner.id != tenant.id);
@@ -195,10 +180,7 @@ mod tests {
     }
 
     fn chosen(claim: Option<&str>, host: Option<&str>) -> Result<String, u16> {
-        two()
-            .choose(claim, host)
-            .map(|tenant| tenant.id.to_string())
-            .map_err(|error| error.status())
+        two().choose(claim, host).map(|tenant| tenant.id.to_string()).map_err(|error| error.status())
     }
 
     #[test]
@@ -241,11 +223,7 @@ mod tests {
 
     #[test]
     fn double_ids_double_hosts_and_a_missing_default_are_all_reported() {
-        let tenants = vec![
-            tenant("a", &["h.org"], false),
-            tenant("a", &[], false),
-            tenant("b", &["h.org"], false),
-        ];
+        let tenants = vec![tenant("a", &["h.org"], false), tenant("a", &[], false), tenant("b", &["h.org"], false)];
         let problems = Tenants::new(tenants, Some("c")).unwrap_err();
         assert_eq!(problems.len(), 3, "{problems:?}");
     }

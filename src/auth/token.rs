@@ -60,9 +60,7 @@ impl<'a> Token<'a> {
             .ok_or(malformed("its header must be a JSON object with `alg`, in base64url"))?;
         // RFC 7515, 4.1.11: whoever does not know a critical extension must refuse. Downbeat knows none.
         if header.crit.is_some() {
-            return Err(malformed(
-                "its header `crit` asks for an extension that is not supported",
-            ));
+            return Err(malformed("its header `crit` asks for an extension that is not supported"));
         }
         let claims = decode(payload)
             .and_then(|json| serde_json::from_slice(&json).ok())
@@ -72,13 +70,7 @@ impl<'a> Token<'a> {
             None if header.alg.eq_ignore_ascii_case("none") => NamedAlgorithm::None,
             None => NamedAlgorithm::Unknown,
         };
-        Ok(Self {
-            algorithm,
-            kid: header.kid,
-            claims,
-            signed,
-            signature,
-        })
+        Ok(Self { algorithm, kid: header.kid, claims, signed, signature })
     }
 
     /// The unproven `tenant` claim: good for choosing the key, and for nothing else.
@@ -86,10 +78,7 @@ impl<'a> Token<'a> {
         match self.claims.get("tenant") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(tenant)) => Ok(Some(tenant)),
-            Some(_) => Err(AuthError::ClaimInvalid {
-                claim: "tenant",
-                must: "a string",
-            }),
+            Some(_) => Err(AuthError::ClaimInvalid { claim: "tenant", must: "a string" }),
         }
     }
 }

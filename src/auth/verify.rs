@@ -29,9 +29,7 @@ pub async fn authenticate(
 
 async fn prove(token: &Token<'_>, tenant: &Tenant, now_s: i64) -> Result<Claims, AuthError> {
     if token.tenant()?.is_some_and(|claimed| claimed != &*tenant.id) {
-        return Err(AuthError::TenantMismatch {
-            tenant: Arc::clone(&tenant.id),
-        });
+        return Err(AuthError::TenantMismatch { tenant: Arc::clone(&tenant.id) });
     }
     tenant.keys.prove(token, &tenant.id, now_s).await?;
     Claims::read(&token.claims, tenant, now_s)

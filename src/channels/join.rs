@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{MusicRoom, Peer, Services};
 use crate::{
-    conductor::ControlRefused,
+    conductor::{ControlRefused, Router},
     room::{Code, Join, JoinParams, RoomKey},
 };
 
@@ -31,6 +31,9 @@ pub enum JoinRefused {
     /// The code names no room: counts as a guess.
     #[error("Room not found")]
     RoomNotFound,
+    /// This socket has tried too many codes that name no room.
+    #[error("rate_limit_exceeded")]
+    TooManyGuesses,
     #[error("{0}")]
     BadParams(String),
     #[error("student_id required")]
@@ -44,10 +47,7 @@ pub enum JoinRefused {
 
 /// Takes the peer into the room that the topic names.
 pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -> Result<MusicRoom, JoinRefused> {
-    let code = request
-        .topic
-        .strip_prefix(MUSIC_ROOM)
-        .ok_or(JoinRefused::UnmatchedTopic)?;
+    let code = request.topic.strip_prefix(MUSIC_ROOM).ok_or(JoinRefused::UnmatchedTopic)?;
     let code: Code = code.parse().map_err(|_| JoinRefused::RoomNotFound)?;
     if peer.claims.room.as_deref().is_some_and(|room| room != code.as_str()) {
         return Err(JoinRefused::OtherRoom);
@@ -55,34 +55,66 @@ pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -
     let params = JoinParams::parse(&request.payload).map_err(|bad| JoinRefused::BadParams(bad.to_string()))?;
     let student_id = student_id(peer, params.student_id)?;
     let join = Join {
-        name: params
-            .name
-            .or_else(|| peer.claims.name.clone())
-            .unwrap_or_else(|| student_id.clone()),
+        name: params.name.or_else(|| peer.claims.name.clone()).unwrap_or_else(|| student_id.clone()),
         student_id: student_id.clone(),
         role: peer.claims.role,
         connection: request.connection,
     };
-    let key = RoomKey {
-        tenant: peer.tenant.id.clone(),
-        code,
-    };
+    let key = RoomKey { tenant: peer.tenant.id.clone(), code };
     let seat = services.mirror.enter(&key);
+    // Before the conductor is asked: if this future is dropped on the way, the departure still follows.
+    let mut stay = Stay::new(services, &key, request.connection);
     match services.router.admit(&key, join).await {
         Ok(()) => {}
-        Err(ControlRefused::NotFound) => return Err(JoinRefused::RoomNotFound),
+        Err(ControlRefused::NotFound) => {
+            stay.never_was();
+            return Err(JoinRefused::RoomNotFound);
+        }
+        Err(ControlRefused::Refused(refusal)) => {
+            stay.never_was();
+            return Err(JoinRefused::Refused(refusal.into()));
+        }
         Err(refused) => return Err(JoinRefused::Refused(refused)),
     }
     // The conductor has opened the mirror; if not, it failed in between, and the client may try again.
     let room = seat.room().ok_or(JoinRefused::Refused(ControlRefused::NoConductor))?;
-    Ok(MusicRoom::new(
-        services.clone(),
-        peer,
-        seat,
-        room,
-        student_id,
-        request.connection,
-    ))
+    Ok(MusicRoom::new(services.clone(), peer, stay, seat, room, student_id))
+}
+
+/// A connection's presence in a room, from before it is admitted. Its end is the departure.
+pub struct Stay {
+    router: Arc<Router>,
+    key: RoomKey,
+    connection: u64,
+    departs: bool,
+}
+
+impl Stay {
+    fn new(services: &Services, key: &RoomKey, connection: u64) -> Self {
+        Self { router: services.router.clone(), key: key.clone(), connection, departs: true }
+    }
+
+    /// The room has said no: there is nothing to depart from.
+    fn never_was(&mut self) {
+        self.departs = false;
+    }
+
+    pub fn connection(&self) -> u64 {
+        self.connection
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        if !self.departs {
+            return;
+        }
+        let (router, key, connection) = (self.router.clone(), self.key.clone(), self.connection);
+        // Without a runtime the node is going down, and the room's members with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { router.depart(&key, connection).await });
+        }
+    }
 }
 
 /// The token's `sub`; where it has none, the tenant may let the client name itself.

@@ -58,19 +58,13 @@ pub enum Answer {
 impl Answer {
     /// ok `{}`.
     pub fn ok() -> Self {
-        Self::Reply {
-            status: Status::Ok,
-            response: "{}".to_owned(),
-        }
+        Self::Reply { status: Status::Ok, response: "{}".to_owned() }
     }
 
     /// error `{"reason": …}`.
     pub fn error(reason: &str) -> Self {
         let response = serde_json::json!({ "reason": reason }).to_string();
-        Self::Reply {
-            status: Status::Error,
-            response,
-        }
+        Self::Reply { status: Status::Error, response }
     }
 }
 

@@ -6,13 +6,18 @@ use serde::Serialize;
 use serde_json::Number;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Answer, Handled, Peer, Push, Services, reflections};
+use super::{Answer, Handled, Peer, Push, Services, join::Stay, reflections};
 use crate::{
     auth::{Claims, Tenant},
     conductor::{ControlRefused, NoteLimits, RequestId, RoomMirror, RoomState, Seat},
     protocol::Status,
+    rate::Rate,
     room::{Actor, ClockSync, Control, Note, TokenRole, ms},
 };
+
+/// `get_room` of one connection.
+const ROOM_READS_PER_SECOND: u32 = 5;
+const SECOND_US: i64 = 1_000_000;
 
 /// A joined room. Dropping it is leaving.
 pub struct MusicRoom {
@@ -21,8 +26,9 @@ pub struct MusicRoom {
     room: Arc<RoomMirror>,
     student_id: Arc<str>,
     role: TokenRole,
-    connection: u64,
-    /// Holds the room's mirror on this node.
+    reads: Rate,
+    stay: Stay,
+    /// Holds the room's mirror on this node; released after the departure is on its way.
     _seat: Seat,
 }
 
@@ -40,10 +46,10 @@ impl MusicRoom {
     pub(super) fn new(
         services: Arc<Services>,
         peer: &Peer,
+        stay: Stay,
         seat: Seat,
         room: Arc<RoomMirror>,
         student_id: String,
-        connection: u64,
     ) -> Self {
         Self {
             services,
@@ -51,7 +57,8 @@ impl MusicRoom {
             room,
             student_id: student_id.into(),
             role: peer.claims.role,
-            connection,
+            reads: Rate::default(),
+            stay,
             _seat: seat,
         }
     }
@@ -65,7 +72,7 @@ impl MusicRoom {
     }
 
     pub fn connection(&self) -> u64 {
-        self.connection
+        self.stay.connection()
     }
 
     pub fn is_teacher(&self) -> bool {
@@ -77,17 +84,12 @@ impl MusicRoom {
         if state.room.controls.closed {
             return Some("Room not found");
         }
-        let member = state.room.members.get(&*self.student_id);
-        let is_here = member.is_some_and(|member| member.connections.contains(&self.connection));
-        (!is_here).then_some("removed_from_room")
+        (!state.is_here(&self.student_id, self.connection())).then_some("removed_from_room")
     }
 
     /// The join's reply, as JSON text.
     pub fn join_reply(&self, state: &RoomState) -> String {
-        state
-            .room
-            .join_reply(&self.student_id, self.role, self.room.moment(state))
-            .to_string()
+        state.room.join_reply(&self.student_id, self.role, self.room.moment(state)).to_string()
     }
 
     /// What follows the join's reply: events and their payloads, in order.
@@ -109,12 +111,21 @@ impl MusicRoom {
         match push.event {
             "play_note" => Handled::Now(self.play_note(push.payload)),
             "clock_sync" => Handled::Now(self.clock_sync(push)),
-            "get_room" => Handled::Now(Answer::Reply {
-                status: Status::Ok,
-                response: self.join_reply(&self.room.lock()),
-            }),
+            "get_room" => Handled::Now(self.get_room()),
             "submit_reflection" => self.submit_reflection(push.payload),
             _ => self.control(push),
+        }
+    }
+
+    /// As long as the room has members, and read under its lock: so not as often as one likes.
+    fn get_room(&self) -> Answer {
+        if !self.reads.admits(ROOM_READS_PER_SECOND, SECOND_US, self.services.clock.boot_us()) {
+            return Answer::error("rate_limit_exceeded");
+        }
+        let state = self.room.lock();
+        match self.ended(&state) {
+            Some(reason) => Answer::error(reason),
+            None => Answer::Reply { status: Status::Ok, response: self.join_reply(&state) },
         }
     }
 
@@ -124,11 +135,8 @@ impl MusicRoom {
             Err(bad) => return Answer::error(&bad.to_string()),
         };
         let limits = &self.tenant.limits;
-        let limits = NoteLimits {
-            student: limits.notes_per_second,
-            teacher: limits.teacher_notes_per_second,
-        };
-        match self.room.play(&self.student_id, self.role, note, limits) {
+        let limits = NoteLimits { student: limits.notes_per_second, teacher: limits.teacher_notes_per_second };
+        match self.room.play(&self.student_id, self.connection(), self.role, note, limits) {
             Ok(()) => Answer::ok(),
             Err(refused) => Answer::error(&refused.to_string()),
         }
@@ -149,10 +157,7 @@ impl MusicRoom {
             unc_us: clock.uncertainty_us(),
         };
         // A struct of numbers always serialises.
-        Answer::Reply {
-            status: Status::Ok,
-            response: serde_json::to_string(&reply).unwrap_or_default(),
-        }
+        Answer::Reply { status: Status::Ok, response: serde_json::to_string(&reply).unwrap_or_default() }
     }
 
     fn submit_reflection(&self, payload: &str) -> Handled {
@@ -172,20 +177,13 @@ impl MusicRoom {
             Ok(None) => return Handled::Now(Answer::Crash),
             Err(bad) => return Handled::Now(Answer::error(&bad.to_string())),
         };
-        let actor = Actor {
-            student_id: self.student_id.to_string(),
-            role: self.role,
-            connection: self.connection,
-        };
+        let actor = Actor { student_id: self.student_id.to_string(), role: self.role, connection: self.connection() };
         let request = self.request_id(push);
         let router = self.services.router.clone();
         let key = self.room.key().clone();
         Handled::Later(Box::pin(async move {
             match router.control(&key, actor, control, request).await {
-                Ok(reply) => Answer::Reply {
-                    status: Status::Ok,
-                    response: reply.to_string(),
-                },
+                Ok(reply) => Answer::Reply { status: Status::Ok, response: reply.to_string() },
                 Err(ControlRefused::Refused(refusal)) => Answer::error(&refusal.to_string()),
                 Err(refused) => Answer::error(&refused.to_string()),
             }
@@ -197,21 +195,6 @@ impl MusicRoom {
     fn request_id(&self, push: Push<'_>) -> Option<RequestId> {
         let reference = push.reference?;
         let fingerprint = xxh3_64(push.event.as_bytes()) ^ xxh3_64(push.payload.as_bytes()).rotate_left(1);
-        Some(RequestId {
-            connection: self.connection,
-            request: format!("{reference}:{fingerprint:016x}"),
-        })
-    }
-}
-
-impl Drop for MusicRoom {
-    fn drop(&mut self) {
-        let router = self.services.router.clone();
-        let key = self.room.key().clone();
-        let connection = self.connection;
-        // Without a runtime the node is going down, and the room's members with it.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { router.depart(&key, connection).await });
-        }
+        Some(RequestId { connection: self.connection(), request: format!("{reference}:{fingerprint:016x}") })
     }
 }

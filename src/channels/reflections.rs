@@ -46,10 +46,7 @@ pub(super) fn read(
 /// Stores it; the ok carries its id.
 pub(super) async fn submit(store: Arc<dyn ReflectionStore>, reflection: NewReflection) -> Answer {
     match store.add_reflection(reflection).await {
-        Ok(id) => Answer::Reply {
-            status: Status::Ok,
-            response: json!({ "id": id }).to_string(),
-        },
+        Ok(id) => Answer::Reply { status: Status::Ok, response: json!({ "id": id }).to_string() },
         Err(refused) => Answer::error(&refused.to_string()),
     }
 }

@@ -25,11 +25,7 @@ pub struct Found {
 
 impl<'a> Reader<'a> {
     pub fn new(env: Env<'a>, file: toml::Table) -> Self {
-        Self {
-            env,
-            file,
-            problems: Vec::new(),
-        }
+        Self { env, file, problems: Vec::new() }
     }
 
     /// Reads the setting `key` (`metrics_listen`: `--metrics-listen`, `DOWNBEAT_METRICS_LISTEN`), else `default`.
@@ -81,20 +77,12 @@ impl<'a> Reader<'a> {
         let in_file = self.file.remove(key);
         if let Some(flag) = flag {
             let name = format!("--{}", key.replace('_', "-"));
-            return Some(Found {
-                name,
-                value: flag.to_owned(),
-                from_environment: false,
-            });
+            return Some(Found { name, value: flag.to_owned(), from_environment: false });
         }
         if let Some(value) = (self.env)(env).filter(|value| !value.is_empty()) {
             // A value that is not UTF-8 is no good value of any setting; its readable part is shown.
             let value = value.to_string_lossy().into_owned();
-            return Some(Found {
-                name: env.to_owned(),
-                value,
-                from_environment: true,
-            });
+            return Some(Found { name: env.to_owned(), value, from_environment: true });
         }
         let value = match in_file? {
             toml::Value::String(text) => text,
@@ -107,11 +95,7 @@ impl<'a> Reader<'a> {
                 return None;
             }
         };
-        Some(Found {
-            name: key.to_owned(),
-            value,
-            from_environment: false,
-        })
+        Some(Found { name: key.to_owned(), value, from_environment: false })
     }
 
     /// Every line of the file that was not read is unknown.

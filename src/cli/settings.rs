@@ -130,18 +130,11 @@ impl Settings {
     fn read(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) -> Self {
         let address = |port| SocketAddr::from((default_ip(mode), port));
         let listen = reader.read("listen", flags.listen.as_deref(), address(4000), ADDRESS, parse);
-        let metrics_listen = reader.read(
-            "metrics_listen",
-            flags.metrics_listen.as_deref(),
-            address(9464),
-            ADDRESS,
-            parse,
-        );
+        let metrics_listen =
+            reader.read("metrics_listen", flags.metrics_listen.as_deref(), address(9464), ADDRESS, parse);
         if collide(listen, metrics_listen) {
             let must = "must not be the address of listen: the metrics have a port of their own";
-            reader
-                .problems
-                .push(Problem::value("metrics_listen", metrics_listen, must));
+            reader.problems.push(Problem::value("metrics_listen", metrics_listen, must));
         }
         let data_dir = reader.read(
             "data_dir",
@@ -164,13 +157,8 @@ impl Settings {
             "must be error, warn, info, debug, trace, off, or a filter such as info,downbeat::gateway=debug",
             |text| EnvFilter::try_new(text).is_ok().then(|| text.to_owned()),
         );
-        let log_format = reader.read(
-            "log_format",
-            flags.log_format.as_deref(),
-            LogFormat::Text,
-            "must be text or json",
-            log_format,
-        );
+        let log_format =
+            reader.read("log_format", flags.log_format.as_deref(), LogFormat::Text, "must be text or json", log_format);
         let secret_key = reader.secret(
             "secret_key",
             flags.secret_key.as_ref(),
@@ -209,35 +197,16 @@ impl Settings {
 
 /// The file that `--config` or `DOWNBEAT_CONFIG` names.
 pub fn config_path(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
-    let from_env = || {
-        env("DOWNBEAT_CONFIG")
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
-    };
+    let from_env = || env("DOWNBEAT_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
     flag.map(Path::to_path_buf).or_else(from_env)
 }
 
 /// Settings of a cluster stop the start: nobody shall believe that a lone node is one.
 fn refuse_cluster(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) {
     let cluster: [(&str, &str, &Option<Secret>, &str); 3] = [
-        (
-            "redis_url",
-            "DOWNBEAT_REDIS_URL",
-            &flags.redis_url,
-            "shares no rooms with other nodes",
-        ),
-        (
-            "database_url",
-            "DATABASE_URL",
-            &flags.database_url,
-            "keeps no participation records",
-        ),
-        (
-            "operator_key",
-            "DOWNBEAT_OPERATOR_KEY",
-            &flags.operator_key,
-            "takes its tenants from the file alone",
-        ),
+        ("redis_url", "DOWNBEAT_REDIS_URL", &flags.redis_url, "shares no rooms with other nodes"),
+        ("database_url", "DATABASE_URL", &flags.database_url, "keeps no participation records"),
+        ("operator_key", "DOWNBEAT_OPERATOR_KEY", &flags.operator_key, "takes its tenants from the file alone"),
     ];
     for (key, env, flag, lacks) in cluster {
         let Some(found) = reader.find(key, env, flag.as_ref().map(Secret::expose)) else {

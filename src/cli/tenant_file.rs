@@ -31,11 +31,7 @@ pub fn take_tenants(file: &mut toml::Table, base: &Path, problems: &mut Vec<Prob
         None => None,
         Some(toml::Value::String(id)) => Some(id),
         Some(other) => {
-            problems.push(Problem::value(
-                "default_tenant",
-                other,
-                "must be the id of a tenant, in quotes",
-            ));
+            problems.push(Problem::value("default_tenant", other, "must be the id of a tenant, in quotes"));
             None
         }
     };
@@ -64,10 +60,7 @@ fn take_tables(file: &mut toml::Table, problems: &mut Vec<Problem>) -> Vec<(Stri
         None => return Vec::new(),
         Some(toml::Value::Array(listed)) => listed,
         Some(_) => {
-            problems.push(Problem::hidden(
-                "tenants",
-                "must be a list of tables: write [[tenants]] above each",
-            ));
+            problems.push(Problem::hidden("tenants", "must be a list of tables: write [[tenants]] above each"));
             return Vec::new();
         }
     };

@@ -96,35 +96,22 @@ pub fn mint_token(args: &TokenArgs, env: Env<'_>, now_s: i64) -> Result<String, 
         return Err(wrong(problems));
     };
     let tenant = match &args.tenant {
-        Some(id) => tenants.get(id).ok_or_else(|| TokenError::UnknownTenant {
-            given: id.clone(),
-            known: known(&tenants),
-        })?,
-        None => tenants
-            .default_tenant()
-            .ok_or_else(|| TokenError::NoTenant { known: known(&tenants) })?,
+        Some(id) => {
+            tenants.get(id).ok_or_else(|| TokenError::UnknownTenant { given: id.clone(), known: known(&tenants) })?
+        }
+        None => tenants.default_tenant().ok_or_else(|| TokenError::NoTenant { known: known(&tenants) })?,
     };
     let role = match args.role {
         RoleArg::Teacher => TokenRole::Teacher,
         RoleArg::Student => TokenRole::Student,
     };
-    let grant = Grant {
-        sub: args.sub.clone(),
-        role,
-        name: args.name.clone(),
-        room: None,
-        ttl_s: args.ttl,
-    };
+    let grant = Grant { sub: args.sub.clone(), role, name: args.name.clone(), room: None, ttl_s: args.ttl };
     Ok(mint(&tenant, &grant, now_s)?)
 }
 
 fn known(tenants: &Tenants) -> String {
     let ids: Vec<String> = tenants.all().iter().map(|tenant| tenant.id.to_string()).collect();
-    if ids.is_empty() {
-        "none".to_owned()
-    } else {
-        ids.join(", ")
-    }
+    if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
 }
 
 /// `90s`, `15m`, `1h`, `7d` in seconds; at most ten years.
@@ -154,18 +141,7 @@ mod tests {
         assert_eq!(parse_ttl("15m"), Ok(900));
         assert_eq!(parse_ttl("1h"), Ok(3_600));
         assert_eq!(parse_ttl("7d"), Ok(604_800));
-        for bad in [
-            "",
-            "h",
-            "1",
-            "0s",
-            "-1h",
-            "1.5h",
-            "1 h",
-            "9999999999999999999d",
-            "99999d",
-            "1é",
-        ] {
+        for bad in ["", "h", "1", "0s", "-1h", "1.5h", "1 h", "9999999999999999999d", "99999d", "1é"] {
             assert!(parse_ttl(bad).is_err(), "{bad}");
         }
     }

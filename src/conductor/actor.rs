@@ -64,6 +64,7 @@ pub(super) enum Mail {
     },
     Depart {
         connection: u64,
+        reply: oneshot::Sender<Result<(), Declined>>,
     },
     Control {
         actor: Actor,
@@ -86,10 +87,19 @@ pub(super) struct Conductor {
 }
 
 /// Whether the reign goes on.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Goes,
     Ends,
+}
+
+/// Why a conductor is none any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The room is no more.
+    Closed,
+    /// The reign is over, or the conductor failed: the room has to be taken up again.
+    Vacant,
 }
 
 impl Conductor {
@@ -102,55 +112,50 @@ impl Conductor {
     ) -> Self {
         occupancy.store(room.members.len(), Ordering::Relaxed);
         let start_stagger_us = stagger_us(&room.key);
-        Self {
-            surroundings,
-            room,
-            fence,
-            done: done.into(),
-            occupancy,
-            start_stagger_us,
-        }
+        Self { surroundings, room, fence, done: done.into(), occupancy, start_stagger_us }
     }
 
     /// Conducts until the room closes or the reign ends; answers whatever is still in the mailbox by dropping it.
-    pub async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>) {
-        self.surroundings.metrics.rooms.inc();
+    pub async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>) -> Ended {
+        let metrics = self.surroundings.metrics.clone();
+        metrics.rooms.inc();
+        self.announce();
         while let Some(mail) = mailbox.recv().await {
             match AssertUnwindSafe(self.handle(mail)).catch_unwind().await {
                 Ok(Next::Goes) => {}
                 Ok(Next::Ends) => break,
                 Err(_) => {
-                    count(&self.surroundings.metrics.panics, "conductor");
+                    count(&metrics.panics, "conductor");
                     tracing::error!(room.key = %self.room.key, "a conductor failed; the room is taken up again from its record");
+                    // What it knew of the change that it was at is not to be trusted, not even that the room is closed.
+                    self.room.controls.closed = false;
                     break;
                 }
             }
         }
-        self.surroundings.metrics.rooms.dec();
+        metrics.rooms.dec();
+        if self.room.controls.closed { Ended::Closed } else { Ended::Vacant }
     }
 
     async fn handle(&mut self, mail: Mail) -> Next {
         match mail {
             Mail::Admit { join, reply } => {
                 let (outcome, next) = self.admit(join).await;
-                // Whoever asked may have gone: the socket's end then sends a departure.
+                // Whoever asked may have gone: a departure then follows (`channels::join`).
                 let _ = reply.send(outcome);
                 next
             }
-            Mail::Control {
-                actor,
-                control,
-                request,
-                reply,
-            } => {
+            Mail::Control { actor, control, request, reply } => {
                 let (outcome, next) = self.control(&actor, &control, request).await;
                 let _ = reply.send(outcome);
                 next
             }
-            Mail::Depart { connection } => {
+            Mail::Depart { connection, reply } => {
                 let now_us = self.surroundings.clock.now_us();
                 let applied = self.room.depart(connection, now_us);
-                self.carry_out(applied, None).await.1
+                let (outcome, next) = self.carry_out(applied, None).await;
+                let _ = reply.send(outcome);
+                next
             }
             Mail::Tick => self.tick().await,
         }
@@ -179,11 +184,7 @@ impl Conductor {
             Err(refusal) => return (Err(Declined::Refused(refusal)), Next::Goes),
         };
         let reply = json!({});
-        let done = request.map(|id| Done {
-            connection: id.connection,
-            request: id.request,
-            reply: reply.clone(),
-        });
+        let done = request.map(|id| Done { connection: id.connection, request: id.request, reply: reply.clone() });
         let (outcome, next) = self.carry_out(applied, done).await;
         (outcome.map(|()| reply), next)
     }
@@ -234,9 +235,7 @@ impl Conductor {
         let written = if applied.closed {
             store.close_room(&self.room.key, &self.fence).await
         } else {
-            store
-                .write_room(&self.room.key, &self.fence, &self.room.controls, done.cloned())
-                .await
+            store.write_room(&self.room.key, &self.fence, &self.room.controls, done.cloned()).await
         };
         let metrics = &self.surroundings.metrics;
         match written {
@@ -256,6 +255,20 @@ impl Conductor {
                 Err((Declined::Unavailable, Next::Goes))
             }
         }
+    }
+
+    /// The mirrors of a room that was taken up learn of the new reign, and of what the last one may not have told.
+    fn announce(&self) {
+        let update = Update {
+            stamp: self.stamp(),
+            member_changes: Vec::new(),
+            events: Vec::new(),
+            timeline_changed: true,
+            ejected: Vec::new(),
+            closed: false,
+        };
+        self.surroundings.mirror.deliver(&self.room, &update);
+        self.surroundings.mirror.publish(&self.topic(), update.into_body());
     }
 
     fn tell(&self, applied: Applied) {
@@ -284,11 +297,7 @@ impl Conductor {
     }
 
     fn stamp(&self) -> Stamp {
-        Stamp {
-            epoch: self.fence.epoch,
-            nonce: self.fence.nonce,
-            rev: self.room.controls.rev,
-        }
+        Stamp { epoch: self.fence.epoch, nonce: self.fence.nonce, rev: self.room.controls.rev }
     }
 
     fn lead_us(&self) -> i64 {

@@ -39,12 +39,7 @@ struct Sent {
 impl Emitter {
     /// Begins with the beats that are due at `now_us` or later.
     pub fn starting(plan: Plan, now_us: i64) -> Self {
-        Self {
-            plan,
-            last: None,
-            from_us: now_us,
-            skipped: 0,
-        }
+        Self { plan, last: None, from_us: now_us, skipped: 0 }
     }
 
     pub fn plan(&self) -> &Plan {
@@ -55,6 +50,11 @@ impl Emitter {
     /// one (a reset) goes on after the last beat sent.
     pub fn follow(&mut self, plan: Plan) {
         self.plan = plan;
+    }
+
+    /// From now on nothing that was due before `now_us` is sent.
+    pub fn begin_at(&mut self, now_us: i64) {
+        self.from_us = now_us;
     }
 
     /// When the next beat is due, in cluster time; None while there is nothing to come.
@@ -129,9 +129,7 @@ mod tests {
         while let Some(due_us) = emitter.next_due_us(now_us).filter(|due_us| *due_us <= until_us) {
             now_us = due_us;
             heard.extend(
-                emitter
-                    .take_due(now_us, Source::Clock)
-                    .map(|due| (due.view.run, due.view.beat, due.due_us / 1_000)),
+                emitter.take_due(now_us, Source::Clock).map(|due| (due.view.run, due.view.beat, due.due_us / 1_000)),
             );
         }
         heard
@@ -173,20 +171,15 @@ mod tests {
         let heard: Vec<_> = std::iter::from_fn(|| emitter.take_due(8 * SECOND_US, Source::Clock))
             .map(|due| (due.view.run, due.view.beat))
             .collect();
-        assert_eq!(
-            heard,
-            [(2, 0), (2, 1)],
-            "beat 6 was overdue by more than the limit and is skipped"
-        );
+        assert_eq!(heard, [(2, 0), (2, 1)], "beat 6 was overdue by more than the limit and is skipped");
     }
 
     #[test]
     fn after_a_pause_of_the_process_the_stale_beats_are_skipped_and_counted() {
         let mut emitter = Emitter::starting(plan(1, Timeline::starting(0, 0, 120_000)), 0);
         assert_eq!(emitter.take_due(0, Source::Clock).map(|due| due.view.beat), Some(0));
-        let heard: Vec<_> = std::iter::from_fn(|| emitter.take_due(10 * SECOND_US, Source::Clock))
-            .map(|due| due.view.beat)
-            .collect();
+        let heard: Vec<_> =
+            std::iter::from_fn(|| emitter.take_due(10 * SECOND_US, Source::Clock)).map(|due| due.view.beat).collect();
         assert_eq!(heard, [18, 19, 20]);
         assert_eq!(emitter.take_skipped(), 17);
     }

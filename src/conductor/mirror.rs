@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -21,9 +22,9 @@ use super::{
 use crate::{
     placement::Membership,
     relay::{Body, Envelope, Plan, Relay, Stamp, Topic},
-    room::{MemberChange, Members, Moment, Room, RoomKey, Source, ms},
+    room::{MemberChange, Members, Moment, Room, RoomKey, Source, TokenRole, ms},
     telemetry::{Metrics, count},
-    time::{Clock, Wheel},
+    time::{BATCH_WINDOW_US, Clock, Wheel},
 };
 
 /// No plan for this long: the gateway plays on from the last one (three plan intervals).
@@ -132,10 +133,7 @@ impl Mirror {
     pub fn enter(self: &Arc<Self>, key: &RoomKey) -> Seat {
         let mut slots = self.slots.write();
         slots.entry(key.clone()).or_insert(Slot { seats: 0, room: None }).seats += 1;
-        Seat {
-            mirror: self.clone(),
-            key: key.clone(),
-        }
+        Seat { mirror: self.clone(), key: key.clone() }
     }
 
     pub fn room(&self, key: &RoomKey) -> Option<Arc<RoomMirror>> {
@@ -144,8 +142,7 @@ impl Mirror {
 
     /// Who this node knows to be in the room: for a conductor that takes it up again.
     pub(super) fn members(&self, key: &RoomKey) -> Members {
-        self.room(key)
-            .map_or_else(Members::new, |room| room.lock().room.members.clone())
+        self.room(key).map_or_else(Members::new, |room| room.lock().room.members.clone())
     }
 
     /// The highest epoch that this node has accepted for the room.
@@ -166,6 +163,9 @@ impl Mirror {
     }
 
     fn open(self: &Arc<Self>, room: &Room, stamp: Stamp) {
+        // Under the lock from beginning to end, as is the goodbye in `Seat::drop`: neither may undo the other.
+        let mut slots = self.slots.write();
+        let Some(slot) = slots.get_mut(&room.key) else { return };
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
         let boot_us = self.clock.boot_us();
         let opened = Arc::new(RoomMirror {
@@ -185,11 +185,10 @@ impl Mirror {
                 periodic_at_us: boot_us + PERIODIC_US,
             }),
         });
-        if let Some(slot) = self.slots.write().get_mut(&room.key) {
-            slot.room = Some(opened.clone());
-        }
+        slot.room = Some(opened.clone());
         self.metrics.rooms_attended.inc();
         self.wish(Wish::Hear(Topic::Room(room.key.clone())));
+        drop(slots);
         opened.schedule(&mut opened.lock());
     }
 
@@ -225,14 +224,7 @@ impl Mirror {
             return;
         };
         let origin = self.membership.node().clone();
-        if let Err(error) = self.relay.publish(
-            topic,
-            Envelope {
-                origin,
-                incarnation,
-                body,
-            },
-        ) {
+        if let Err(error) = self.relay.publish(topic, Envelope { origin, incarnation, body }) {
             count(&self.metrics.relay_messages, "not_published");
             tracing::debug!(relay.topic = %topic, %error, "not published");
         }
@@ -242,20 +234,24 @@ impl Mirror {
     pub fn beat(&self, batch: Vec<Wake>) {
         for wake in batch {
             if let Some(room) = wake.room.upgrade() {
-                room.wake(wake.generation);
+                self.contain("beat", || room.wake(wake.generation));
             }
         }
     }
 
+    /// A room that fails costs itself its beat, and no other room anything.
+    fn contain<T>(&self, part: &'static str, act: impl FnOnce() -> T) -> Option<T> {
+        let outcome = catch_unwind(AssertUnwindSafe(act));
+        if outcome.is_err() {
+            count(&self.metrics.panics, part);
+        }
+        outcome.ok()
+    }
+
     /// Ten times a second: presence diffs, holdover, the periodic timeline and participation.
     pub fn sweep(&self) {
-        let rooms: Vec<_> = self
-            .slots
-            .read()
-            .values()
-            .filter_map(|slot| slot.room.clone())
-            .collect();
-        let in_holdover = rooms.iter().filter(|room| room.sweep()).count();
+        let rooms: Vec<_> = self.slots.read().values().filter_map(|slot| slot.room.clone()).collect();
+        let in_holdover = rooms.iter().filter(|room| self.contain("sweep", || room.sweep()).unwrap_or(false)).count();
         self.metrics.rooms_in_holdover.set(in_holdover as i64);
     }
 }
@@ -275,13 +271,13 @@ impl Drop for Seat {
         if slot.seats > 0 {
             return;
         }
-        let was_open = slots.remove(&self.key).is_some_and(|slot| slot.room.is_some());
+        let Some(Slot { room: Some(room), .. }) = slots.remove(&self.key) else { return };
+        // Under the lock: whoever comes next opens the room anew, and must not lose that audience to this goodbye.
+        self.mirror.audiences.dismiss(&self.key);
+        self.mirror.wish(Wish::Ignore(Topic::Room(self.key.clone())));
+        self.mirror.metrics.rooms_attended.dec();
         drop(slots);
-        if was_open {
-            self.mirror.metrics.rooms_attended.dec();
-            self.mirror.wish(Wish::Ignore(Topic::Room(self.key.clone())));
-            self.mirror.audiences.dismiss(&self.key);
-        }
+        drop(room);
     }
 }
 
@@ -308,30 +304,23 @@ impl RoomMirror {
         if !self.may_follow(&state, update.stamp) {
             return;
         }
-        if state.room.controls.rev != room.controls.rev {
+        if state.stamp != update.stamp {
             state.room.controls = room.controls.clone();
         }
         for change in &update.member_changes {
             state.apply(room, change);
         }
         for event in &update.events {
-            self.audience
-                .send(Recipients::All, Class::Control, event.event, &event.payload.to_string());
+            self.audience.send(Recipients::All, Class::Control, event.event, &event.payload.to_string());
         }
-        self.follow(&mut state, plan_of(update.stamp, room));
+        self.follow(&mut state, &plan_of(update.stamp, room));
         if update.timeline_changed {
             self.send_timeline(&state);
         }
         for ejected in &update.ejected {
             let connections: Vec<u64> = ejected.connections.iter().copied().collect();
-            let payload = ejected
-                .last_event
-                .as_ref()
-                .map(|last| (last.event, last.payload.to_string()));
-            self.audience.eject(
-                &connections,
-                payload.as_ref().map(|(event, payload)| (*event, payload.as_str())),
-            );
+            let payload = ejected.last_event.as_ref().map(|last| (last.event, last.payload.to_string()));
+            self.audience.eject(&connections, payload.as_ref().map(|(event, payload)| (*event, payload.as_str())));
         }
         if update.closed {
             self.audience.end_all(true);
@@ -341,7 +330,7 @@ impl RoomMirror {
     fn accept_plan(self: &Arc<Self>, plan: &Plan) {
         let mut state = self.lock();
         if self.may_follow(&state, plan.stamp) {
-            self.follow(&mut state, plan.clone());
+            self.follow(&mut state, plan);
         }
     }
 
@@ -354,18 +343,19 @@ impl RoomMirror {
         may_follow
     }
 
-    fn follow(self: &Arc<Self>, state: &mut RoomState, plan: Plan) {
+    fn follow(self: &Arc<Self>, state: &mut RoomState, plan: &Plan) {
         state.stamp = plan.stamp;
         state.plan_heard_us = self.mirror.clock.boot_us();
         let relocked = std::mem::replace(&mut state.source, Source::Clock) == Source::Holdover;
         let was_lost = std::mem::take(&mut state.lost);
-        let changed = *state.emitter.plan() != plan;
+        let changed = state.emitter.plan() != plan;
         if changed {
-            state.emitter.follow(plan);
+            state.emitter.follow(plan.clone());
         }
         if was_lost {
-            self.audience
-                .send(Recipients::All, Class::Control, "clock_restored", "{}");
+            // The beats of the silence are not made up for.
+            state.emitter.begin_at(self.mirror.clock.now_us());
+            self.audience.send(Recipients::All, Class::Control, "clock_restored", "{}");
         }
         if relocked {
             self.send_timeline(state);
@@ -380,10 +370,7 @@ impl RoomMirror {
         let Some(due_us) = state.emitter.next_due_us(self.mirror.clock.now_us()) else {
             return;
         };
-        let wake = Wake {
-            room: Arc::downgrade(self),
-            generation: state.generation,
-        };
+        let wake = Wake { room: Arc::downgrade(self), generation: state.generation };
         self.mirror.wheel.schedule(self.mirror.clock.boot_at(due_us), wake);
     }
 
@@ -392,17 +379,15 @@ impl RoomMirror {
         if state.generation != generation || state.lost {
             return;
         }
-        let now_us = self.mirror.clock.now_us();
+        // The beat thread hands over what is due within its batch's window.
+        let now_us = self.mirror.clock.now_us() + BATCH_WINDOW_US;
         let source = state.source;
         while let Some(due) = state.emitter.take_due(now_us, source) {
             // A struct of numbers and names always serialises.
             let payload = serde_json::to_string(&due.view).unwrap_or_default();
             self.audience.send(Recipients::All, Class::Beat, "beat", &payload);
             let lateness_us = self.mirror.clock.now_us() - due.due_us;
-            self.mirror
-                .metrics
-                .beat_lateness_seconds
-                .observe(lateness_us as f64 / 1e6);
+            self.mirror.metrics.beat_lateness_seconds.observe(lateness_us as f64 / 1e6);
         }
         self.mirror.metrics.beats_skipped.inc_by(state.emitter.take_skipped());
         self.schedule(&mut state);
@@ -413,8 +398,7 @@ impl RoomMirror {
         let mut state = self.lock();
         let boot_us = self.mirror.clock.boot_us();
         if let Some(diff) = state.roster.take_diff() {
-            self.audience
-                .send(Recipients::All, Class::Presence, "presence_diff", &diff);
+            self.audience.send(Recipients::All, Class::Presence, "presence_diff", &diff);
         }
         let silent_us = boot_us - state.plan_heard_us;
         if silent_us > HOLDOVER_AFTER_US && state.source == Source::Clock {
@@ -425,23 +409,24 @@ impl RoomMirror {
             state.lost = true;
             let since_us = self.mirror.clock.now_us() - silent_us;
             let payload = serde_json::json!({ "since": ms(since_us) }).to_string();
-            self.audience
-                .send(Recipients::All, Class::Control, "clock_lost", &payload);
+            self.audience.send(Recipients::All, Class::Control, "clock_lost", &payload);
         }
         if boot_us >= state.periodic_at_us {
             state.periodic_at_us = boot_us + PERIODIC_US;
             self.send_timeline(&state);
-            let payload = roster::participation(&state.room.members, &state.notes);
-            self.audience
-                .send(Recipients::Teachers, Class::Presence, "participation", &payload);
+            let RoomState { room, notes, .. } = &mut *state;
+            notes.forget_strangers(&room.members);
+            if room.members.values().any(|member| member.role == TokenRole::Teacher) {
+                let payload = roster::participation(&room.members, notes);
+                self.audience.send(Recipients::Teachers, Class::Presence, "participation", &payload);
+            }
         }
         state.source == Source::Holdover
     }
 
     fn send_timeline(&self, state: &RoomState) {
         let payload = self.timeline_json(state);
-        self.audience
-            .send(Recipients::All, Class::Control, "timeline", &payload);
+        self.audience.send(Recipients::All, Class::Control, "timeline", &payload);
     }
 
     /// What the views of the room need beside it.
@@ -461,6 +446,12 @@ impl RoomMirror {
 }
 
 impl RoomState {
+    /// Whether this connection is the member's, now: the socket may not have heard yet that it is not.
+    pub fn is_here(&self, student_id: &str, connection: u64) -> bool {
+        let member = self.room.members.get(student_id);
+        !self.room.controls.closed && member.is_some_and(|member| member.connections.contains(&connection))
+    }
+
     fn apply(&mut self, room: &Room, change: &MemberChange) {
         let (MemberChange::Joined { student_id, .. }
         | MemberChange::Left { student_id, .. }

@@ -1,14 +1,15 @@
 //! A note's one hop: checked against the mirror, given to the room's own members at once, then published.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::{
     Class, Recipients,
     mirror::{RoomMirror, RoomState},
 };
 use crate::{
+    rate::Rate,
     relay::{self, Body, Topic},
-    room::{Note, NoteView, Refusal, TokenRole},
+    room::{Members, Note, NoteView, Refusal, TokenRole},
 };
 
 /// Why a note was not played; the text is the reply's `reason`.
@@ -20,50 +21,49 @@ pub enum NoteRefused {
     TooFast,
 }
 
+/// Players remembered before those who have left are forgotten.
+const PLAYERS_MAX: usize = 10_000;
+const SECOND_US: i64 = 1_000_000;
+
 /// What this node remembers of who has played, for the limit and for the live participation.
 #[derive(Debug, Default)]
 pub(super) struct NoteBook {
     players: HashMap<String, Player>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Player {
-    /// Generic cell rate algorithm: the theoretical arrival time of the next note, boot-time µs.
-    next_at_us: i64,
+    rate: Rate,
     notes: u64,
     last_note_at_us: i64,
 }
 
 impl NoteBook {
-    /// True when one more note keeps the rate; a second's worth may come at once.
+    /// True when one more note of this student keeps the rate; a second's worth may come at once.
     fn admits(&mut self, student_id: &str, per_second: u32, boot_us: i64) -> bool {
-        let interval_us = 1_000_000 / i64::from(per_second.max(1));
-        let player = match self.players.get_mut(student_id) {
-            Some(player) => player,
-            None => self.players.entry(student_id.to_owned()).or_default(),
-        };
-        let next_at_us = player.next_at_us.max(boot_us);
-        if next_at_us - boot_us > 1_000_000 - interval_us {
-            return false;
-        }
-        player.next_at_us = next_at_us + interval_us;
-        true
+        self.player(student_id).rate.admits(per_second, SECOND_US, boot_us)
     }
 
     pub(super) fn record(&mut self, student_id: &str, now_us: i64) {
-        let player = match self.players.get_mut(student_id) {
-            Some(player) => player,
-            None => self.players.entry(student_id.to_owned()).or_default(),
-        };
+        let player = self.player(student_id);
         player.notes += 1;
         player.last_note_at_us = now_us;
     }
 
+    fn player(&mut self, student_id: &str) -> &mut Player {
+        self.players.entry_ref(student_id).or_default()
+    }
+
+    /// Keeps the book from growing with ids that come and go; who is here, or has been lately, stays in it.
+    pub(super) fn forget_strangers(&mut self, members: &Members) {
+        if self.players.len() > PLAYERS_MAX {
+            self.players.retain(|student_id, _| members.contains_key(student_id));
+        }
+    }
+
     /// (notes, cluster time of the last one in µs) of a student.
     pub(super) fn of(&self, student_id: &str) -> (u64, i64) {
-        self.players
-            .get(student_id)
-            .map_or((0, 0), |player| (player.notes, player.last_note_at_us))
+        self.players.get(student_id).map_or((0, 0), |player| (player.notes, player.last_note_at_us))
     }
 }
 
@@ -76,10 +76,20 @@ pub struct NoteLimits {
 
 impl RoomMirror {
     /// Plays a note of a member: the room's rules, the rate, then everybody on this node, then the relay.
-    pub fn play(&self, student_id: &str, role: TokenRole, note: Note, limits: NoteLimits) -> Result<(), NoteRefused> {
+    pub fn play(
+        &self,
+        student_id: &str,
+        connection: u64,
+        role: TokenRole,
+        note: Note,
+        limits: NoteLimits,
+    ) -> Result<(), NoteRefused> {
         let clock = &self.mirror().clock;
         let mut state = self.lock();
         let now_us = clock.now_us();
+        if !state.is_here(student_id, connection) {
+            return Err(Refusal::RemovedFromRoom.into());
+        }
         state.room.controls.may_play(&state.room.members, student_id, role)?;
         let per_second = match role {
             TokenRole::Teacher => limits.teacher,
@@ -90,15 +100,11 @@ impl RoomMirror {
         }
         state.notes.record(student_id, now_us);
         let payload = student_note(&state, student_id, note, now_us);
-        self.audience()
-            .send(Recipients::All, Class::Note, "student_note", &payload);
+        self.audience().send(Recipients::All, Class::Note, "student_note", &payload);
         drop(state);
         self.mirror().publish(
             &Topic::Room(self.key().clone()),
-            Body::Note(relay::Note {
-                student_id: student_id.into(),
-                payload: payload.into(),
-            }),
+            Body::Note(relay::Note { student_id: student_id.into(), payload: payload.into() }),
         );
         Ok(())
     }

@@ -26,19 +26,10 @@ impl Roster {
 
     pub(super) fn note(&mut self, change: &MemberChange) {
         match change {
-            MemberChange::Joined {
-                student_id,
-                connection,
-                name,
-                role,
-                joined_at_us,
-                ..
-            } => {
+            MemberChange::Joined { student_id, connection, name, role, joined_at_us, .. } => {
                 self.0.join(student_id, meta(*connection, name, *role, *joined_at_us));
             }
-            MemberChange::Left {
-                student_id, connection, ..
-            } => {
+            MemberChange::Left { student_id, connection, .. } => {
                 self.0.leave(student_id, &phx_ref(*connection));
             }
             // A hand is told by its own event, and a meta never changes.
@@ -84,9 +75,7 @@ pub(super) fn participation(members: &Members, notes: &NoteBook) -> String {
             })
         })
         .collect();
-    let not_yet: Vec<&str> = students()
-        .map(|member| member.student_id.as_str())
-        .filter(|id| notes.of(id).0 == 0)
-        .collect();
+    let not_yet: Vec<&str> =
+        students().map(|member| member.student_id.as_str()).filter(|id| notes.of(id).0 == 0).collect();
     json!({ "students": rows, "not_yet": not_yet }).to_string()
 }

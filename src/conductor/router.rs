@@ -18,7 +18,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 pub use super::actor::RequestId;
 use super::{
     Mirror,
-    actor::{Conductor, Declined, Mail, Surroundings},
+    actor::{Conductor, Declined, Ended, Mail, Surroundings},
 };
 use crate::{
     auth::Tenant,
@@ -33,6 +33,10 @@ use crate::{
 const MAILBOX_LEN: usize = 1_024;
 /// A plan a second for each room, spread over this many moments of the second.
 const TICK_SLOTS: u64 = 20;
+/// How long a request waits for a conductor, in all: well within a client's own timeout of 10 s.
+const ASK_PAUSES_MS: [u64; 6] = [0, 50, 100, 200, 400, 800];
+/// How long between two tries to take a vacant room up.
+const RETAKE_PAUSE: Duration = Duration::from_millis(200);
 /// How often a code is drawn before the tenant's codes count as exhausted.
 const CODE_DRAWS_MAX: usize = 64;
 
@@ -94,6 +98,9 @@ pub struct Router {
     surroundings: Arc<Surroundings>,
     node: Arc<str>,
     conductors: Mutex<HashMap<RoomKey, Arc<OnceCell<Handle>>>>,
+    /// Rooms whose conductor has ended, on their way to [`Router::run`].
+    ended: mpsc::UnboundedSender<(RoomKey, Ended)>,
+    to_retake: Mutex<Option<mpsc::UnboundedReceiver<(RoomKey, Ended)>>>,
 }
 
 impl Router {
@@ -114,15 +121,23 @@ impl Router {
             metrics,
             control_lead_us: settings.control_lead_us,
         });
-        Self {
-            surroundings,
-            node,
-            conductors: Mutex::default(),
-        }
+        let (ended, to_retake) = mpsc::unbounded_channel();
+        Self { surroundings, node, conductors: Mutex::default(), ended, to_retake: Mutex::new(Some(to_retake)) }
     }
 
-    /// Makes a room with a code of its own and conducts it.
+    /// Makes a room with a code of its own and conducts it, even if the caller goes away meanwhile.
     pub async fn create(
+        self: &Arc<Self>,
+        tenant: &Arc<Tenant>,
+        request: CreateRoom,
+        teacher_id: &str,
+    ) -> Result<RoomStanding, CreateRefused> {
+        let (router, tenant, teacher_id) = (self.clone(), tenant.clone(), teacher_id.to_owned());
+        let creating = tokio::spawn(async move { router.create_and_conduct(&tenant, request, &teacher_id).await });
+        creating.await.unwrap_or(Err(CreateRefused::Unavailable))
+    }
+
+    async fn create_and_conduct(
         &self,
         tenant: &Tenant,
         request: CreateRoom,
@@ -130,20 +145,12 @@ impl Router {
     ) -> Result<RoomStanding, CreateRefused> {
         let store = &self.surroundings.store;
         let limit = tenant.limits.max_rooms_per_tenant as usize;
-        let live_rooms = store
-            .live_rooms(&tenant.id)
-            .await
-            .map_err(|_| CreateRefused::Unavailable)?;
+        let live_rooms = store.live_rooms(&tenant.id).await.map_err(|_| CreateRefused::Unavailable)?;
         let length = CodeLength::for_live_rooms(live_rooms);
         for _ in 0..CODE_DRAWS_MAX {
             let code = Code::from_number(random() as u32, length);
-            let key = RoomKey {
-                tenant: tenant.id.clone(),
-                code,
-            };
-            let record = self
-                .new_record(key, tenant, request.clone(), teacher_id)
-                .ok_or(CreateRefused::Unavailable)?;
+            let key = RoomKey { tenant: tenant.id.clone(), code };
+            let record = self.new_record(key, tenant, request.clone(), teacher_id).ok_or(CreateRefused::Unavailable)?;
             match store.create_room(record.clone(), limit).await {
                 Ok(()) => {
                     let standing = standing_of(&record.key, &record.controls, 0);
@@ -163,12 +170,7 @@ impl Router {
 
     /// The room as it stands.
     pub async fn standing(&self, key: &RoomKey) -> Result<RoomStanding, ControlRefused> {
-        let record = self
-            .surroundings
-            .store
-            .load_room(key)
-            .await
-            .map_err(|_| ControlRefused::Unavailable)?;
+        let record = self.surroundings.store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
         let record = record.ok_or(ControlRefused::NotFound)?;
         Ok(standing_of(key, &record.controls, self.occupancy(key)))
     }
@@ -191,18 +193,19 @@ impl Router {
 
     /// Lets a connection into the room. On success the node's mirror holds the room.
     pub async fn admit(&self, key: &RoomKey, join: Join) -> Result<(), ControlRefused> {
-        self.ask(key, |reply| Mail::Admit {
-            join: join.clone(),
-            reply,
-        })
-        .await
+        self.ask(key, |reply| Mail::Admit { join: join.clone(), reply }).await
     }
 
-    /// A connection has left the room. Never fails: a room without a conductor forgets its members anyway.
+    /// A connection has left the room, or may have been on its way in. Goes on until a conductor has heard it, so
+    /// that nobody haunts a room.
     pub async fn depart(&self, key: &RoomKey, connection: u64) {
-        let handle = self.conductors.lock().get(key).and_then(|cell| cell.get().cloned());
-        if let Some(handle) = handle {
-            let _ = handle.mail.send(Mail::Depart { connection }).await;
+        loop {
+            match self.ask(key, |reply| Mail::Depart { connection, reply }).await {
+                Ok(()) | Err(ControlRefused::NotFound | ControlRefused::Refused(_)) => return,
+                // Nobody of this node is in the room: a conductor that takes it up starts without members.
+                Err(_) if self.surroundings.mirror.room(key).is_none() => return,
+                Err(_) => tokio::time::sleep(RETAKE_PAUSE).await,
+            }
         }
     }
 
@@ -223,14 +226,21 @@ impl Router {
         .await
     }
 
-    /// Asks the conductor, and once more if the one that was asked turned out to be none any longer.
+    /// Asks the conductor; while there is none, or it turns out to be none any longer, tries again for a while.
     async fn ask<T>(
         &self,
         key: &RoomKey,
         mail: impl Fn(oneshot::Sender<Result<T, Declined>>) -> Mail,
     ) -> Result<T, ControlRefused> {
-        for _ in 0..2 {
-            let handle = self.summon(key).await?;
+        for pause_ms in ASK_PAUSES_MS {
+            if pause_ms > 0 {
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            }
+            let handle = match self.summon(key).await {
+                Ok(handle) => handle,
+                Err(ControlRefused::NoConductor) => continue,
+                Err(refused) => return Err(refused),
+            };
             let (reply, answer) = oneshot::channel();
             if handle.mail.send(mail(reply)).await.is_err() {
                 self.dismiss(key, &handle);
@@ -253,12 +263,7 @@ impl Router {
             Some(cell) => cell,
             None => {
                 // Unknown codes leave no trace in the map.
-                let exists = self
-                    .surroundings
-                    .store
-                    .load_room(key)
-                    .await
-                    .map_err(|_| ControlRefused::Unavailable)?;
+                let exists = self.surroundings.store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
                 exists.ok_or(ControlRefused::NotFound)?;
                 self.conductors.lock().entry(key.clone()).or_default().clone()
             }
@@ -272,22 +277,12 @@ impl Router {
 
     async fn take_up(&self, key: &RoomKey) -> Result<Handle, ControlRefused> {
         let store = &self.surroundings.store;
-        let incarnation = self
-            .surroundings
-            .membership
-            .standing()
-            .ok_or(ControlRefused::NoConductor)?;
+        let incarnation = self.surroundings.membership.standing().ok_or(ControlRefused::NoConductor)?;
         let record = store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
         let record = record.ok_or(ControlRefused::NotFound)?;
         let claim = TakeOver {
-            expected: Owner {
-                node: record.owner,
-                incarnation: record.incarnation,
-            },
-            claimant: Owner {
-                node: self.node.to_string(),
-                incarnation,
-            },
+            expected: Owner { node: record.owner, incarnation: record.incarnation },
+            claimant: Owner { node: self.node.to_string(), incarnation },
             nonce: random(),
             highest_seen_epoch: self.surroundings.mirror.highest_epoch(key),
             now_ms: self.surroundings.clock.now_us().div_euclid(1_000).unsigned_abs(),
@@ -307,17 +302,20 @@ impl Router {
     }
 
     fn appoint(&self, record: RoomRecord, done: Vec<store::Done>) -> Handle {
-        let fence = record.fence();
+        let (key, fence) = (record.key.clone(), record.fence());
         let members = self.surroundings.mirror.members(&record.key);
         let now_us = self.surroundings.clock.now_us();
-        let room = Room {
-            members,
-            ..Room::restored(record.key, record.controls, now_us)
-        };
+        let empty_since_us = members.is_empty().then_some(now_us);
+        let room = Room { members, empty_since_us, ..Room::restored(record.key, record.controls, now_us) };
         let occupancy = Arc::new(AtomicUsize::new(0));
         let conductor = Conductor::new(self.surroundings.clone(), room, fence, done, occupancy.clone());
         let (mail, mailbox) = mpsc::channel(MAILBOX_LEN);
-        tokio::spawn(conductor.run(mailbox));
+        let ended = self.ended.clone();
+        tokio::spawn(async move {
+            let why = conductor.run(mailbox).await;
+            // Nobody asks any more only when the node is going down.
+            let _ = ended.send((key, why));
+        });
         Handle { mail, occupancy }
     }
 
@@ -340,64 +338,68 @@ impl Router {
     pub async fn resume_all(&self) -> Result<usize, store::StoreError> {
         let records = self.surroundings.store.all_rooms().await?;
         let count = records.len();
-        let take_up = |record: RoomRecord| async move {
-            if let Err(refused) = self.summon(&record.key).await {
-                tracing::error!(room.key = %record.key, %refused, "a stored room was not taken up");
-            }
-        };
         // All at once: the store's journal commits them together.
-        futures_util::future::join_all(records.into_iter().map(take_up)).await;
+        futures_util::future::join_all(records.iter().map(|record| self.retake(&record.key))).await;
         Ok(count)
     }
 
-    /// Ticks every conductor once a second, spread evenly over the second. Runs for the node's life.
-    pub async fn run(&self) {
-        let mut interval = tokio::time::interval(Duration::from_millis(1_000 / TICK_SLOTS));
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        for slot in (0..TICK_SLOTS).cycle() {
-            interval.tick().await;
-            for key in self.tick(slot) {
-                // Closed by now, or to be taken up again: its reign, or its conductor, has failed.
-                match self.summon(&key).await {
-                    Ok(_) | Err(ControlRefused::NotFound) => {}
-                    Err(refused) => tracing::warn!(room.key = %key, %refused, "nobody conducts this room yet"),
+    /// Tries to take a room up until somebody conducts it or it is gone.
+    async fn retake(&self, key: &RoomKey) {
+        loop {
+            match self.summon(key).await {
+                Ok(_) | Err(ControlRefused::NotFound) => return,
+                Err(refused) => {
+                    tracing::warn!(room.key = %key, %refused, "nobody conducts this room yet");
+                    tokio::time::sleep(RETAKE_PAUSE).await;
                 }
             }
         }
     }
 
-    /// Ticks the conductors of one slot; answers the rooms whose conductor has ended.
-    fn tick(&self, slot: u64) -> Vec<RoomKey> {
-        let mut ended = Vec::new();
-        self.conductors.lock().retain(|key, cell| {
-            if xxhash_rust::xxh3::xxh3_64(key.code.as_str().as_bytes()) % TICK_SLOTS != slot {
-                return true;
+    /// Ticks every conductor once a second, spread evenly over the second, and takes vacant rooms up again at once.
+    /// Runs for the node's life.
+    pub async fn run(self: &Arc<Self>) {
+        let Some(mut to_retake) = self.to_retake.lock().take() else { return };
+        let mut interval = tokio::time::interval(Duration::from_millis(1_000 / TICK_SLOTS));
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut slots = (0..TICK_SLOTS).cycle();
+        loop {
+            tokio::select! {
+                _ = interval.tick() => slots.next().into_iter().for_each(|slot| self.tick(slot)),
+                Some((key, why)) = to_retake.recv() => self.succeed(key, why),
             }
-            let Some(handle) = cell.get() else { return true };
-            // A full mailbox ticks later.
-            let is_alive = !matches!(
-                handle.mail.try_send(Mail::Tick),
-                Err(mpsc::error::TrySendError::Closed(_))
-            );
-            if !is_alive {
-                ended.push(key.clone());
+        }
+    }
+
+    fn succeed(self: &Arc<Self>, key: RoomKey, why: Ended) {
+        {
+            let mut conductors = self.conductors.lock();
+            let is_over = |handle: &Handle| handle.mail.is_closed();
+            if conductors.get(&key).and_then(|cell| cell.get()).is_some_and(is_over) {
+                conductors.remove(&key);
             }
-            is_alive
-        });
-        ended
+        }
+        if why == Ended::Vacant {
+            let router = self.clone();
+            tokio::spawn(async move { router.retake(&key).await });
+        }
+    }
+
+    fn tick(&self, slot: u64) {
+        for (key, cell) in self.conductors.lock().iter() {
+            if slot_of(key) == slot
+                && let Some(handle) = cell.get()
+            {
+                // A full mailbox ticks later; a closed one is on its way to `succeed`.
+                let _ = handle.mail.try_send(Mail::Tick);
+            }
+        }
     }
 
     fn new_record(&self, key: RoomKey, tenant: &Tenant, request: CreateRoom, teacher_id: &str) -> Option<RoomRecord> {
         let now_us = self.surroundings.clock.now_us();
         let limits = &tenant.limits;
-        let room = Room::create(
-            key,
-            request,
-            teacher_id,
-            limits.default_bpm,
-            limits.max_students_per_room,
-            now_us,
-        );
+        let room = Room::create(key, request, teacher_id, limits.default_bpm, limits.max_students_per_room, now_us);
         Some(RoomRecord {
             key: room.key,
             owner: self.node.to_string(),
@@ -428,6 +430,10 @@ fn standing_of(key: &RoomKey, controls: &Controls, members: usize) -> RoomStandi
         created_at: controls.created_at_us.div_euclid(1_000),
         last_active_at: controls.last_active_at_us.div_euclid(1_000),
     }
+}
+
+fn slot_of(key: &RoomKey) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(key.code.as_str().as_bytes()) % TICK_SLOTS
 }
 
 /// Below 2⁵³, as the store asks of a nonce.

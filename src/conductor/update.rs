@@ -22,15 +22,9 @@ impl Update {
         let events = self
             .events
             .into_iter()
-            .map(|event| relay::RoomEvent {
-                event: event.event.into(),
-                payload: event.payload.to_string().into(),
-            })
+            .map(|event| relay::RoomEvent { event: event.event.into(), payload: event.payload.to_string().into() })
             .collect();
-        Body::RoomEvents(RoomEvents {
-            stamp: self.stamp,
-            events,
-        })
+        Body::RoomEvents(RoomEvents { stamp: self.stamp, events })
     }
 }
 

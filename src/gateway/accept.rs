@@ -42,10 +42,7 @@ pub fn routes(gateway: Arc<Gateway>) -> Router {
     for mount in ["/socket", "/realtime/v1"] {
         router = router.route(&format!("{mount}/websocket"), get(open_websocket)).route(
             &format!("{mount}/longpoll"),
-            get(poll)
-                .post(post)
-                .options(preflight)
-                .layer(DefaultBodyLimit::max(LONGPOLL_BODY_MAX)),
+            get(poll).post(post).options(preflight).layer(DefaultBodyLimit::max(LONGPOLL_BODY_MAX)),
         );
     }
     router.with_state(gateway)
@@ -119,11 +116,7 @@ async fn open_websocket(
         .write_buffer_size(4 * 1024)
         .max_message_size(frame_bytes_max)
         .max_frame_size(frame_bytes_max);
-    let upgrade = if credentials::subprotocol(&headers).phoenix {
-        upgrade.protocols([PHOENIX])
-    } else {
-        upgrade
-    };
+    let upgrade = if credentials::subprotocol(&headers).phoenix { upgrade.protocols([PHOENIX]) } else { upgrade };
     upgrade.on_upgrade(move |socket| websocket::serve(socket, connection))
 }
 
@@ -138,21 +131,12 @@ async fn admit(
     let token = credentials::token(query, headers, is_session_token).ok_or(Refused::Auth(AuthError::TokenMissing))?;
     let host = text(headers, header::HOST);
     let now_s = gateway.clock.now_s();
-    let (tenant, claims) = authenticate(&gateway.tenants, &token, host, now_s)
-        .await
-        .map_err(Refused::Auth)?;
+    let (tenant, claims) = authenticate(&gateway.tenants, &token, host, now_s).await.map_err(Refused::Auth)?;
     if !tenant.allows_origin(text(headers, header::ORIGIN), host, gateway.settings.dev) {
         return Err(Refused::Origin);
     }
-    let place = gateway
-        .uses
-        .enter(&tenant.id, tenant.limits.max_concurrent_users)
-        .ok_or(Refused::TooManyUsers)?;
-    let peer = Peer {
-        tenant,
-        claims: Arc::new(claims),
-        address,
-    };
+    let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users).ok_or(Refused::TooManyUsers)?;
+    let peer = Peer { tenant, claims: Arc::new(claims), address };
     Ok(Connection::new(gateway.clone(), peer, vsn, place))
 }
 
@@ -239,20 +223,13 @@ async fn post_to(session: &Handle, content_type: Option<&str>, body: &[u8]) -> R
 }
 
 async fn preflight(headers: HeaderMap) -> Response {
-    with_cors(
-        StatusCode::NO_CONTENT.into_response(),
-        headers.get(header::ORIGIN).cloned(),
-    )
+    with_cors(StatusCode::NO_CONTENT.into_response(), headers.get(header::ORIGIN).cloned())
 }
 
 /// The header counts before the query, where the application's own token may stand beside it.
 fn session_token(query: &Query, headers: &HeaderMap) -> Option<String> {
-    let in_header = headers
-        .get("x-phoenix-longpoll-token")
-        .and_then(|value| value.to_str().ok());
-    in_header
-        .or_else(|| query.all("token").find(|value| is_session_token(value)))
-        .map(str::to_owned)
+    let in_header = headers.get("x-phoenix-longpoll-token").and_then(|value| value.to_str().ok());
+    in_header.or_else(|| query.all("token").find(|value| is_session_token(value))).map(str::to_owned)
 }
 
 fn gone() -> Response {
@@ -282,10 +259,7 @@ fn with_cors(mut response: Response, origin: Option<HeaderValue>) -> Response {
                 "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token, x-api-key, x-auth-token, authorization",
             ),
         );
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static("GET, POST, OPTIONS"),
-        );
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     }

@@ -32,9 +32,7 @@ impl Expiry {
         if now_s >= self.exp_s.saturating_add(GRACE_S) {
             Standing::Over
         } else if now_s >= self.exp_s.saturating_sub(WARN_BEFORE_S) {
-            Standing::EndsIn {
-                seconds: (self.exp_s - now_s).max(0),
-            }
+            Standing::EndsIn { seconds: (self.exp_s - now_s).max(0) }
         } else {
             Standing::Good
         }
@@ -45,13 +43,13 @@ impl Expiry {
         matches!(self.standing(now_s), Standing::EndsIn { .. }) && !std::mem::replace(&mut self.warned, true)
     }
 
+    pub fn has_warned(&self) -> bool {
+        self.warned
+    }
+
     /// When there is next something to do, in seconds since the epoch.
     pub fn check_at_s(&self) -> i64 {
-        if self.warned {
-            self.exp_s.saturating_add(GRACE_S)
-        } else {
-            self.exp_s.saturating_sub(WARN_BEFORE_S)
-        }
+        if self.warned { self.exp_s.saturating_add(GRACE_S) } else { self.exp_s.saturating_sub(WARN_BEFORE_S) }
     }
 }
 

@@ -77,9 +77,6 @@ mod tests {
     fn other_addresses_do_not_wait() {
         let guesses = Guesses::default();
         (0..1_000).for_each(|_| guesses.note_unknown(SCHOOL, 0));
-        assert_eq!(
-            guesses.delay(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), 0),
-            Duration::ZERO
-        );
+        assert_eq!(guesses.delay(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), 0), Duration::ZERO);
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     conductor::{Audience, Audiences, Class, Recipients},
-    protocol::{Ref, Vsn, encode_broadcast, encode_close, encode_error, encode_push, event},
+    protocol::{Ref, Vsn, encode_broadcast, encode_push},
     room::RoomKey,
     telemetry::{Kind, Metrics},
     time::Clock,
@@ -68,10 +68,7 @@ impl Hub {
             beats_coalesced: drops("beat_coalesced"),
             slow_readers: drops("slow_reader"),
         };
-        Self {
-            shared: Arc::new(shared),
-            rooms: RwLock::default(),
-        }
+        Self { shared: Arc::new(shared), rooms: RwLock::default() }
     }
 
     /// The audience of a room that the mirror holds.
@@ -108,12 +105,17 @@ impl RoomAudience {
         self.subscribers.lock().push(subscriber);
     }
 
+    /// A fresh token has made a teacher of this connection, or none any longer.
+    pub fn set_teacher(&self, connection: u64, is_teacher: bool) {
+        let mut subscribers = self.subscribers.lock();
+        if let Some(subscriber) = subscribers.iter_mut().find(|subscriber| subscriber.connection == connection) {
+            subscriber.is_teacher = is_teacher;
+        }
+    }
+
     pub fn remove(&self, connection: u64) {
         let mut subscribers = self.subscribers.lock();
-        if let Some(at) = subscribers
-            .iter()
-            .position(|subscriber| subscriber.connection == connection)
-        {
+        if let Some(at) = subscribers.iter().position(|subscriber| subscriber.connection == connection) {
             subscribers.swap_remove(at);
         }
         if subscribers.capacity() > 4 * subscribers.len() + 8 {
@@ -132,23 +134,11 @@ impl RoomAudience {
     }
 
     fn end(&self, subscriber: &Subscriber, event: Option<(&'static str, &str)>, for_good: bool) {
-        let Subscriber {
-            vsn, join_ref, outbox, ..
-        } = subscriber;
-        let (vsn, join_ref, topic) = (*vsn, join_ref.as_ref(), &*self.topic);
+        let Subscriber { vsn, join_ref, outbox, instance, .. } = subscriber;
         if let Some((event, payload)) = event {
-            outbox.push(Frame::Text(encode_push(vsn, join_ref, topic, event, payload).into()));
+            outbox.push(Frame::Text(encode_push(*vsn, join_ref.as_ref(), &self.topic, event, payload).into()));
         }
-        let last = if for_good {
-            encode_close(vsn, join_ref, topic)
-        } else {
-            encode_error(vsn, join_ref, topic, event::REASON_CHANNEL_CRASH)
-        };
-        outbox.push(Frame::Text(last.into()));
-        outbox.signal(Signal::ChannelEnded {
-            topic: self.topic.clone(),
-            instance: subscriber.instance,
-        });
+        outbox.signal(Signal::ChannelEnded { topic: self.topic.clone(), instance: *instance, for_good });
     }
 }
 
@@ -159,20 +149,12 @@ impl Audience for RoomAudience {
         let encode = |vsn| Frame::Text(encode_broadcast(vsn, &self.topic, event, payload).into());
         let (mut v1, mut v2) = (None, None);
         let mut sent = 0;
-        for subscriber in self
-            .subscribers
-            .lock()
-            .iter()
-            .filter(|subscriber| subscriber.is_among(to))
-        {
+        for subscriber in self.subscribers.lock().iter().filter(|subscriber| subscriber.is_among(to)) {
             let frame = match subscriber.vsn {
                 Vsn::V1 => v1.get_or_insert_with(|| encode(Vsn::V1)),
                 Vsn::V2 => v2.get_or_insert_with(|| encode(Vsn::V2)),
             };
-            match subscriber
-                .outbox
-                .push_shared(frame.clone(), beat_of, boot_us, &self.shared.flusher)
-            {
+            match subscriber.outbox.push_shared(frame.clone(), beat_of, boot_us, &self.shared.flusher) {
                 Pushed::Queued => sent += 1,
                 Pushed::Coalesced { dropped } => {
                     sent += 1;

@@ -6,11 +6,13 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::poll_fn,
+    panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -25,7 +27,7 @@ use super::{
 };
 use crate::{
     protocol::longpoll_body::{EXCESS_REASON, Line, LongpollBody},
-    telemetry::{Kind, count},
+    telemetry::{Open, count},
 };
 
 /// How long a poll waits for something to say.
@@ -33,7 +35,7 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 /// A session that nobody polls for so long is gone.
 const ABANDONED: Duration = Duration::from_secs(30);
 const REQUESTS_WAITING_MAX: usize = 64;
-const TRANSPORT: Kind = Kind { kind: "longpoll" };
+const TRANSPORT: &str = "longpoll";
 
 /// Frames for one poll; what is not confirmed goes out again.
 #[derive(Debug)]
@@ -53,19 +55,10 @@ pub enum Parcel {
 }
 
 enum Command {
-    Post {
-        parcels: Vec<Parcel>,
-        taken: oneshot::Sender<()>,
-    },
-    Poll {
-        answer: oneshot::Sender<Batch>,
-    },
-    Written {
-        number: u64,
-    },
-    Lost {
-        number: u64,
-    },
+    Post { parcels: Vec<Parcel>, taken: oneshot::Sender<()> },
+    Poll { answer: oneshot::Sender<Batch> },
+    Written { number: u64 },
+    Lost { number: u64 },
 }
 
 /// A way to one session.
@@ -84,10 +77,7 @@ pub struct LongPolls {
 
 impl LongPolls {
     pub fn new(key: TokenKey) -> Self {
-        Self {
-            key,
-            sessions: Mutex::default(),
-        }
+        Self { key, sessions: Mutex::default() }
     }
 
     /// Opens a session for a connection; answers its token.
@@ -97,13 +87,13 @@ impl LongPolls {
         self.sessions.lock().insert(session, Handle(sender));
         let gateway = gateway.clone();
         tokio::spawn(async move {
-            Poller::new(connection, commands).run(&gateway).await;
+            let running = AssertUnwindSafe(Poller::new(connection, commands).run(&gateway));
+            if running.catch_unwind().await.is_err() {
+                count(&gateway.metrics.panics, "longpoll");
+            }
             gateway.long_polls.sessions.lock().remove(&session);
         });
-        self.key.sign(&SessionToken {
-            node: node.to_owned(),
-            session,
-        })
+        self.key.sign(&SessionToken { node: node.to_owned(), session })
     }
 
     /// The session that a token names, if it lives on this node.
@@ -130,11 +120,7 @@ impl Handle {
 
     /// Tells how a batch's response ended. Never waits: it is called from a destructor.
     pub fn delivered(&self, number: u64, written: bool) {
-        let command = if written {
-            Command::Written { number }
-        } else {
-            Command::Lost { number }
-        };
+        let command = if written { Command::Written { number } } else { Command::Lost { number } };
         // A session too busy to hear this keeps the batch unconfirmed until the next poll, which is safe.
         let _ = self.0.try_send(command);
     }
@@ -173,13 +159,11 @@ impl Poller {
     }
 
     async fn run(mut self, gateway: &Gateway) {
-        gateway.metrics.connections.get_or_create(&TRANSPORT).inc();
-        gateway.metrics.connections_opened.get_or_create(&TRANSPORT).inc();
+        let _open = Open::count(&gateway.metrics, TRANSPORT);
         while self.turn().await {}
         if self.connection.outbox().closing().is_some() {
             count(&gateway.metrics.connections_closed, "longpoll");
         }
-        gateway.metrics.connections.get_or_create(&TRANSPORT).dec();
     }
 
     /// One event; false when the session has ended.
@@ -232,8 +216,10 @@ impl Poller {
             }
             Command::Poll { answer } => {
                 self.connection.heard();
-                // A second poll takes over from one whose client has given up; what that one got may be lost.
+                // A second poll takes over from one whose client has given up. A client asks again only after it has
+                // read its last answer, and the word of that came first: what is unconfirmed now did not arrive.
                 self.answer(Vec::new());
+                self.send_again();
                 self.waiting = Some(answer);
                 self.deadline = Instant::now() + WINDOW;
             }
@@ -241,11 +227,8 @@ impl Poller {
                 self.unconfirmed.take_if(|batch| batch.number == number);
             }
             Command::Lost { number } => {
-                if let Some(lost) = self.unconfirmed.take_if(|batch| batch.number == number) {
-                    lost.messages
-                        .into_iter()
-                        .rev()
-                        .for_each(|message| self.again.push_front(message));
+                if self.unconfirmed.as_ref().is_some_and(|batch| batch.number == number) {
+                    self.send_again();
                 }
             }
         }
@@ -267,20 +250,21 @@ impl Poller {
     fn answer(&mut self, messages: Vec<String>) {
         let Some(waiting) = self.waiting.take() else { return };
         self.batches += 1;
-        let batch = Batch {
-            number: self.batches,
-            messages,
-        };
-        self.unconfirmed = (!batch.messages.is_empty()).then(|| Batch {
-            number: batch.number,
-            messages: batch.messages.clone(),
-        });
+        let batch = Batch { number: self.batches, messages };
+        if !batch.messages.is_empty() {
+            self.unconfirmed = Some(Batch { number: batch.number, messages: batch.messages.clone() });
+        }
         self.deadline = Instant::now() + ABANDONED;
         if waiting.send(batch).is_err() {
             // The client has given up this poll: its frames wait for the next.
-            let lost = self.unconfirmed.take().into_iter().flat_map(|batch| batch.messages);
-            self.again = lost.chain(self.again.drain(..)).collect();
+            self.send_again();
         }
+    }
+
+    /// What did not arrive goes first with the next poll.
+    fn send_again(&mut self) {
+        let lost = self.unconfirmed.take().into_iter().flat_map(|batch| batch.messages);
+        self.again = lost.chain(self.again.drain(..)).collect();
     }
 }
 

@@ -35,10 +35,7 @@ impl TokenKey {
         hmac::verify(&self.0, signed.as_bytes(), &signature).ok()?;
         let (node, session) = signed.strip_prefix(PREFIX)?.split_once('.')?;
         let node = String::from_utf8(URL_SAFE_NO_PAD.decode(node).ok()?).ok()?;
-        Some(SessionToken {
-            node,
-            session: u64::from_str_radix(session, 16).ok()?,
-        })
+        Some(SessionToken { node, session: u64::from_str_radix(session, 16).ok()? })
     }
 }
 
@@ -54,10 +51,7 @@ mod tests {
     #[test]
     fn a_token_is_read_back_and_one_that_was_tampered_with_is_not() {
         let key = TokenKey::new(b"a key");
-        let token = SessionToken {
-            node: "node.a".into(),
-            session: 77,
-        };
+        let token = SessionToken { node: "node.a".into(), session: 77 };
         let text = key.sign(&token);
         assert!(is_session_token(&text));
         assert_eq!(key.read(&text), Some(token));

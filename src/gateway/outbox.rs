@@ -35,8 +35,8 @@ impl Frame {
 /// What the hub tells a socket's own loop, beside the frames.
 #[derive(Debug)]
 pub enum Signal {
-    /// The room has ended this channel, and said so: the socket forgets it.
-    ChannelEnded { topic: Arc<str>, instance: Instance },
+    /// The room has ended this channel: for good, or for a passing cause. The socket says so, after its last answer.
+    ChannelEnded { topic: Arc<str>, instance: Instance, for_good: bool },
     /// A deadline that the loop had asked for has come (its token's end).
     CheckDeadlines,
 }
@@ -143,11 +143,7 @@ impl Outbox {
         }
         inner.queued_bytes += len;
         inner.queue.push_back(Entry { frame, beat_of });
-        if dropped > 0 {
-            Pushed::Coalesced { dropped }
-        } else {
-            Pushed::Queued
-        }
+        if dropped > 0 { Pushed::Coalesced { dropped } } else { Pushed::Queued }
     }
 
     /// Tells the socket's loop something.
@@ -208,11 +204,7 @@ impl Outbox {
         self.register(context);
         let inner = self.inner.lock();
         let has_frames = !leave_frames && !inner.queue.is_empty();
-        if has_frames || !inner.signals.is_empty() || inner.closing.is_some() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if has_frames || !inner.signals.is_empty() || inner.closing.is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     pub fn heard(&self, boot_us: i64) {
@@ -278,9 +270,8 @@ impl Flusher {
         loop {
             self.notify.notified().await;
             tokio::time::sleep(std::time::Duration::from_micros(COALESCE_US as u64)).await;
-            for outbox in std::mem::take(&mut *self.waiting.lock()) {
-                outbox.wake();
-            }
+            let waiting = std::mem::take(&mut *self.waiting.lock());
+            waiting.iter().for_each(|outbox| outbox.wake());
         }
     }
 }
@@ -308,10 +299,7 @@ mod tests {
         let outbox = Arc::new(Outbox::new(10, 0));
         outbox.push_shared(text("b1b1"), 7, 0, &flusher);
         outbox.push_shared(text("note"), 0, 0, &flusher);
-        assert_eq!(
-            outbox.push_shared(text("b2b2"), 7, 0, &flusher),
-            Pushed::Coalesced { dropped: 1 }
-        );
+        assert_eq!(outbox.push_shared(text("b2b2"), 7, 0, &flusher), Pushed::Coalesced { dropped: 1 });
         assert_eq!(drained(&outbox), ["note", "b2b2"]);
         assert_eq!(outbox.closing(), None);
     }

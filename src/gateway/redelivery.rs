@@ -11,9 +11,11 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::longpoll::Handle;
 
-/// The body of one batch. HTTP takes the data, and asks for more only once it has written it: that is the proof.
+/// The body of one batch. After its data it holds HTTP up for one turn, in which HTTP flushes what it has: a connection
+/// that is broken shows itself there, and takes this body with it before its end.
 pub struct Delivered {
     data: Option<Bytes>,
+    has_paused: bool,
     session: Handle,
     number: u64,
     written: bool,
@@ -21,12 +23,7 @@ pub struct Delivered {
 
 impl Delivered {
     pub fn new(body: String, session: Handle, number: u64) -> Self {
-        Self {
-            data: Some(body.into()),
-            session,
-            number,
-            written: false,
-        }
+        Self { data: Some(body.into()), has_paused: false, session, number, written: false }
     }
 }
 
@@ -34,14 +31,19 @@ impl Body for Delivered {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.data.take() {
-            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            None => {
-                self.written = true;
-                Poll::Ready(None)
-            }
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(data) = self.data.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
+        if !std::mem::replace(&mut self.has_paused, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.written = true;
+        Poll::Ready(None)
     }
 
     /// Never said to be at its end, so that HTTP comes back for it.

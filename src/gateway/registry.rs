@@ -4,12 +4,13 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::outbox::Outbox;
 use crate::protocol::CloseCode;
@@ -19,6 +20,8 @@ use crate::protocol::CloseCode;
 pub struct Registry {
     next: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Outbox>>>,
+    is_draining: AtomicBool,
+    one_closed: Notify,
 }
 
 /// One socket's entry; gone when dropped.
@@ -30,11 +33,11 @@ pub struct Registration {
 impl Registry {
     pub(super) fn register(self: &Arc<Self>, outbox: Arc<Outbox>) -> Registration {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open.lock().insert(number, outbox);
-        Registration {
-            registry: self.clone(),
-            number,
+        self.open.lock().insert(number, outbox.clone());
+        if self.is_draining.load(Ordering::SeqCst) {
+            outbox.close(CloseCode::Drain);
         }
+        Registration { registry: self.clone(), number }
     }
 
     pub fn len(&self) -> usize {
@@ -55,6 +58,8 @@ impl Registry {
 
     /// Closes every socket with 1012, spread over `window`: phoenix.js comes back without jitter of its own.
     pub async fn drain(&self, window: Duration) {
+        // Before the list is made: who is not on it closes itself.
+        self.is_draining.store(true, Ordering::SeqCst);
         let all: Vec<_> = self.open.lock().values().cloned().collect();
         let pause = window / u32::try_from(all.len().max(1)).unwrap_or(u32::MAX);
         for outbox in all {
@@ -66,10 +71,24 @@ impl Registry {
             }
         }
     }
+
+    /// Resolves when no socket is open any more.
+    pub async fn emptied(&self) {
+        loop {
+            let mut closed = std::pin::pin!(self.one_closed.notified());
+            // Listening before looking: a socket that closes in between is not missed.
+            closed.as_mut().enable();
+            if self.is_empty() {
+                return;
+            }
+            closed.await;
+        }
+    }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         self.registry.open.lock().remove(&self.number);
+        self.registry.one_closed.notify_waiters();
     }
 }

@@ -90,10 +90,7 @@ impl Entry {
     }
 
     fn push(&self) -> Step {
-        Step::Push {
-            instance: self.instance,
-            join_ref: self.join_ref.clone(),
-        }
+        Step::Push { instance: self.instance, join_ref: self.join_ref.clone() }
     }
 }
 
@@ -101,13 +98,7 @@ impl Session {
     /// A socket without channels that may have `channels_max` of them. Pushes whose event
     /// satisfies `bypass` never wait behind a handler of their channel.
     pub fn new(channels_max: usize, bypass: fn(&str) -> bool) -> Session {
-        Session {
-            entries: Vec::new(),
-            channels_max,
-            queued_bytes: 0,
-            last_instance: 0,
-            bypass,
-        }
+        Session { entries: Vec::new(), channels_max, queued_bytes: 0, last_instance: 0, bypass }
     }
 
     /// Decides about a frame that has just come.
@@ -190,13 +181,16 @@ impl Session {
         let entry = &mut self.entries[at];
         let removed = match entry.join.take() {
             Some(end) => Removed::Joining(*end),
-            None => Removed::Joined {
-                join_ref: entry.join_ref.take(),
-            },
+            None => Removed::Joined { join_ref: entry.join_ref.take() },
         };
         entry.phase = Phase::Gone;
         self.drop_if_gone(at);
         Some(removed)
+    }
+
+    /// Whether a handler of the channel is at work.
+    pub fn is_held(&self, topic: &str, instance: Instance) -> bool {
+        self.find_instance(topic, instance).is_some_and(|at| self.entries[at].phase == Phase::Held)
     }
 
     /// The channel on `topic`.
@@ -265,10 +259,7 @@ impl Session {
             LEAVE => {
                 let entry = &mut self.entries[at];
                 entry.phase = Phase::Gone;
-                Step::Leave {
-                    instance: entry.instance,
-                    join_ref: entry.join_ref.take(),
-                }
+                Step::Leave { instance: entry.instance, join_ref: entry.join_ref.take() }
             }
             _ => self.entries[at].push(),
         }
@@ -278,14 +269,9 @@ impl Session {
         self.last_instance += 1;
         let instance = Instance(self.last_instance);
         let entry = &mut self.entries[at];
-        let replaced = entry.is_joined().then(|| Replaced {
-            instance: entry.instance,
-            join_ref: entry.join_ref.take(),
-        });
-        let step = Step::Join {
-            instance,
-            replaced: replaced.as_ref().map(|old| old.instance),
-        };
+        let replaced =
+            entry.is_joined().then(|| Replaced { instance: entry.instance, join_ref: entry.join_ref.take() });
+        let step = Step::Join { instance, replaced: replaced.as_ref().map(|old| old.instance) };
         entry.instance = instance;
         entry.join_ref = inbound.join_ref.clone();
         entry.phase = Phase::Joining;

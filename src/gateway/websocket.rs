@@ -1,47 +1,70 @@
 //! A WebSocket's loop: one task, one future, no timer. It writes what waits, then hears what came.
 
 use std::{
+    panic::AssertUnwindSafe,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::{Sink, Stream, StreamExt, future::poll_fn};
+use futures_util::{FutureExt, Sink, Stream, StreamExt, future::poll_fn};
 
 use super::{connection::Connection, outbox::Frame};
 use crate::{
     protocol::CloseCode,
-    telemetry::{Kind, count},
+    telemetry::{Open, count},
 };
 
 /// Frames read in one go before other tasks get their turn.
 const READS_PER_TURN: usize = 16;
 /// How long a client has to answer the server's close frame, or to read it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-const TRANSPORT: Kind = Kind { kind: "websocket" };
+const TRANSPORT: &str = "websocket";
+
+/// Turns of reading and writing before other tasks get theirs.
+const TURNS: usize = 4;
 
 /// Why the loop ended.
 enum End {
-    /// The client closed, or its connection broke.
+    /// The client's connection broke.
     Gone,
+    /// The client said goodbye.
+    Closed,
     Close(CloseCode),
 }
 
 /// Serves one upgraded socket to its end.
-pub async fn serve(mut socket: WebSocket, mut connection: Connection) {
+pub async fn serve(mut socket: WebSocket, connection: Connection) {
     let metrics = connection.gateway().metrics.clone();
-    metrics.connections.get_or_create(&TRANSPORT).inc();
-    metrics.connections_opened.get_or_create(&TRANSPORT).inc();
+    let registration = connection.registration();
+    let open = Open::count(&metrics, TRANSPORT);
+    // Whoever is in a room leaves it before the close handshake, which may take its time: the loop owns the connection.
+    let end = AssertUnwindSafe(run(&mut socket, connection)).catch_unwind().await;
+    drop(open);
+    let code = match end {
+        Ok(End::Gone) => return,
+        Ok(End::Closed) => {
+            // Reading on is what sends the answer to the client's close frame.
+            let answered = async { while let Some(Ok(_)) = socket.next().await {} };
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, answered).await;
+            return;
+        }
+        Ok(End::Close(code)) => code,
+        Err(_) => {
+            count(&metrics.panics, "socket");
+            CloseCode::Malformed
+        }
+    };
+    count(&metrics.connections_closed, cause(code));
+    close(socket, code).await;
+    // The drain waits for those whose close frame is still on its way.
+    drop(registration);
+}
+
+async fn run(socket: &mut WebSocket, mut connection: Connection) -> End {
     let mut unflushed = false;
-    let end = poll_fn(|context| poll(&mut socket, &mut connection, &mut unflushed, context)).await;
-    metrics.connections.get_or_create(&TRANSPORT).dec();
-    // Whoever is in a room leaves it before the close handshake, which may take its time.
-    drop(connection);
-    if let End::Close(code) = end {
-        count(&metrics.connections_closed, cause(code));
-        close(socket, code).await;
-    }
+    poll_fn(|context| poll(socket, &mut connection, &mut unflushed, context)).await
 }
 
 fn poll(
@@ -51,34 +74,39 @@ fn poll(
     context: &mut Context<'_>,
 ) -> Poll<End> {
     connection.outbox().register(context);
-    for _ in 0..READS_PER_TURN {
-        let blocked = match write(socket, connection, unflushed, context) {
-            Ok(blocked) => blocked,
-            Err(end) => return Poll::Ready(end),
-        };
-        let mut idle = true;
+    let mut blocked = match write(socket, connection, unflushed, context) {
+        Ok(blocked) => blocked,
+        Err(end) => return Poll::Ready(end),
+    };
+    for _ in 0..TURNS {
+        let mut progressed = false;
         for signal in connection.outbox().take_signals() {
             connection.obey(signal);
-            idle = false;
+            progressed = true;
         }
         while connection.poll_running(context) {
-            idle = false;
+            progressed = true;
         }
         // A client that does not read is not read from either: its answers would only pile up.
-        if !blocked {
+        for _ in 0..if blocked { 0 } else { READS_PER_TURN } {
             match Pin::new(&mut *socket).poll_next(context) {
                 Poll::Ready(Some(Ok(message))) => {
                     if let Some(end) = receive(connection, message) {
                         return Poll::Ready(end);
                     }
-                    idle = false;
+                    progressed = true;
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(end_of(&error)),
                 Poll::Ready(None) => return Poll::Ready(End::Gone),
-                Poll::Pending => {}
+                Poll::Pending => break,
             }
         }
-        if idle && (blocked || connection.outbox().is_empty()) {
+        // Everything that was asked in one go is answered in one write.
+        blocked = match write(socket, connection, unflushed, context) {
+            Ok(blocked) => blocked,
+            Err(end) => return Poll::Ready(end),
+        };
+        if !progressed {
             return Poll::Pending;
         }
     }
@@ -137,7 +165,7 @@ fn receive(connection: &mut Connection, message: Message) -> Option<End> {
             connection.heard();
             Ok(())
         }
-        Message::Close(_) => return Some(End::Gone),
+        Message::Close(_) => return Some(End::Closed),
     };
     received.err().map(End::Close)
 }
@@ -145,10 +173,7 @@ fn receive(connection: &mut Connection, message: Message) -> Option<End> {
 /// The close code for what the WebSocket layer could not read.
 fn end_of(error: &axum::Error) -> End {
     use std::error::Error;
-    match error
-        .source()
-        .and_then(|source| source.downcast_ref::<tungstenite::Error>())
-    {
+    match error.source().and_then(|source| source.downcast_ref::<tungstenite::Error>()) {
         Some(tungstenite::Error::Capacity(_)) => End::Close(CloseCode::FrameTooBig),
         Some(tungstenite::Error::Utf8(_)) => End::Close(CloseCode::NotUtf8),
         Some(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
@@ -160,10 +185,7 @@ fn end_of(error: &axum::Error) -> End {
 }
 
 async fn close(mut socket: WebSocket, code: CloseCode) {
-    let frame = CloseFrame {
-        code: code.number(),
-        reason: code.reason().into(),
-    };
+    let frame = CloseFrame { code: code.number(), reason: code.reason().into() };
     let farewell = async {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}

@@ -25,11 +25,7 @@ impl FromRequest<HttpState> for JsonText {
     async fn from_request(request: Request, state: &HttpState) -> Result<Self, Failure> {
         let arrival = tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await;
         let bytes = arrival.map_err(|_| {
-            Failure::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "body_too_slow",
-                "the body took longer than 10 s to arrive",
-            )
+            Failure::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body took longer than 10 s to arrive")
         })?;
         let bytes = bytes.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
@@ -53,9 +49,7 @@ fn object(bytes: &[u8]) -> Result<String, Failure> {
         Ok(_) => Err(broken("the body must be a JSON object".to_owned())),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
-            Err(broken(format!(
-                "the body is not JSON: it breaks at line {line}, column {column}"
-            )))
+            Err(broken(format!("the body is not JSON: it breaks at line {line}, column {column}")))
         }
     }
 }
@@ -77,10 +71,7 @@ mod tests {
             let failure = object(bad.as_bytes()).expect_err("no object");
             assert_eq!((failure.status.as_u16(), &*failure.code), (400, "invalid_json"));
         }
-        assert_eq!(
-            object(b"{\"a\": \"\xff\"}").map_err(|failure| failure.status.as_u16()),
-            Err(400)
-        );
+        assert_eq!(object(b"{\"a\": \"\xff\"}").map_err(|failure| failure.status.as_u16()), Err(400));
         let failure = object(b"{\n \"bpm\": x}").expect_err("broken");
         assert!(failure.message.contains("line 2, column 9"), "{failure}");
     }

@@ -40,16 +40,10 @@ impl FromRequestParts<HttpState> for Teacher {
         let now_s = http.clock.now_s();
         let (tenant, claims) = auth::authenticate(&http.tenants, &token, host, now_s).await?;
         if claims.role != TokenRole::Teacher {
-            return Err(Failure::forbidden(
-                "only a teacher may do this: the token's role is student",
-            ));
+            return Err(Failure::forbidden("only a teacher may do this: the token's role is student"));
         }
         let id = claims.sub.unwrap_or_else(|| NAMELESS_TEACHER.to_owned());
-        Ok(Self {
-            tenant,
-            id,
-            room: claims.room,
-        })
+        Ok(Self { tenant, id, room: claims.room })
     }
 }
 
@@ -61,10 +55,7 @@ impl Teacher {
         if self.room.as_deref().is_some_and(|only| only != code.as_str()) {
             return Err(Failure::room_not_found());
         }
-        Ok(RoomKey {
-            tenant: Arc::clone(&self.tenant.id),
-            code,
-        })
+        Ok(RoomKey { tenant: Arc::clone(&self.tenant.id), code })
     }
 
     /// Fails where the token is good for one room alone.
@@ -76,11 +67,7 @@ impl Teacher {
     }
 
     pub fn actor(&self) -> Actor {
-        Actor {
-            student_id: self.id.clone(),
-            role: TokenRole::Teacher,
-            connection: NO_CONNECTION,
-        }
+        Actor { student_id: self.id.clone(), role: TokenRole::Teacher, connection: NO_CONNECTION }
     }
 }
 
@@ -92,10 +79,7 @@ pub(super) fn token_of(headers: &HeaderMap, uri: &Uri) -> Option<String> {
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
     let in_header = || TOKEN_HEADERS.into_iter().find_map(text);
-    let token = bearer
-        .or_else(in_header)
-        .map(str::trim)
-        .filter(|token| !token.is_empty());
+    let token = bearer.or_else(in_header).map(str::trim).filter(|token| !token.is_empty());
     token.map(str::to_owned).or_else(|| {
         let mut values = query_of(uri).into_iter();
         values.find_map(|(name, value)| (TOKEN_QUERY_VALUES.contains(&&*name) && !value.is_empty()).then_some(value))
@@ -131,9 +115,7 @@ mod tests {
     use super::*;
 
     fn token(uri: &str, headers: &[(&str, &str)]) -> Option<String> {
-        let request = headers.iter().fold(Request::get(uri), |request, (name, value)| {
-            request.header(*name, *value)
-        });
+        let request = headers.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         token_of(&parts.headers, &parts.uri)
     }
@@ -152,20 +134,13 @@ mod tests {
 
     #[test]
     fn a_bearer_comes_before_the_key_that_supabase_clients_send_with_it() {
-        assert_eq!(
-            token("/?token=q", &[("apikey", "k"), ("authorization", "Bearer b")]).as_deref(),
-            Some("b")
-        );
+        assert_eq!(token("/?token=q", &[("apikey", "k"), ("authorization", "Bearer b")]).as_deref(), Some("b"));
         assert_eq!(token("/?token=q", &[("apikey", "k")]).as_deref(), Some("k"));
     }
 
     #[test]
     fn empty_and_foreign_credentials_are_none() {
-        for headers in [
-            [("authorization", "Bearer ")],
-            [("authorization", "Basic eDp5")],
-            [("apikey", "")],
-        ] {
+        for headers in [[("authorization", "Bearer ")], [("authorization", "Basic eDp5")], [("apikey", "")]] {
             assert_eq!(token("/?token=&other=t", &headers), None);
         }
     }

@@ -66,22 +66,13 @@ fn may_ask(tenants: &Tenants, is_dev: bool, uri: &Uri, headers: &HeaderMap) -> b
     let host = host_of(headers, uri);
     match host.and_then(|host| tenants.by_host(host)) {
         Some(tenant) => tenant.allows_origin(Some(origin), host, is_dev),
-        None => {
-            is_dev
-                || tenants
-                    .all()
-                    .iter()
-                    .any(|tenant| tenant.allows_origin(Some(origin), host, false))
-        }
+        None => is_dev || tenants.all().iter().any(|tenant| tenant.allows_origin(Some(origin), host, false)),
     }
 }
 
 /// Text that is no text matches no pattern but `*`, as does the opaque origin `null`.
 fn origin_of(headers: &HeaderMap) -> &str {
-    headers
-        .get(header::ORIGIN)
-        .and_then(|origin| origin.to_str().ok())
-        .unwrap_or("null")
+    headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("null")
 }
 
 /// Any page may call the dev server, but none from elsewhere may fetch itself a teacher's token.
@@ -102,20 +93,14 @@ fn permission(wanted_headers: Option<HeaderValue>) -> Response {
 }
 
 fn readable(mut response: Response, origin: HeaderValue) -> Response {
-    response
-        .headers_mut()
-        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    response
-        .headers_mut()
-        .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     response
 }
 
 /// Caches must not give one page's answer to another.
 fn varied(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .append(header::VARY, HeaderValue::from_static("origin"));
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
     response
 }
 
@@ -147,15 +132,8 @@ mod tests {
     }
 
     fn request(path: &str, host: &str, origin: &str, token: &str) -> Parts {
-        let request = axum::http::Request::get(path)
-            .header("host", host)
-            .header("origin", origin);
-        request
-            .header("x-api-key", token)
-            .body(())
-            .expect("a request")
-            .into_parts()
-            .0
+        let request = axum::http::Request::get(path).header("host", host).header("origin", origin);
+        request.header("x-api-key", token).body(()).expect("a request").into_parts().0
     }
 
     fn reads(host: &str, origin: &str, token: &str) -> bool {
@@ -170,13 +148,7 @@ mod tests {
 
     fn token_of_zeta() -> String {
         crate::auth::install_crypto();
-        let grant = Grant {
-            sub: None,
-            role: TokenRole::Teacher,
-            name: None,
-            room: None,
-            ttl_s: 60,
-        };
+        let grant = Grant { sub: None, role: TokenRole::Teacher, name: None, room: None, ttl_s: 60 };
         mint(&tenant("zeta", "https://zeta.org"), &grant, 0).expect("a token")
     }
 
@@ -206,10 +178,7 @@ mod tests {
         let decides = |path: &str, origin: &str| {
             let parts = request(path, "127.0.0.1:4000", origin, "");
             let (uri, headers) = (&parts.uri, &parts.headers);
-            (
-                may_ask(&tenants(), true, uri, headers),
-                may_read(&tenants(), true, uri, headers),
-            )
+            (may_ask(&tenants(), true, uri, headers), may_read(&tenants(), true, uri, headers))
         };
         assert_eq!(decides("/api/music/rooms", "https://evil.org"), (true, true));
         assert_eq!(decides("/dev/token", "https://evil.org"), (false, false));

@@ -65,22 +65,10 @@ pub(super) async fn give(State(http): State<HttpState>, request: Request) -> Res
     let tenant = tenant.ok_or_else(super::routes::no_such_route)?;
     let (role, sub) = wish_of(&parts.uri)?;
     let now_s = http.clock.now_s();
-    let grant = Grant {
-        sub: Some(sub.clone()),
-        role,
-        name: None,
-        room: None,
-        ttl_s: TTL_S,
-    };
+    let grant = Grant { sub: Some(sub.clone()), role, name: None, room: None, ttl_s: TTL_S };
     let token = mint(&tenant, &grant, now_s)?;
     let exp = now_s.saturating_add(TTL_S);
-    let given = DevToken {
-        token,
-        role,
-        sub,
-        tenant: tenant.id.to_string(),
-        exp,
-    };
+    let given = DevToken { token, role, sub, tenant: tenant.id.to_string(), exp };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(given)).into_response())
 }
 
@@ -105,12 +93,7 @@ pub(super) fn is_loopback_host(host: &str) -> bool {
 
 fn wish_of(uri: &Uri) -> Result<(TokenRole, String), Failure> {
     let query = query_of(uri);
-    let value = |name: &str| {
-        query
-            .iter()
-            .find(|(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value)
-    };
+    let value = |name: &str| query.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value);
     let role = value("role").map_or("student", String::as_str);
     let sub = value("sub").cloned().unwrap_or_else(|| role.to_owned());
     match role {
@@ -127,9 +110,7 @@ mod tests {
     use super::*;
 
     fn here(peer: Option<&str>, headers: &[(&str, &str)]) -> bool {
-        let request = headers.iter().fold(Request::get(PATH), |request, (name, value)| {
-            request.header(*name, *value)
-        });
+        let request = headers.iter().fold(Request::get(PATH), |request, (name, value)| request.header(*name, *value));
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let peer = peer.map(|peer| peer.parse::<IpAddr>().expect("an address").to_canonical());
         asked_from_here(peer, &parts.headers, &parts.uri)
@@ -137,13 +118,7 @@ mod tests {
 
     #[test]
     fn only_this_machine_by_its_own_name_is_answered() {
-        for host in [
-            "127.0.0.1:4000",
-            "localhost:4000",
-            "LOCALHOST",
-            "[::1]:4000",
-            "127.0.0.2",
-        ] {
+        for host in ["127.0.0.1:4000", "localhost:4000", "LOCALHOST", "[::1]:4000", "127.0.0.2"] {
             for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
                 assert!(here(Some(peer), &[("host", host)]), "{host} {peer}");
             }
@@ -154,21 +129,11 @@ mod tests {
 
     #[test]
     fn a_rebound_name_and_a_proxy_are_refused() {
-        for host in [
-            "evil.org",
-            "127.0.0.1.evil.org",
-            "localhost.evil.org",
-            "192.168.1.7:4000",
-            "a b",
-            "",
-        ] {
+        for host in ["evil.org", "127.0.0.1.evil.org", "localhost.evil.org", "192.168.1.7:4000", "a b", ""] {
             assert!(!here(Some("127.0.0.1"), &[("host", host)]), "{host}");
         }
         assert!(!here(Some("127.0.0.1"), &[]));
-        assert!(!here(
-            Some("127.0.0.1"),
-            &[("host", "localhost"), ("x-forwarded-for", "10.0.0.9")]
-        ));
+        assert!(!here(Some("127.0.0.1"), &[("host", "localhost"), ("x-forwarded-for", "10.0.0.9")]));
     }
 
     #[test]

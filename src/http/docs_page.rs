@@ -17,16 +17,9 @@ pub(super) fn render(document: &Value) -> String {
     );
     let tags = document["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
     // Writing into a String cannot fail, here and below.
-    let _ = write!(
-        page,
-        "<header><h1>{title} <small>{}</small></h1>",
-        text(&document["info"]["version"])
-    );
+    let _ = write!(page, "<header><h1>{title} <small>{}</small></h1>", text(&document["info"]["version"]));
     let _ = write!(page, "<p>{}</p>", prose(&document["info"]["description"]));
-    let _ = write!(
-        page,
-        "<p>Machines read <a href=\"/api/openapi.json\">openapi.json</a>.</p><nav>"
-    );
+    let _ = write!(page, "<p>Machines read <a href=\"/api/openapi.json\">openapi.json</a>.</p><nav>");
     for tag in tags {
         let _ = write!(page, "<a href=\"#{0}\">{0}</a> ", text(&tag["name"]));
     }
@@ -34,11 +27,7 @@ pub(super) fn render(document: &Value) -> String {
     credentials(&mut page, document);
     for tag in tags {
         let name = text(&tag["name"]);
-        let _ = write!(
-            page,
-            "<h2 id=\"{name}\">{name}</h2>\n<p>{}</p>\n",
-            prose(&tag["description"])
-        );
+        let _ = write!(page, "<h2 id=\"{name}\">{name}</h2>\n<p>{}</p>\n", prose(&tag["description"]));
         for (path, method, operation) in operations(document) {
             if operation["tags"][0] == tag["name"] {
                 section(&mut page, document, path, method, operation);
@@ -63,18 +52,12 @@ fn credentials(page: &mut String, document: &Value) {
 fn operations(document: &Value) -> impl Iterator<Item = (&str, &'static str, &Value)> {
     let paths = document["paths"].as_object().into_iter().flatten();
     paths.flat_map(|(path, item)| {
-        METHODS
-            .into_iter()
-            .filter_map(move |method| Some((path.as_str(), method, item.get(method)?)))
+        METHODS.into_iter().filter_map(move |method| Some((path.as_str(), method, item.get(method)?)))
     })
 }
 
 fn section(page: &mut String, document: &Value, path: &str, method: &str, operation: &Value) {
-    let needs = if operation["security"].is_array() {
-        "<span class=\"token\">token</span>"
-    } else {
-        ""
-    };
+    let needs = if operation["security"].is_array() { "<span class=\"token\">token</span>" } else { "" };
     let path = escape(path);
     let _ = write!(
         page,
@@ -89,9 +72,7 @@ fn section(page: &mut String, document: &Value, path: &str, method: &str, operat
         let _ = writeln!(page, "<h4>Body</h4> {}", prose(&body["description"]));
         let schema = resolve(document, schema);
         properties(page, document, schema);
-        let example = body["content"]["application/json"]
-            .get("example")
-            .or_else(|| schema.get("example"));
+        let example = body["content"]["application/json"].get("example").or_else(|| schema.get("example"));
         if let Some(example) = example {
             let _ = writeln!(page, "<pre>{}</pre>", escape(&example.to_string()));
         }
@@ -125,11 +106,7 @@ fn answers(page: &mut String, document: &Value, operation: &Value) {
             let _ = writeln!(page, "<p><code>{}</code> {what}</p>", escape(status));
             continue;
         };
-        let _ = writeln!(
-            page,
-            "<details><summary><code>{}</code> {what}</summary>",
-            escape(status)
-        );
+        let _ = writeln!(page, "<details><summary><code>{}</code> {what}</summary>", escape(status));
         properties(page, document, resolve(document, schema));
         page.push_str("</details>\n");
     }
@@ -143,12 +120,7 @@ fn properties(page: &mut String, document: &Value, schema: &Value) {
     page.push_str("<table>\n");
     for (name, field) in fields {
         let what = prose(&field["description"]);
-        let _ = writeln!(
-            page,
-            "<tr><th>{}</th><td>{}</td><td>{what}</td></tr>",
-            escape(name),
-            kind(document, field)
-        );
+        let _ = writeln!(page, "<tr><th>{}</th><td>{}</td><td>{what}</td></tr>", escape(name), kind(document, field));
     }
     page.push_str("</table>\n");
 }
@@ -178,9 +150,7 @@ fn kind(document: &Value, field: &Value) -> String {
 
 /// What a `$ref` leads to; anything else is itself.
 fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    let pointer = schema["$ref"]
-        .as_str()
-        .and_then(|reference| reference.strip_prefix('#'));
+    let pointer = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
     pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(schema)
 }
 
@@ -200,20 +170,13 @@ fn text(value: &Value) -> String {
 fn prose(value: &Value) -> String {
     let mut html = String::new();
     for (index, part) in text(value).split('`').enumerate() {
-        let _ = if index % 2 == 1 {
-            write!(html, "<code>{part}</code>")
-        } else {
-            write!(html, "{part}")
-        };
+        let _ = if index % 2 == 1 { write!(html, "<code>{part}</code>") } else { write!(html, "{part}") };
     }
     html
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -257,9 +220,7 @@ mod tests {
     fn text_is_text_and_the_page_loads_nothing() {
         let page = render(&document());
         assert!(page.contains("A &lt;b&gt;") && page.contains("<code>x &lt; y</code>"));
-        for outside in [
-            "<script", "<link", "<img", "src=", "@import", "url(", "http://", "https://",
-        ] {
+        for outside in ["<script", "<link", "<img", "src=", "@import", "url(", "http://", "https://"] {
             assert!(!page.contains(outside), "{outside}");
         }
     }

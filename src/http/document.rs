@@ -72,10 +72,7 @@ impl Modify for TeachersOnly {
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
-            let guarded = operations
-                .into_iter()
-                .flatten()
-                .filter(|operation| operation.security.is_some());
+            let guarded = operations.into_iter().flatten().filter(|operation| operation.security.is_some());
             guarded.for_each(describe_guarded);
         }
     }
@@ -86,22 +83,12 @@ fn describe_guarded(operation: &mut Operation) {
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required = Some(Required::False);
     }
-    let refusals = [
-        ("401", "No token, or one that proves nothing"),
-        ("403", "Not a teacher's token, or the tenant is suspended"),
-    ];
+    let refusals =
+        [("401", "No token, or one that proves nothing"), ("403", "Not a teacher's token, or the tenant is suspended")];
     for (status, description) in refusals {
-        let body = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name("Failure")))
-            .build();
-        let response = ResponseBuilder::new()
-            .description(description)
-            .content("application/json", body);
-        operation
-            .responses
-            .responses
-            .entry(status.to_owned())
-            .or_insert_with(|| response.build().into());
+        let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Failure"))).build();
+        let response = ResponseBuilder::new().description(description).content("application/json", body);
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.build().into());
     }
 }
 
@@ -113,10 +100,7 @@ struct Rendered {
 
 static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
     let document = value();
-    Rendered {
-        json: format!("{document:#}\n"),
-        page: docs_page::render(&document),
-    }
+    Rendered { json: format!("{document:#}\n"), page: docs_page::render(&document) }
 });
 
 fn value() -> Value {
@@ -136,10 +120,7 @@ pub(super) async fn json() -> Response {
     responses((status = 200, description = "A page for people", body = String, content_type = "text/html")))]
 pub(super) async fn page() -> Response {
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, DOCS_POLICY),
     ];
     (headers, RENDERED.page.as_str()).into_response()
@@ -152,10 +133,7 @@ pub(super) fn operations() -> std::collections::BTreeSet<String> {
     let paths = document["paths"].as_object().expect("an object of paths");
     let of_path = |(path, item): (&String, &Value)| {
         let methods = item.as_object().expect("an object of methods");
-        methods
-            .keys()
-            .map(|method| format!("{method} {path}"))
-            .collect::<Vec<_>>()
+        methods.keys().map(|method| format!("{method} {path}")).collect::<Vec<_>>()
     };
     paths.iter().flat_map(of_path).collect()
 }

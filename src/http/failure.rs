@@ -56,22 +56,13 @@ pub(super) struct FailureDetail {
 
 impl Failure {
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            message: message.into(),
-            field: None,
-            retry_after_s: None,
-        }
+        Self { status, code: code.to_owned(), message: message.into(), field: None, retry_after_s: None }
     }
 
     /// A value that is missing or wrong.
     pub fn field(field: &'static str, message: impl Into<String>) -> Self {
         let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", message);
-        Self {
-            field: Some(field),
-            ..failure
-        }
+        Self { field: Some(field), ..failure }
     }
 
     /// For another tenant's rooms too: whoever asks must not learn that they exist.
@@ -84,20 +75,13 @@ impl Failure {
     }
 
     fn retry_after(self, seconds: u32) -> Self {
-        Self {
-            retry_after_s: Some(seconds),
-            ..self
-        }
+        Self { retry_after_s: Some(seconds), ..self }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let detail = FailureDetail {
-            code: self.code,
-            message: self.message,
-            field: self.field,
-        };
+        let detail = FailureDetail { code: self.code, message: self.message, field: self.field };
         let mut response = (self.status, Json(FailureBody { error: detail })).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
@@ -197,20 +181,12 @@ mod tests {
 
     fn of<E: Into<Failure>>(error: E) -> (u16, String, Option<&'static str>, Option<u32>) {
         let failure = error.into();
-        (
-            failure.status.as_u16(),
-            failure.code,
-            failure.field,
-            failure.retry_after_s,
-        )
+        (failure.status.as_u16(), failure.code, failure.field, failure.retry_after_s)
     }
 
     #[test]
     fn the_codes_of_refused_tokens_are_in_snake_case() {
-        assert_eq!(
-            of(AuthError::Expired { ago_s: 9 }),
-            (401, "token_expired".into(), None, None)
-        );
+        assert_eq!(of(AuthError::Expired { ago_s: 9 }), (401, "token_expired".into(), None, None));
         assert_eq!(of(AuthError::TenantUnknown), (404, "tenant_unknown".into(), None, None));
     }
 
@@ -219,15 +195,9 @@ mod tests {
         let refused = |refusal: Refusal| of(ControlRefused::Refused(refusal));
         assert_eq!(refused(Refusal::RoomNotFound).0, 404);
         assert_eq!(refused(Refusal::Unauthorized).0, 403);
-        assert_eq!(
-            refused(Refusal::UnknownStudent),
-            (422, "invalid_field".into(), Some("student_id"), None)
-        );
+        assert_eq!(refused(Refusal::UnknownStudent), (422, "invalid_field".into(), Some("student_id"), None));
         assert_eq!(refused(Refusal::TooManyOnRecord).0, 409);
-        assert_eq!(
-            of(ControlRefused::NoConductor),
-            (503, "no_conductor".into(), None, Some(1))
-        );
+        assert_eq!(of(ControlRefused::NoConductor), (503, "no_conductor".into(), None, Some(1)));
     }
 
     #[test]
@@ -239,11 +209,7 @@ mod tests {
 
     #[test]
     fn an_absent_field_is_left_out_of_the_body() {
-        let detail = FailureDetail {
-            code: "c".into(),
-            message: "m".into(),
-            field: None,
-        };
+        let detail = FailureDetail { code: "c".into(), message: "m".into(), field: None };
         let body = serde_json::to_string(&FailureBody { error: detail }).expect("plain data");
         assert_eq!(body, r#"{"error":{"code":"c","message":"m"}}"#);
     }

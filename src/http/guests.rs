@@ -49,10 +49,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let host = host_of(&parts.headers, &parts.uri).map(str::to_owned);
-        Ok(Self {
-            address: counted_address(parts),
-            host,
-        })
+        Ok(Self { address: counted_address(parts), host })
     }
 }
 
@@ -78,22 +75,12 @@ pub(super) async fn admit(
 ) -> Result<Response, Failure> {
     let tenant = http.tenants.choose(None, visitor.host.as_deref())?;
     if !tenant.guests {
-        return Err(MintError::GuestsOff {
-            tenant: tenant.id.to_string(),
-        }
-        .into());
+        return Err(MintError::GuestsOff { tenant: tenant.id.to_string() }.into());
     }
     let name = name_of(&body)?;
     let code: Option<Code> = code.ok().and_then(|Path(code)| code.parse().ok());
     let standing = match code {
-        Some(code) => {
-            http.router
-                .standing(&RoomKey {
-                    tenant: tenant.id.clone(),
-                    code,
-                })
-                .await
-        }
+        Some(code) => http.router.standing(&RoomKey { tenant: tenant.id.clone(), code }).await,
         None => Err(ControlRefused::NotFound),
     };
     // Any other failure says nothing about the code, so it is no wrong guess.
@@ -101,12 +88,8 @@ pub(super) async fn admit(
     tokio::time::sleep((http.guess_delay)(visitor.address, known)).await;
     let room_id = standing?.room_id.to_string();
     let guest = admit_guest(&tenant, &room_id, &name, http.clock.now_s())?;
-    let pass = GuestPass {
-        token: guest.token,
-        student_id: guest.sub,
-        room_id,
-        expires_at: guest.exp_s.saturating_mul(1_000),
-    };
+    let pass =
+        GuestPass { token: guest.token, student_id: guest.sub, room_id, expires_at: guest.exp_s.saturating_mul(1_000) };
     Ok((StatusCode::CREATED, Json(pass)).into_response())
 }
 
@@ -120,10 +103,7 @@ fn name_of(body: &str) -> Result<String, Failure> {
     let named = serde_json::from_str::<Named>(body).unwrap_or_default();
     match named.name {
         Value::String(name) => Ok(name.trim().to_owned()),
-        _ => Err(Failure::field(
-            "name",
-            "name must be a string of 1 to 64 printable characters",
-        )),
+        _ => Err(Failure::field("name", "name must be a string of 1 to 64 printable characters")),
     }
 }
 
@@ -135,11 +115,7 @@ mod tests {
     fn a_name_is_a_string() {
         assert_eq!(name_of(r#"{"name": " Bob "}"#).as_deref(), Ok("Bob"));
         for bad in ["", "{}", r#"{"name": null}"#, r#"{"name": 7}"#, r#"{"name": ["Bob"]}"#] {
-            assert_eq!(
-                name_of(bad).map_err(|failure| failure.field),
-                Err(Some("name")),
-                "{bad}"
-            );
+            assert_eq!(name_of(bad).map_err(|failure| failure.field), Err(Some("name")), "{bad}");
         }
     }
 }

@@ -30,9 +30,7 @@ struct Page;
 pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Result<Response, Failure> {
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
-    let file = Page::get(path)
-        .filter(|_| !path.starts_with("api/"))
-        .ok_or_else(no_such_route)?;
+    let file = Page::get(path).filter(|_| !path.starts_with("api/")).ok_or_else(no_such_route)?;
     if method != Method::GET && method != Method::HEAD {
         return Ok(([(header::ALLOW, "GET, HEAD")], method_not_allowed()).into_response());
     }
@@ -91,12 +89,7 @@ mod tests {
 
     async fn get(path: &str, tag: Option<&HeaderValue>) -> Result<Response, Failure> {
         let asked = tag.map(|tag| (header::IF_NONE_MATCH, tag.clone()));
-        serve(
-            Method::GET,
-            path.parse().expect("an address"),
-            asked.into_iter().collect(),
-        )
-        .await
+        serve(Method::GET, path.parse().expect("an address"), asked.into_iter().collect()).await
     }
 
     #[tokio::test]
@@ -104,10 +97,7 @@ mod tests {
         let page = get("/?room=MUSIC-1234", None).await.expect("the page");
         assert_eq!(page.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
         let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
-        assert!(
-            policy.starts_with("default-src 'none'") && !policy.contains("unsafe"),
-            "{policy}"
-        );
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     }
 
     #[tokio::test]
@@ -115,30 +105,20 @@ mod tests {
         let page = get("/", None).await.expect("the page");
         let again = get("/", Some(&page.headers()[header::ETAG])).await.expect("the page");
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-        let changed = get("/", Some(&HeaderValue::from_static("\"other\"")))
-            .await
-            .expect("the page");
+        let changed = get("/", Some(&HeaderValue::from_static("\"other\""))).await.expect("the page");
         assert_eq!(changed.status(), StatusCode::OK);
     }
 
     #[tokio::test]
     async fn nothing_outside_the_page_is_served() {
-        for path in [
-            "/../Cargo.toml",
-            "/..%2f..%2fCargo.toml",
-            "//etc/passwd",
-            "/api/nothing",
-            "/none.js",
-        ] {
+        for path in ["/../Cargo.toml", "/..%2f..%2fCargo.toml", "//etc/passwd", "/api/nothing", "/none.js"] {
             assert_eq!(get(path, None).await.expect_err(path).status, StatusCode::NOT_FOUND);
         }
     }
 
     #[tokio::test]
     async fn a_file_can_only_be_read() {
-        let refused = serve(Method::POST, Uri::from_static("/"), HeaderMap::new())
-            .await
-            .expect("an answer");
+        let refused = serve(Method::POST, Uri::from_static("/"), HeaderMap::new()).await.expect("an answer");
         assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(refused.headers()[header::ALLOW], "GET, HEAD");
     }

@@ -78,16 +78,7 @@ fn readiness(http: &HttpState, version: Option<&'static str>) -> Response {
         false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
     };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
-    (
-        code,
-        no_store,
-        Json(ReadinessReport {
-            status,
-            causes,
-            version,
-        }),
-    )
-        .into_response()
+    (code, no_store, Json(ReadinessReport { status, causes, version })).into_response()
 }
 
 /// The figures of this node, for Prometheus. On a port of its own.

@@ -25,11 +25,7 @@ impl Default for Readiness {
 impl Readiness {
     /// A node that is still starting.
     pub fn new() -> Self {
-        Self {
-            starting: AtomicBool::new(true),
-            draining: AtomicBool::new(false),
-            poisoned: Mutex::default(),
-        }
+        Self { starting: AtomicBool::new(true), draining: AtomicBool::new(false), poisoned: Mutex::default() }
     }
 
     /// The start is over.

@@ -136,9 +136,7 @@ pub(super) async fn close(
     code: CodeInPath,
 ) -> Result<StatusCode, Failure> {
     let key = room_of(&teacher, code)?;
-    http.router
-        .control(&key, teacher.actor(), Control::CloseRoom, None)
-        .await?;
+    http.router.control(&key, teacher.actor(), Control::CloseRoom, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -174,11 +172,7 @@ fn lock_of(body: &str) -> Result<Option<Control>, Failure> {
         #[serde(default)]
         locked: Option<bool>,
     }
-    let lock = if body.is_empty() {
-        Ok(Lock::default())
-    } else {
-        serde_json::from_str(body)
-    };
+    let lock = if body.is_empty() { Ok(Lock::default()) } else { serde_json::from_str(body) };
     let Lock { locked } = lock.map_err(|_| Failure::field("locked", "locked must be true or false"))?;
     Ok(locked.map(|locked| if locked { Control::LockRoom } else { Control::UnlockRoom }))
 }

@@ -25,35 +25,19 @@ struct Row {
 }
 
 fn get<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
-    Row {
-        method: "get",
-        path,
-        handler: routing::get(handler),
-    }
+    Row { method: "get", path, handler: routing::get(handler) }
 }
 
 fn post<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
-    Row {
-        method: "post",
-        path,
-        handler: routing::post(handler),
-    }
+    Row { method: "post", path, handler: routing::post(handler) }
 }
 
 fn patch<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
-    Row {
-        method: "patch",
-        path,
-        handler: routing::patch(handler),
-    }
+    Row { method: "patch", path, handler: routing::patch(handler) }
 }
 
 fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
-    Row {
-        method: "delete",
-        path,
-        handler: routing::delete(handler),
-    }
+    Row { method: "delete", path, handler: routing::delete(handler) }
 }
 
 fn rows() -> Vec<Row> {
@@ -130,10 +114,7 @@ mod tests {
 
     #[test]
     fn every_route_is_in_the_document_and_the_document_has_no_other() {
-        let routes: BTreeSet<_> = rows()
-            .iter()
-            .map(|row| format!("{} {}", row.method, row.path))
-            .collect();
+        let routes: BTreeSet<_> = rows().iter().map(|row| format!("{} {}", row.method, row.path)).collect();
         assert_eq!(routes, document::operations());
     }
 

@@ -1,8 +1,5 @@
 //! The JSON that other modules read and write, described for the OpenAPI document.
-#![expect(
-    dead_code,
-    reason = "these types describe; the room and its conductor have the real ones"
-)]
+#![expect(dead_code, reason = "these types describe; the room and its conductor have the real ones")]
 
 use utoipa::ToSchema;
 

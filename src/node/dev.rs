@@ -35,19 +35,14 @@ pub fn tenants(data_dir: &Path) -> Result<Tenants, DevError> {
         guests: true,
         ..TenantConfig::default()
     };
-    let tenant: Tenant = config
-        .build(data_dir)
-        .map_err(|problems| DevError::Tenant { problems })?;
+    let tenant: Tenant = config.build(data_dir).map_err(|problems| DevError::Tenant { problems })?;
     Tenants::new(vec![tenant], Some(TENANT)).map_err(|problems| DevError::Tenant { problems })
 }
 
 /// Kept over a restart, so that the class's tokens stay good.
 fn secret(data_dir: &Path) -> Result<Secret, DevError> {
     let path = data_dir.join(SECRET_FILE);
-    let failed = |source| DevError::DataDir {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| DevError::DataDir { path: path.clone(), source };
     if let Ok(kept) = fs::read_to_string(&path)
         && kept.trim().len() >= 32
     {
@@ -55,13 +50,8 @@ fn secret(data_dir: &Path) -> Result<Secret, DevError> {
     }
     let secret = Secret::random()?;
     fs::create_dir_all(data_dir).map_err(failed)?;
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(failed)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
     file.write_all(secret.expose().as_bytes()).map_err(failed)?;
     Ok(secret)
 }
@@ -69,16 +59,9 @@ fn secret(data_dir: &Path) -> Result<Secret, DevError> {
 /// Where to go now.
 pub fn greet(listen: SocketAddr, lan: bool, data_dir: &Path) {
     let port = listen.port();
-    let here = if listen.ip().is_unspecified() {
-        IpAddr::from([127, 0, 0, 1])
-    } else {
-        listen.ip()
-    };
+    let here = if listen.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { listen.ip() };
     println!();
-    println!(
-        "  Downbeat is running. Everything is built in; rooms are kept in {}.",
-        data_dir.display()
-    );
+    println!("  Downbeat is running. Everything is built in; rooms are kept in {}.", data_dir.display());
     println!();
     println!("    Teacher   http://{here}:{port}/?role=teacher");
     match lan_address().filter(|_| lan) {
@@ -88,14 +71,7 @@ pub fn greet(listen: SocketAddr, lan: bool, data_dir: &Path) {
     println!("    API       http://{here}:{port}/api/docs");
     println!("    A token   curl 'http://{here}:{port}/dev/token?role=teacher&sub=ada'");
     println!();
-    println!(
-        "  Ctrl-C stops it.{}",
-        if lan {
-            ""
-        } else {
-            " With --lan, the class joins on its own devices."
-        }
-    );
+    println!("  Ctrl-C stops it.{}", if lan { "" } else { " With --lan, the class joins on its own devices." });
     println!();
 }
 

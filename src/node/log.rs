@@ -17,13 +17,9 @@ pub struct BadFilter {
 
 /// Starts the log of this process.
 pub fn start(settings: &Settings) -> Result<(), BadFilter> {
-    let filter = EnvFilter::try_new(&settings.log).map_err(|error| BadFilter {
-        filter: settings.log.clone(),
-        reason: error.to_string(),
-    })?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(&settings.log)
+        .map_err(|error| BadFilter { filter: settings.log.clone(), reason: error.to_string() })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Json => log.json().init(),
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),

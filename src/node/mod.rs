@@ -49,11 +49,7 @@ pub enum NodeError {
     #[error(transparent)]
     Session(#[from] StoreError),
     #[error("{setting}: cannot listen on {address} ({source}): stop what listens there, or choose another address")]
-    Listen {
-        setting: &'static str,
-        address: SocketAddr,
-        source: io::Error,
-    },
+    Listen { setting: &'static str, address: SocketAddr, source: io::Error },
     #[error("the beat thread could not be started: {0}")]
     BeatThread(io::Error),
     #[error("the operating system gives no random numbers: {0}")]
@@ -113,6 +109,7 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
     drop(closing);
     node.gateway.registry.drain(drain).await;
     let ended = async {
+        node.gateway.registry.emptied().await;
         let _ = serving.await;
         let _ = serving_metrics.await;
     };
@@ -181,9 +178,7 @@ impl Node {
             Arc::new(relay),
             hub.clone(),
             beat_thread.wheel(),
-            MirrorSettings {
-                holdover_us: micros(settings.holdover),
-            },
+            MirrorSettings { holdover_us: micros(settings.holdover) },
         );
         let mirror = Arc::new(mirror);
         let router = Arc::new(Router::new(
@@ -192,9 +187,7 @@ impl Node {
             mirror.clone(),
             membership.clone(),
             metrics.clone(),
-            RouterSettings {
-                control_lead_us: micros(settings.control_lead),
-            },
+            RouterSettings { control_lead_us: micros(settings.control_lead) },
         ));
         let services = Arc::new(Services {
             clock: clock.clone(),
@@ -224,9 +217,7 @@ impl Node {
             metrics,
             readiness: Arc::new(Readiness::new()),
             guess_delay: guess_delay(&gateway),
-            dev: is_dev.then(|| DevMode {
-                tenant: dev::TENANT.into(),
-            }),
+            dev: is_dev.then(|| DevMode { tenant: dev::TENANT.into() }),
         };
         let node = Self {
             clock: cluster_clock,
@@ -265,9 +256,7 @@ impl Node {
         let (gateway, readiness, store) = (self.gateway.clone(), self.http.readiness.clone(), self.store.clone());
         tasks.spawn(every(Duration::from_secs(1), move || {
             let clock = &gateway.clock;
-            gateway
-                .registry
-                .sweep(clock.boot_us(), clock.now_us(), gateway.settings.idle_timeout);
+            gateway.registry.sweep(clock.boot_us(), clock.now_us(), gateway.settings.idle_timeout);
             if store.failure().is_some() {
                 readiness.poison("store");
             }
@@ -297,11 +286,7 @@ fn token_key(settings: &Settings) -> Result<TokenKey, NodeError> {
 }
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, NodeError> {
-    TcpListener::bind(address).await.map_err(|source| NodeError::Listen {
-        setting,
-        address,
-        source,
-    })
+    TcpListener::bind(address).await.map_err(|source| NodeError::Listen { setting, address, source })
 }
 
 async fn every(period: Duration, mut act: impl FnMut() + Send) {

@@ -33,14 +33,7 @@ impl Membership {
         info: SessionInfo,
     ) -> Result<Self, StoreError> {
         let session = open(&node, &*clock, &*store, terms, &info).await?;
-        Ok(Self {
-            node,
-            clock,
-            store,
-            terms,
-            info,
-            session: ArcSwap::from_pointee(session),
-        })
+        Ok(Self { node, clock, store, terms, info, session: ArcSwap::from_pointee(session) })
     }
 
     /// The node's id.
@@ -74,10 +67,7 @@ impl Membership {
     pub async fn renew(&self) -> Result<(), StoreError> {
         let session = self.session.load_full();
         let renewal = Renewal::sent(self.clock.boot_us());
-        let renewed = self
-            .store
-            .renew_session(&self.node, session.incarnation(), &self.info)
-            .await?;
+        let renewed = self.store.renew_session(&self.node, session.incarnation(), &self.info).await?;
         if renewed && session.renewal_succeeded(renewal, self.clock.boot_us()) {
             return Ok(());
         }

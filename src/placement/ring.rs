@@ -32,10 +32,7 @@ impl Ring {
         names.sort_unstable();
         names.dedup();
         let points = points.max(1) as usize;
-        Self(StaticHashRing::new(
-            PinnedHash,
-            names.into_iter().map(|name| Node::new(name).quantity(points)),
-        ))
+        Self(StaticHashRing::new(PinnedHash, names.into_iter().map(|name| Node::new(name).quantity(points))))
     }
 
     /// The node that should conduct this room, or none on an empty ring.

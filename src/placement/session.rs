@@ -26,11 +26,7 @@ impl Terms {
     /// 500 ms and 1.5 s of the usual 2 s.
     pub fn from_ttl_ms(ttl_ms: u32) -> Self {
         let ttl_us = i64::from(ttl_ms) * 1_000;
-        Self {
-            renew_every_us: ttl_us / 4,
-            trust_us: ttl_us / 4 * 3,
-            death_us: ttl_us,
-        }
+        Self { renew_every_us: ttl_us / 4, trust_us: ttl_us / 4 * 3, death_us: ttl_us }
     }
 }
 
@@ -148,11 +144,7 @@ struct Sighting {
 
 impl Observer {
     pub fn new(terms: Terms) -> Self {
-        Self {
-            death_us: terms.death_us,
-            asked_at_us: None,
-            seen: BTreeMap::new(),
-        }
+        Self { death_us: terms.death_us, asked_at_us: None, seen: BTreeMap::new() }
     }
 
     /// Takes in a look at all sessions (node, incarnation, renewals) that was asked for at `asked_at_us`
@@ -169,11 +161,7 @@ impl Observer {
                 .get(node)
                 .filter(|seen| (seen.incarnation, seen.renewals) == (incarnation, renewals))
                 .map_or(now_us, |seen| seen.moved_at_us);
-            let sighting = Sighting {
-                incarnation,
-                renewals,
-                moved_at_us,
-            };
+            let sighting = Sighting { incarnation, renewals, moved_at_us };
             self.seen.insert(node.to_owned(), sighting);
         }
         self.asked_at_us = Some(asked_at_us);
@@ -188,9 +176,7 @@ impl Observer {
             Some(seen) if seen.incarnation == incarnation => {
                 // Both ends on the safe side: from when the answer came to when the last look was asked for.
                 if asked_at_us.saturating_sub(seen.moved_at_us) >= self.death_us {
-                    Judgement::Stalled {
-                        renewals: seen.renewals,
-                    }
+                    Judgement::Stalled { renewals: seen.renewals }
                 } else {
                     Judgement::Alive
                 }

@@ -12,11 +12,7 @@ const URL_SAFE_ANY: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
 /// The octets of `text`, or `None` when it is not Base64. A text that mixes the alphabets is not.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let engine = if text.iter().any(|byte| matches!(byte, b'-' | b'_')) {
-        URL_SAFE_ANY
-    } else {
-        STANDARD_ANY
-    };
+    let engine = if text.iter().any(|byte| matches!(byte, b'-' | b'_')) { URL_SAFE_ANY } else { STANDARD_ANY };
     engine.decode(text).ok()
 }
 

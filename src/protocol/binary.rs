@@ -135,12 +135,7 @@ pub fn encode_binary_reply(
     body: &[u8],
 ) -> Result<Vec<u8>, FieldTooLong> {
     let (join_ref, reference) = (ref_text(join_ref), ref_text(reference));
-    let fields = [
-        ("join_ref", &*join_ref),
-        ("ref", &*reference),
-        ("topic", topic),
-        ("status", status.as_str()),
-    ];
+    let fields = [("join_ref", &*join_ref), ("ref", &*reference), ("topic", topic), ("status", status.as_str())];
     encode(REPLY, &fields, None, body)
 }
 
@@ -157,11 +152,7 @@ pub fn encode_binary_broadcast(topic: &str, event: &str, body: &[u8]) -> Result<
 /// # Errors
 /// [`FieldTooLong`] when the topic, the broadcast's event or its metadata has over 255 bytes.
 pub fn encode_user_broadcast(topic: &str, broadcast: &UserBroadcast<'_>) -> Result<Vec<u8>, FieldTooLong> {
-    let fields = [
-        ("topic", topic),
-        ("event", broadcast.event),
-        ("metadata", broadcast.meta),
-    ];
+    let fields = [("topic", topic), ("event", broadcast.event), ("metadata", broadcast.meta)];
     let encoding = match broadcast.encoding {
         Encoding::Binary => 0,
         Encoding::Json => 1,

@@ -25,13 +25,7 @@ impl Status {
 
 /// A message of the server to one channel. `payload_json` must be valid JSON.
 pub fn encode_push(vsn: Vsn, join_ref: Option<&Ref>, topic: &str, event: &str, payload_json: &str) -> String {
-    let frame = Frame {
-        vsn,
-        join_ref,
-        reference: None,
-        topic,
-        event,
-    };
+    let frame = Frame { vsn, join_ref, reference: None, topic, event };
     frame.write(&[payload_json])
 }
 
@@ -50,20 +44,8 @@ pub fn encode_reply(
     status: Status,
     response_json: &str,
 ) -> String {
-    let frame = Frame {
-        vsn,
-        join_ref,
-        reference,
-        topic,
-        event: event::REPLY,
-    };
-    frame.write(&[
-        "{\"status\":\"",
-        status.as_str(),
-        "\",\"response\":",
-        response_json,
-        "}",
-    ])
+    let frame = Frame { vsn, join_ref, reference, topic, event: event::REPLY };
+    frame.write(&["{\"status\":\"", status.as_str(), "\",\"response\":", response_json, "}"])
 }
 
 /// The answer `{"status":"error","response":{"reason": reason}}`.
@@ -85,25 +67,13 @@ pub fn encode_heartbeat_reply(vsn: Vsn, reference: Option<&Ref>) -> String {
 
 /// `phx_close`: this channel is over for good. Its ref is the join's, as Phoenix does it.
 pub fn encode_close(vsn: Vsn, join_ref: Option<&Ref>, topic: &str) -> String {
-    let frame = Frame {
-        vsn,
-        join_ref,
-        reference: join_ref,
-        topic,
-        event: event::CLOSE,
-    };
+    let frame = Frame { vsn, join_ref, reference: join_ref, topic, event: event::CLOSE };
     frame.write(&["{}"])
 }
 
 /// `phx_error`: this channel is over, and the client is to join again.
 pub fn encode_error(vsn: Vsn, join_ref: Option<&Ref>, topic: &str, reason: &str) -> String {
-    let frame = Frame {
-        vsn,
-        join_ref,
-        reference: join_ref,
-        topic,
-        event: event::ERROR,
-    };
+    let frame = Frame { vsn, join_ref, reference: join_ref, topic, event: event::ERROR };
     frame.write(&[&reason_object(reason)])
 }
 

@@ -47,10 +47,7 @@ pub struct TooManyLines;
 /// [`TooManyLines`] above [`LINES_MAX`] + [`EXCESS_LINES_MAX`] lines.
 pub fn parse_body<'a>(content_type: Option<&str>, body: &'a [u8]) -> Result<LongpollBody<'a>, TooManyLines> {
     if !is_ndjson(content_type) {
-        return Ok(LongpollBody {
-            messages: vec![text_line(body)],
-            excess: Vec::new(),
-        });
+        return Ok(LongpollBody { messages: vec![text_line(body)], excess: Vec::new() });
     }
     let mut parsed = LongpollBody::default();
     let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
@@ -93,11 +90,7 @@ mod tests {
     fn a_line_is_text_or_base64_by_its_first_character() {
         let body = b"[1,\"2\"]\nAAEC\r\n\n{\"topic\":1}\n";
         let parsed = parse_body(NDJSON, body).expect("few lines");
-        let expected = vec![
-            Line::Text("[1,\"2\"]"),
-            Line::Binary(vec![0, 1, 2]),
-            Line::Text("{\"topic\":1}"),
-        ];
+        let expected = vec![Line::Text("[1,\"2\"]"), Line::Binary(vec![0, 1, 2]), Line::Text("{\"topic\":1}")];
         assert_eq!(parsed.messages, expected);
         assert!(parsed.excess.is_empty());
     }
@@ -122,10 +115,7 @@ mod tests {
         let parsed = parse_body(NDJSON, b"[1]\n%%%\n[\xff]\n[2]").expect("few lines");
         let expected = [Line::Text("[1]"), Line::Malformed, Line::Malformed, Line::Text("[2]")];
         assert_eq!(parsed.messages, expected);
-        assert_eq!(
-            parse_body(None, b"\xff").map(|body| body.messages),
-            Ok(vec![Line::Malformed])
-        );
+        assert_eq!(parse_body(None, b"\xff").map(|body| body.messages), Ok(vec![Line::Malformed]));
     }
 
     #[test]

@@ -27,10 +27,7 @@ impl Meta {
             fields.insert("phx_ref_prev".to_owned(), Value::from(previous));
         }
         fields.insert("phx_ref".to_owned(), Value::from(phx_ref));
-        Meta {
-            phx_ref: Arc::from(phx_ref),
-            json: Arc::from(Value::Object(fields).to_string()),
-        }
+        Meta { phx_ref: Arc::from(phx_ref), json: Arc::from(Value::Object(fields).to_string()) }
     }
 
     /// The name of this connection.
@@ -164,12 +161,7 @@ impl Diff {
         };
         let is_same = |change: &Change| change.latest.phx_ref == latest.phx_ref;
         let Some(at) = changes.iter().position(is_same) else {
-            changes.push(Change {
-                before,
-                after,
-                latest,
-                shown: false,
-            });
+            changes.push(Change { before, after, latest, shown: false });
             return;
         };
         let change = &mut changes[at];

@@ -39,10 +39,7 @@ impl Ref {
     /// [`Malformed::TooLong`] above 255 bytes.
     pub fn from_text(text: &str) -> Result<Ref, Malformed> {
         if text.len() > FIELD_BYTES_MAX {
-            return Err(Malformed::TooLong {
-                field: "ref",
-                bytes_max: FIELD_BYTES_MAX,
-            });
+            return Err(Malformed::TooLong { field: "ref", bytes_max: FIELD_BYTES_MAX });
         }
         let mut bytes = [0; SHORT_BYTES_MAX];
         Ok(Ref(match bytes.get_mut(..text.len()) {
@@ -82,10 +79,9 @@ impl Ref {
     fn as_str(&self) -> &str {
         match &self.0 {
             Form::Integer(_) | Form::Unsigned(_) => "",
-            Form::Short { len, bytes } => bytes
-                .get(..usize::from(*len))
-                .and_then(|text| std::str::from_utf8(text).ok())
-                .unwrap_or_default(),
+            Form::Short { len, bytes } => {
+                bytes.get(..usize::from(*len)).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+            }
             Form::Long(text) => text,
         }
     }

@@ -29,10 +29,7 @@ impl Subprotocol {
             return Subprotocol::default();
         }
         let encoded = offers().find_map(|offer| offer.strip_prefix(TOKEN_PREFIX));
-        Subprotocol {
-            phoenix: true,
-            token: encoded.and_then(decode_token),
-        }
+        Subprotocol { phoenix: true, token: encoded.and_then(decode_token) }
     }
 }
 

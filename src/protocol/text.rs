@@ -37,10 +37,7 @@ pub fn decode_text(vsn: Vsn, text: &str) -> Result<Inbound<'_>, Malformed> {
 fn bounded<'a>(field: &'static str, text: Option<Text<'a>>) -> Result<Cow<'a, str>, Malformed> {
     let text = text.ok_or(Malformed::Missing(field))?.0;
     if text.len() > TEXT_FIELD_BYTES_MAX {
-        return Err(Malformed::TooLong {
-            field,
-            bytes_max: TEXT_FIELD_BYTES_MAX,
-        });
+        return Err(Malformed::TooLong { field, bytes_max: TEXT_FIELD_BYTES_MAX });
     }
     Ok(text)
 }

@@ -31,11 +31,7 @@ impl Vsn {
             return Err(BadVsn);
         };
         let digits = (1..=9).contains(&patch.len()) && patch.bytes().all(|b| b.is_ascii_digit());
-        if digits && (patch == "0" || !patch.starts_with('0')) {
-            Ok(version)
-        } else {
-            Err(BadVsn)
-        }
+        if digits && (patch == "0" || !patch.starts_with('0')) { Ok(version) } else { Err(BadVsn) }
     }
 }
 

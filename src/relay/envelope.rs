@@ -148,9 +148,8 @@ impl Envelope {
             Body::RoomEvents(events) => wire.room_events = Some(Part::Borrowed(events)),
             Body::Presence(presence) => wire.presence = Some(Part::Borrowed(presence)),
         }
-        let bytes = rmp_serde::to_vec_named(&wire).map_err(|error| BadEnvelope::Malformed {
-            reason: error.to_string(),
-        })?;
+        let bytes =
+            rmp_serde::to_vec_named(&wire).map_err(|error| BadEnvelope::Malformed { reason: error.to_string() })?;
         check_length(&bytes)?;
         Ok(bytes)
     }
@@ -158,9 +157,7 @@ impl Envelope {
     /// Reads what [`Envelope::encode`] wrote, on this or a neighbouring release.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadEnvelope> {
         check_length(bytes)?;
-        let malformed = |error: rmp_serde::decode::Error| BadEnvelope::Malformed {
-            reason: error.to_string(),
-        };
+        let malformed = |error: rmp_serde::decode::Error| BadEnvelope::Malformed { reason: error.to_string() };
         // By itself, because another major may mean something else by every other field.
         let Version { v } = rmp_serde::from_slice(bytes).map_err(malformed)?;
         if v != MAJOR {
@@ -173,11 +170,7 @@ impl Envelope {
             .or(wire.room_events.map(|events| Body::RoomEvents(events.into_owned())))
             .or(wire.presence.map(|presence| Body::Presence(presence.into_owned())))
             .ok_or(BadEnvelope::UnknownBody)?;
-        Ok(Self {
-            origin: wire.origin,
-            incarnation: wire.incarnation,
-            body,
-        })
+        Ok(Self { origin: wire.origin, incarnation: wire.incarnation, body })
     }
 }
 

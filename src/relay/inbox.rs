@@ -65,16 +65,7 @@ enum LostIn {
 pub fn inbox(capacity: usize) -> (InboxSender, Inbox) {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
     let losses = Arc::new(Losses::default());
-    (
-        InboxSender {
-            queue: sender,
-            losses: Arc::clone(&losses),
-        },
-        Inbox {
-            queue: receiver,
-            losses,
-        },
-    )
+    (InboxSender { queue: sender, losses: Arc::clone(&losses) }, Inbox { queue: receiver, losses })
 }
 
 impl InboxSender {
@@ -102,10 +93,7 @@ impl InboxSender {
 
     /// How many messages came, and how many of them were lost.
     pub fn received_and_lost(&self) -> (u64, u64) {
-        (
-            self.losses.received.load(Ordering::Relaxed),
-            self.losses.lost.load(Ordering::Relaxed),
-        )
+        (self.losses.received.load(Ordering::Relaxed), self.losses.lost.load(Ordering::Relaxed))
     }
 
     fn record_loss(&self, topic: &Topic) {

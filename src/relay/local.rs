@@ -60,12 +60,7 @@ impl LocalBus {
 
 impl LocalRelay {
     fn listen(&self, topic: &Topic) {
-        self.shared
-            .topics
-            .write()
-            .entry(topic.clone())
-            .or_default()
-            .insert(self.seat, self.inbox.clone());
+        self.shared.topics.write().entry(topic.clone()).or_default().insert(self.seat, self.inbox.clone());
     }
 
     /// Hands a message to all others that hear this topic; encodes it only if there are any.

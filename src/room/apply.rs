@@ -66,9 +66,7 @@ impl Room {
             member.hand = raised;
             let event = if raised { "hand_raised" } else { "hand_lowered" };
             applied.tell(event, json!({ "student_id": student_id }));
-            applied.member_changes.push(MemberChange::Changed {
-                student_id: student_id.to_owned(),
-            });
+            applied.member_changes.push(MemberChange::Changed { student_id: student_id.to_owned() });
         }
         Ok(())
     }

@@ -13,11 +13,7 @@ impl Room {
             return Ok(());
         }
         check_space(at_place.map_or(0, Vec::len))?;
-        self.controls
-            .assignments
-            .entry(beat.get())
-            .or_default()
-            .push(student_id.to_owned());
+        self.controls.assignments.entry(beat.get()).or_default().push(student_id.to_owned());
         applied.tell("beat_assigned", json!({ "student_id": student_id, "beat": beat.get() }));
         self.tell_assignments(Some(beat), Some(student_id), applied);
         Ok(())

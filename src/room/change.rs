@@ -31,11 +31,7 @@ impl Room {
     /// The start of a change that leaves the controls alone.
     pub(super) fn begin_with_members(&self) -> Applied {
         Applied {
-            before: Before {
-                controls: None,
-                members: Vec::new(),
-                empty_since_us: self.empty_since_us,
-            },
+            before: Before { controls: None, members: Vec::new(), empty_since_us: self.empty_since_us },
             ..Applied::default()
         }
     }

@@ -43,12 +43,7 @@ impl Room {
         applied: &mut Applied,
         change: impl FnOnce(&mut Timeline, &Meter) -> i64,
     ) {
-        let Controls {
-            timeline,
-            meter,
-            playing,
-            ..
-        } = &mut self.controls;
+        let Controls { timeline, meter, playing, .. } = &mut self.controls;
         let (at_ub, at_us) = match timeline {
             Some(timeline) if *playing => {
                 timeline.forget_before(now_us.saturating_sub(MEMORY_US));
@@ -85,6 +80,13 @@ impl Room {
         let Some(timeline) = &mut self.controls.timeline else {
             return self.start_clock(0, now_us, lead_us, applied);
         };
+        let stop_us = timeline.stop_at_ub().map(|stop_ub| timeline.time_of(stop_ub));
+        if stop_us.is_some_and(|stop_us| stop_us > now_us) {
+            // The stop lies ahead yet: it is called off, and no beat falls out.
+            timeline.set_stop(None);
+            self.controls.playing = true;
+            return self.tell_clock("clock_started", at_ub, now_us, applied);
+        }
         let planned = timeline.segments().last().map(|segment| segment.milli_bpm);
         timeline.resume(t0_us, (planned != Some(milli_bpm)).then_some(milli_bpm));
         self.controls.playing = true;
@@ -134,12 +136,7 @@ impl Room {
         lead_us: i64,
         applied: &mut Applied,
     ) -> Result<(), Refusal> {
-        let Controls {
-            timeline,
-            meter,
-            playing,
-            ..
-        } = &self.controls;
+        let Controls { timeline, meter, playing, .. } = &self.controls;
         let from_beat = match timeline {
             Some(timeline) if *playing => next_beat(timeline, now_us.saturating_add(lead_us)).beat,
             _ => whole_beat_from(self.controls.standing_at_ub()),
@@ -212,10 +209,7 @@ fn next_beat(timeline: &Timeline, t_us: i64) -> DueBeat {
     timeline.next_beat(None, t_us).unwrap_or_else(|| {
         // Only past the end of the numbers, or where a stop is set: the next position is as good.
         let beat = whole_beat_from(started_position(timeline, t_us));
-        DueBeat {
-            beat,
-            due_us: timeline.time_of(beat.saturating_mul(BEAT_UB)),
-        }
+        DueBeat { beat, due_us: timeline.time_of(beat.saturating_mul(BEAT_UB)) }
     })
 }
 

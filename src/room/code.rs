@@ -51,11 +51,7 @@ impl CodeLength {
     /// The length of the next code of a tenant that has `live_rooms` rooms.
     #[must_use]
     pub fn for_live_rooms(live_rooms: usize) -> Self {
-        if live_rooms < SIX_DIGITS_FROM_ROOMS {
-            Self::Four
-        } else {
-            Self::Six
-        }
+        if live_rooms < SIX_DIGITS_FROM_ROOMS { Self::Four } else { Self::Six }
     }
 
     /// How many codes of this length there are.
@@ -140,10 +136,7 @@ mod tests {
 
     #[test]
     fn a_room_is_written_with_its_tenant_and_survives_serde() {
-        let key = RoomKey {
-            tenant: "acme".into(),
-            code: Code::from_number(1234, CodeLength::Four),
-        };
+        let key = RoomKey { tenant: "acme".into(), code: Code::from_number(1234, CodeLength::Four) };
         assert_eq!(key.to_string(), "acme:MUSIC-1234");
         let text = serde_json::to_string(&key).expect("a key is plain data");
         assert_eq!(serde_json::from_str::<RoomKey>(&text).expect("as written"), key);

@@ -142,9 +142,7 @@ impl TryFrom<u32> for Bpm {
 
     fn try_from(bpm: u32) -> Result<Self, BadField> {
         let in_range = (1..=299).contains(&bpm);
-        in_range
-            .then_some(Self(bpm))
-            .ok_or(BadField::new("bpm", "BPM must be between 1 and 299"))
+        in_range.then_some(Self(bpm)).ok_or(BadField::new("bpm", "BPM must be between 1 and 299"))
     }
 }
 
@@ -166,9 +164,7 @@ impl TryFrom<u32> for Place {
 
     fn try_from(place: u32) -> Result<Self, BadField> {
         let in_range = (1..=64).contains(&place);
-        in_range
-            .then_some(Self(place))
-            .ok_or(BadField::new("beat", "beat out of range"))
+        in_range.then_some(Self(place)).ok_or(BadField::new("beat", "beat out of range"))
     }
 }
 

@@ -26,10 +26,8 @@ impl BadField {
 const BROKEN: BadField = BadField::new("payload", "payload must be a JSON object");
 
 const STUDENT_ID_REQUIRED: BadField = BadField::new("student_id", "student_id required");
-const STUDENT_ID_WRONG: BadField = BadField::new(
-    "student_id",
-    "student_id must be a string of 1 to 64 printable characters",
-);
+const STUDENT_ID_WRONG: BadField =
+    BadField::new("student_id", "student_id must be a string of 1 to 64 printable characters");
 
 /// Whether `text` has 1 to `chars_max` characters, none of which is a control, a line separator or a reversal of
 /// the writing direction, and is not blank.
@@ -128,8 +126,7 @@ impl Fields {
         range: std::ops::RangeInclusive<u32>,
         message: &'static str,
     ) -> Result<u32, BadField> {
-        self.optional_u32(field, range, message)?
-            .ok_or(BadField::new(field, message))
+        self.optional_u32(field, range, message)?.ok_or(BadField::new(field, message))
     }
 
     pub(super) fn optional_bool(&self, field: &'static str, message: &'static str) -> Result<Option<bool>, BadField> {
@@ -184,9 +181,7 @@ impl Fields {
     ) -> Result<Option<T>, BadField> {
         match self.get(field) {
             None => Ok(None),
-            Some(word @ Value::String(_)) => T::deserialize(word)
-                .map(Some)
-                .map_err(|_| BadField::new(field, message)),
+            Some(word @ Value::String(_)) => T::deserialize(word).map(Some).map_err(|_| BadField::new(field, message)),
             Some(_) => Err(BadField::new(field, message)),
         }
     }

@@ -37,10 +37,7 @@ impl Room {
         default_max_students: u32,
         now_us: i64,
     ) -> Self {
-        let meter = request
-            .beats_per_bar
-            .and_then(|beats| Meter::new(beats, Vec::new(), 0).ok())
-            .unwrap_or_default();
+        let meter = request.beats_per_bar.and_then(|beats| Meter::new(beats, Vec::new(), 0).ok()).unwrap_or_default();
         let controls = Controls {
             teacher_id: teacher_id.to_owned(),
             settings: Settings {
@@ -72,12 +69,7 @@ impl Room {
     /// A room from its record. Who was in it has to join again; until then it counts as empty from now on.
     #[must_use]
     pub fn restored(key: RoomKey, controls: Controls, now_us: i64) -> Self {
-        Self {
-            key,
-            controls,
-            members: BTreeMap::new(),
-            empty_since_us: Some(now_us),
-        }
+        Self { key, controls, members: BTreeMap::new(), empty_since_us: Some(now_us) }
     }
 
     /// Lets a connection in, beside others of the same person. The first join of all starts the clock of a room
@@ -137,13 +129,7 @@ impl Room {
     }
 
     fn check_admission(&self, join: &Join) -> Result<(), Refusal> {
-        let Controls {
-            settings,
-            removed,
-            admitted,
-            closed,
-            ..
-        } = &self.controls;
+        let Controls { settings, removed, admitted, closed, .. } = &self.controls;
         if *closed {
             return Err(Refusal::RoomNotFound);
         }
@@ -172,12 +158,7 @@ impl Room {
     }
 
     fn enter(&mut self, join: &Join, now_us: i64, applied: &mut Applied) {
-        let Join {
-            student_id,
-            name,
-            role,
-            connection,
-        } = join;
+        let Join { student_id, name, role, connection } = join;
         self.touch(student_id, applied);
         let first = !self.members.contains_key(student_id);
         let member = self.members.entry(student_id.clone()).or_insert_with(|| Member {
@@ -202,9 +183,7 @@ impl Room {
                 first,
             }
         } else {
-            MemberChange::Changed {
-                student_id: student_id.clone(),
-            }
+            MemberChange::Changed { student_id: student_id.clone() }
         };
         applied.member_changes.push(change);
     }
@@ -235,11 +214,7 @@ impl Room {
             self.members.remove(student_id);
         }
         let student_id = student_id.to_owned();
-        applied.member_changes.push(MemberChange::Left {
-            student_id,
-            connection,
-            last,
-        });
+        applied.member_changes.push(MemberChange::Left { student_id, connection, last });
     }
 }
 

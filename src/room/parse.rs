@@ -22,10 +22,8 @@ const COUNT_IN_RESUMED: BadField = BadField::new("count_in", "count_in must be 0
 const RESUME: &str = "resume must be true or false";
 const AT: &str = "at must be now, beat or bar";
 const BEATS_PER_BAR: &str = "beats_per_bar must be an integer from 1 to 64";
-const GROUPS: BadField = BadField::new(
-    "groups",
-    "groups must be a list of positive integers that add up to beats_per_bar",
-);
+const GROUPS: BadField =
+    BadField::new("groups", "groups must be a list of positive integers that add up to beats_per_bar");
 const AUTOSTART: &str = "autostart must be true or false";
 const MAX_STUDENTS: &str = "max_students must be an integer from 1 to 10000";
 const NAME: &str = "name must be a string of at most 100 printable characters";
@@ -43,46 +41,20 @@ impl Control {
             "set_meter" => set_meter,
             "stop_clock" => |_: &Fields| Ok(Self::StopClock),
             "reset_clock" => |_: &Fields| Ok(Self::ResetClock),
-            "mute_student" => |f: &Fields| {
-                Ok(Self::MuteStudent {
-                    student_id: f.student_id()?,
-                })
-            },
-            "unmute_student" => |f: &Fields| {
-                Ok(Self::UnmuteStudent {
-                    student_id: f.student_id()?,
-                })
-            },
+            "mute_student" => |f: &Fields| Ok(Self::MuteStudent { student_id: f.student_id()? }),
+            "unmute_student" => |f: &Fields| Ok(Self::UnmuteStudent { student_id: f.student_id()? }),
             "mute_all" => |_: &Fields| Ok(Self::MuteAll),
             "unmute_all" => |_: &Fields| Ok(Self::UnmuteAll),
-            "assign_beat" => |f: &Fields| {
-                Ok(Self::AssignBeat {
-                    student_id: f.student_id()?,
-                    beat: place(f)?,
-                })
-            },
+            "assign_beat" => |f: &Fields| Ok(Self::AssignBeat { student_id: f.student_id()?, beat: place(f)? }),
             "clear_beat" => |f: &Fields| Ok(Self::ClearBeat { beat: place(f)? }),
             "clear_beats" => |_: &Fields| Ok(Self::ClearBeats),
-            "assign_role" => |f: &Fields| {
-                Ok(Self::AssignRole {
-                    student_id: f.student_id()?,
-                    role: role(f)?,
-                })
-            },
+            "assign_role" => |f: &Fields| Ok(Self::AssignRole { student_id: f.student_id()?, role: role(f)? }),
             "lock_room" => |_: &Fields| Ok(Self::LockRoom),
             "unlock_room" => |_: &Fields| Ok(Self::UnlockRoom),
-            "remove_student" => |f: &Fields| {
-                Ok(Self::RemoveStudent {
-                    student_id: f.student_id()?,
-                })
-            },
+            "remove_student" => |f: &Fields| Ok(Self::RemoveStudent { student_id: f.student_id()? }),
             "close_room" => |_: &Fields| Ok(Self::CloseRoom),
             "raise_hand" => |_: &Fields| Ok(Self::RaiseHand),
-            "lower_hand" => |f: &Fields| {
-                Ok(Self::LowerHand {
-                    student_id: f.optional_student_id()?,
-                })
-            },
+            "lower_hand" => |f: &Fields| Ok(Self::LowerHand { student_id: f.optional_student_id()? }),
             _ => return Ok(None),
         } as fn(&Fields) -> Result<Self, BadField>;
         read(&Fields::read(payload)?).map(Some)
@@ -123,23 +95,15 @@ impl CreateRoom {
 }
 
 fn set_tempo(fields: &Fields) -> Result<Control, BadField> {
-    Ok(Control::SetTempo {
-        bpm: bpm(fields)?,
-        at: fields.optional_word::<Quantise>("at", AT)?.unwrap_or_default(),
-    })
+    Ok(Control::SetTempo { bpm: bpm(fields)?, at: fields.optional_word::<Quantise>("at", AT)?.unwrap_or_default() })
 }
 
 fn ramp_tempo(fields: &Fields) -> Result<Control, BadField> {
-    Ok(Control::RampTempo {
-        bpm: bpm(fields)?,
-        beats: fields.required_u32("beats", 1..=RAMP_BEATS_MAX, BEATS)?,
-    })
+    Ok(Control::RampTempo { bpm: bpm(fields)?, beats: fields.required_u32("beats", 1..=RAMP_BEATS_MAX, BEATS)? })
 }
 
 fn start_clock(fields: &Fields) -> Result<Control, BadField> {
-    let count_in = fields
-        .optional_u32("count_in", 0..=COUNT_IN_BEATS_MAX, COUNT_IN)?
-        .unwrap_or(0);
+    let count_in = fields.optional_u32("count_in", 0..=COUNT_IN_BEATS_MAX, COUNT_IN)?.unwrap_or(0);
     let resume = fields.optional_bool("resume", RESUME)?.unwrap_or(false);
     if resume && count_in > 0 {
         return Err(COUNT_IN_RESUMED);
@@ -160,15 +124,11 @@ fn groups(value: Option<&Value>, beats_per_bar: u32) -> Result<Vec<u32>, BadFiel
         Some(_) => return Err(GROUPS),
     };
     let group = |value| match integer_of(Some(value)) {
-        Integer::Is(integer) => u32::try_from(integer)
-            .ok()
-            .filter(|group| (1..=MAX_BEATS_PER_BAR).contains(group)),
+        Integer::Is(integer) => u32::try_from(integer).ok().filter(|group| (1..=MAX_BEATS_PER_BAR).contains(group)),
         _ => None,
     };
     let groups: Vec<u32> = list.iter().map(group).collect::<Option<_>>().ok_or(GROUPS)?;
-    Meter::new(beats_per_bar, groups, 0)
-        .map(|meter| meter.groups)
-        .map_err(BadField::from)
+    Meter::new(beats_per_bar, groups, 0).map(|meter| meter.groups).map_err(BadField::from)
 }
 
 impl From<MeterError> for BadField {
@@ -207,10 +167,7 @@ fn max_students(fields: &Fields) -> Result<Option<u32>, BadField> {
 
 /// `none` takes the role away; a role that is missing is a mistake.
 fn role(fields: &Fields) -> Result<Option<RoomRole>, BadField> {
-    const WRONG: BadField = BadField::new(
-        "role",
-        "role must be co_teacher, soloist, listener, section:<name> or none",
-    );
+    const WRONG: BadField = BadField::new("role", "role must be co_teacher, soloist, listener, section:<name> or none");
     match fields.get("role") {
         Some(Value::String(role)) if role == "none" => Ok(None),
         Some(Value::String(role)) => role.parse().map(Some).map_err(|UnknownRole| WRONG),

@@ -145,14 +145,7 @@ impl Room {
             return Err(Refusal::Unauthorized);
         }
         check_space(self.controls.removed.len())?;
-        let Controls {
-            removed,
-            roles,
-            muted,
-            exempt,
-            admitted,
-            ..
-        } = &mut self.controls;
+        let Controls { removed, roles, muted, exempt, admitted, .. } = &mut self.controls;
         removed.insert(student_id.to_owned());
         roles.remove(student_id);
         for ids in [muted, exempt, admitted] {
@@ -160,10 +153,7 @@ impl Room {
         }
         tell_change("student_removed", student_id, applied);
         self.withdraw_from_beats(student_id, applied);
-        let farewell = RoomEvent {
-            event: "removed_from_room",
-            payload: json!({ "student_id": student_id }),
-        };
+        let farewell = RoomEvent { event: "removed_from_room", payload: json!({ "student_id": student_id }) };
         self.eject(student_id, Some(farewell), applied);
         Ok(())
     }
@@ -177,11 +167,7 @@ impl Room {
         for connection in &connections {
             self.disconnect(student_id, *connection, applied);
         }
-        applied.ejected.push(Ejected {
-            student_id: student_id.to_owned(),
-            connections,
-            last_event,
-        });
+        applied.ejected.push(Ejected { student_id: student_id.to_owned(), connections, last_event });
     }
 
     /// A smaller `max_students` sends nobody away.
@@ -208,9 +194,7 @@ impl Room {
 }
 
 pub(super) fn check_space(on_record: usize) -> Result<(), Refusal> {
-    (on_record < ON_RECORD_MAX)
-        .then_some(())
-        .ok_or(Refusal::TooManyOnRecord)
+    (on_record < ON_RECORD_MAX).then_some(()).ok_or(Refusal::TooManyOnRecord)
 }
 
 fn tell_change(event: &'static str, student_id: &str, applied: &mut Applied) {

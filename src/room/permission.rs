@@ -94,10 +94,8 @@ impl Controls {
             Some(RoomRole::CoTeacher | RoomRole::Soloist) => return Ok(()),
             Some(RoomRole::Section(_)) | None => {}
         }
-        let soloist_is_here = self
-            .roles
-            .iter()
-            .any(|(id, role)| *role == RoomRole::Soloist && members.contains_key(id));
+        let soloist_is_here =
+            self.roles.iter().any(|(id, role)| *role == RoomRole::Soloist && members.contains_key(id));
         if soloist_is_here {
             return Err(Refusal::OnlySoloistCanPlay);
         }

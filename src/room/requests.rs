@@ -107,10 +107,7 @@ impl Note {
     fn from_values(midi: Option<&Value>, velocity: Option<&Value>) -> Result<Self, BadField> {
         let midi = match integer_of(midi) {
             Integer::Missing => return Err(MIDI_REQUIRED),
-            Integer::Is(midi) => u8::try_from(midi)
-                .ok()
-                .filter(|midi| *midi <= MIDI_MAX)
-                .ok_or(MIDI_WRONG)?,
+            Integer::Is(midi) => u8::try_from(midi).ok().filter(|midi| *midi <= MIDI_MAX).ok_or(MIDI_WRONG)?,
             Integer::Huge | Integer::Wrong => return Err(MIDI_WRONG),
         };
         let velocity = match velocity {
@@ -192,10 +189,7 @@ fn reflection_text(fields: &Fields) -> Result<String, BadField> {
         {
             Ok(text.clone())
         }
-        _ => Err(BadField::new(
-            "reflection_text",
-            "reflection_text must be a string of 1 to 2000 characters",
-        )),
+        _ => Err(BadField::new("reflection_text", "reflection_text must be a string of 1 to 2000 characters")),
     }
 }
 

@@ -78,13 +78,7 @@ mod tests {
 
     #[test]
     fn a_role_is_written_as_it_is_read() {
-        for text in [
-            "co_teacher",
-            "soloist",
-            "listener",
-            "section:alto 2",
-            "section:section:x",
-        ] {
+        for text in ["co_teacher", "soloist", "listener", "section:alto 2", "section:section:x"] {
             let role: RoomRole = serde_json::from_value(text.into()).expect("a role");
             assert_eq!(serde_json::to_value(&role).expect("plain data"), text);
         }

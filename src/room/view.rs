@@ -141,10 +141,7 @@ impl Controls {
     /// A room in the answers of REST.
     #[must_use]
     pub fn summary(&self, key: &RoomKey, members: &Members) -> Value {
-        let students = members
-            .values()
-            .filter(|member| member.role == TokenRole::Student)
-            .count();
+        let students = members.values().filter(|member| member.role == TokenRole::Student).count();
         json!({
             "room_id": key.code,
             "teacher_id": self.teacher_id,
@@ -176,14 +173,7 @@ impl Room {
     /// The answer to a join and to `get_room`. `role` is the token's.
     #[must_use]
     pub fn join_reply(&self, student_id: &str, role: TokenRole, moment: Moment<'_>) -> Value {
-        let Controls {
-            bpm,
-            playing,
-            assignments,
-            roles,
-            settings,
-            ..
-        } = &self.controls;
+        let Controls { bpm, playing, assignments, roles, settings, .. } = &self.controls;
         json!({
             "room_id": self.key.code,
             "bpm": bpm,

@@ -41,24 +41,13 @@ impl EmbeddedStore {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let (database, loaded) = reload::open(path)?;
-        let journal = Journal::start(database).map_err(|source| OpenError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            state: RwLock::new(loaded.state),
-            journal: Some(journal),
-            damaged_records: loaded.damaged,
-        })
+        let journal = Journal::start(database).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+        Ok(Self { state: RwLock::new(loaded.state), journal: Some(journal), damaged_records: loaded.damaged })
     }
 
     /// A store without a file: it forgets everything when it is dropped.
     pub fn in_memory() -> Self {
-        Self {
-            state: RwLock::new(State::default()),
-            journal: None,
-            damaged_records: 0,
-        }
+        Self { state: RwLock::new(State::default()), journal: None, damaged_records: 0 }
     }
 
     /// How many records were set aside when the file was opened.
@@ -96,8 +85,7 @@ impl EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn create_room(&self, record: RoomRecord, max_rooms: usize) -> Result<(), CreateRefused> {
-        self.change(|state, changes| state.create_room(record, max_rooms, changes))
-            .await
+        self.change(|state, changes| state.create_room(record, max_rooms, changes)).await
     }
 
     async fn live_rooms(&self, tenant: &str) -> Result<usize, StoreError> {
@@ -119,8 +107,7 @@ impl Store for EmbeddedStore {
         controls: &Controls,
         done: Option<Done>,
     ) -> Result<(), WriteRefused> {
-        self.change(|state, changes| state.write_room(key, fence, controls, done, changes))
-            .await
+        self.change(|state, changes| state.write_room(key, fence, controls, done, changes)).await
     }
 
     async fn recent_done(&self, key: &RoomKey) -> Result<Vec<Done>, StoreError> {
@@ -128,8 +115,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn close_room(&self, key: &RoomKey, fence: &Fence) -> Result<(), WriteRefused> {
-        self.change(|state, changes| state.close_room(key, fence, changes))
-            .await
+        self.change(|state, changes| state.close_room(key, fence, changes)).await
     }
 
     async fn list_rooms(
@@ -146,8 +132,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn open_session(&self, node: &str, info: &SessionInfo) -> Result<u64, StoreError> {
-        self.change(|state, changes| state.open_session(node, info, changes))
-            .await
+        self.change(|state, changes| state.open_session(node, info, changes)).await
     }
 
     async fn renew_session(&self, node: &str, incarnation: u64, info: &SessionInfo) -> Result<bool, StoreError> {
@@ -175,8 +160,7 @@ impl Store for EmbeddedStore {
 impl ReflectionStore for EmbeddedStore {
     async fn add_reflection(&self, reflection: NewReflection) -> Result<String, ReflectionRefused> {
         let id = reflection_id()?;
-        self.change(|state, changes| state.add_reflection(id, reflection, changes))
-            .await
+        self.change(|state, changes| state.add_reflection(id, reflection, changes)).await
     }
 
     async fn reflections(&self, key: &RoomKey) -> Result<Vec<StoredReflection>, StoreError> {

@@ -32,11 +32,7 @@ pub struct RoomRecord {
 impl RoomRecord {
     /// What the owner proves its writes with.
     pub fn fence(&self) -> Fence {
-        Fence {
-            incarnation: self.incarnation,
-            epoch: self.epoch,
-            nonce: self.nonce,
-        }
+        Fence { incarnation: self.incarnation, epoch: self.epoch, nonce: self.nonce }
     }
 }
 

@@ -26,10 +26,7 @@ impl Timeline {
             milli_bpm: in_range(milli_bpm),
             ramp: None,
         };
-        Timeline {
-            segments: vec![anchor],
-            stop_at_ub: None,
-        }
+        Timeline { segments: vec![anchor], stop_at_ub: None }
     }
 
     /// Stops the beat at a position (beats at or after it are not played), or lets it go on.
@@ -43,11 +40,7 @@ impl Timeline {
     /// come keeps its time.
     pub fn change_tempo(&mut self, at_ub: i64, milli_bpm: u32) {
         let anchor = self.cut(at_ub);
-        self.append(Segment {
-            milli_bpm: in_range(milli_bpm),
-            ramp: None,
-            ..anchor
-        });
+        self.append(Segment { milli_bpm: in_range(milli_bpm), ramp: None, ..anchor });
     }
 
     /// From a position on, moves from the tempo in force there to another over `len_ub` micro-beats,
@@ -58,10 +51,7 @@ impl Timeline {
     pub fn ramp_tempo(&mut self, at_ub: i64, to_milli_bpm: u32, len_ub: i64) {
         let to_milli_bpm = in_range(to_milli_bpm);
         let len_ub = len_ub.clamp(1, MAX_RAMP_UB);
-        let ramp = Segment {
-            ramp: Some(Ramp { to_milli_bpm, len_ub }),
-            ..self.cut(at_ub)
-        };
+        let ramp = Segment { ramp: Some(Ramp { to_milli_bpm, len_ub }), ..self.cut(at_ub) };
         self.append(ramp);
         self.append(ramp.rest_from(ramp.beat0_ub + len_ub));
     }
@@ -77,13 +67,7 @@ impl Timeline {
         };
         let mut planned = vec![self.rest_from(stop_ub)];
         match milli_bpm {
-            Some(milli_bpm) => {
-                planned[0] = Segment {
-                    milli_bpm: in_range(milli_bpm),
-                    ramp: None,
-                    ..planned[0]
-                }
-            }
+            Some(milli_bpm) => planned[0] = Segment { milli_bpm: in_range(milli_bpm), ramp: None, ..planned[0] },
             None => planned.extend(self.segments.iter().filter(|segment| segment.beat0_ub > stop_ub)),
         }
         self.segments.clear();
@@ -108,15 +92,9 @@ impl Timeline {
         let shift = i128::from(beats) * i128::from(BEAT_UB);
         let moved = |position: i64| saturate(i128::from(position) - shift);
         let in_range = |position: i64| (-HORIZON..=HORIZON).contains(&moved(position));
-        let mut positions = self
-            .segments
-            .iter()
-            .map(|segment| segment.beat0_ub)
-            .chain(self.stop_at_ub);
+        let mut positions = self.segments.iter().map(|segment| segment.beat0_ub).chain(self.stop_at_ub);
         if positions.all(in_range) {
-            self.segments
-                .iter_mut()
-                .for_each(|segment| segment.beat0_ub = moved(segment.beat0_ub));
+            self.segments.iter_mut().for_each(|segment| segment.beat0_ub = moved(segment.beat0_ub));
             self.stop_at_ub = self.stop_at_ub.map(moved);
         }
     }
@@ -142,10 +120,7 @@ impl Timeline {
     /// The segment in force at a position, from there on.
     fn rest_from(&self, at_ub: i64) -> Segment {
         let rest = self.span(|segment| segment.beat0_ub <= at_ub).0.rest_from(at_ub);
-        Segment {
-            t0_us: self.time_of(at_ub),
-            ..rest
-        }
+        Segment { t0_us: self.time_of(at_ub), ..rest }
     }
 
     fn append(&mut self, segment: Segment) {
@@ -217,10 +192,7 @@ mod tests {
         let mut timeline = at_120();
         timeline.set_stop(Some(7 * BEAT_UB));
         timeline.resume(START_US + 60_000_000, None);
-        assert_eq!(
-            timeline,
-            Timeline::starting(START_US + 60_000_000, 7 * BEAT_UB, 120_000)
-        );
+        assert_eq!(timeline, Timeline::starting(START_US + 60_000_000, 7 * BEAT_UB, 120_000));
     }
 
     #[test]
@@ -288,10 +260,7 @@ mod tests {
         timeline.forget_before(joint);
         assert_eq!(timeline.segments().len(), 2);
         timeline.forget_before(joint + 1);
-        assert_eq!(
-            timeline.segments(),
-            Timeline::starting(joint, 4 * BEAT_UB, 60_000).segments()
-        );
+        assert_eq!(timeline.segments(), Timeline::starting(joint, 4 * BEAT_UB, 60_000).segments());
         timeline.forget_before(i64::MAX);
         assert_eq!(timeline.segments().len(), 1);
     }

@@ -48,20 +48,13 @@ impl Meter {
         if !groups.is_empty() && !fills_the_bar {
             return Err(MeterError::Groups { beats_per_bar });
         }
-        Ok(Meter {
-            beats_per_bar,
-            groups,
-            bar0_ub,
-        })
+        Ok(Meter { beats_per_bar, groups, bar0_ub })
     }
 
     /// The same meter with bar 1 at another position.
     #[must_use]
     pub fn rebased(&self, bar0_ub: i64) -> Meter {
-        Meter {
-            bar0_ub,
-            ..self.clone()
-        }
+        Meter { bar0_ub, ..self.clone() }
     }
 
     /// The bar and the pulse of a whole beat.
@@ -95,11 +88,7 @@ impl Meter {
 impl Default for Meter {
     /// 4/4 from beat 0, without accent groups.
     fn default() -> Meter {
-        Meter {
-            beats_per_bar: 4,
-            groups: Vec::new(),
-            bar0_ub: 0,
-        }
+        Meter { beats_per_bar: 4, groups: Vec::new(), bar0_ub: 0 }
     }
 }
 
@@ -131,10 +120,7 @@ mod tests {
     #[test]
     fn bars_and_pulses_count_from_one() {
         let meter = Meter::default();
-        assert_eq!(
-            [0, 3, 4, 9].map(|beat| place(&meter, beat)),
-            [(1, 1), (1, 4), (2, 1), (3, 2)]
-        );
+        assert_eq!([0, 3, 4, 9].map(|beat| place(&meter, beat)), [(1, 1), (1, 4), (2, 1), (3, 2)]);
     }
 
     #[test]
@@ -160,10 +146,7 @@ mod tests {
     #[test]
     fn the_next_bar_begins_at_a_first_pulse_less_than_a_bar_away() {
         for beats_per_bar in 1..=MAX_BEATS_PER_BAR {
-            let meter = Meter {
-                beats_per_bar,
-                ..Meter::default()
-            };
+            let meter = Meter { beats_per_bar, ..Meter::default() };
             for beat in -200..200 {
                 let next = meter.next_bar(beat);
                 assert_eq!(meter.position(next).pulse, 1);
@@ -176,11 +159,7 @@ mod tests {
     fn the_ends_of_the_numbers_do_no_harm() {
         for extreme in [i64::MIN, i64::MAX] {
             for beats_per_bar in [0, 1, 64, u32::MAX] {
-                let meter = Meter {
-                    beats_per_bar,
-                    groups: Vec::new(),
-                    bar0_ub: extreme,
-                };
+                let meter = Meter { beats_per_bar, groups: Vec::new(), bar0_ub: extreme };
                 for beat in [i64::MIN, 0, i64::MAX] {
                     meter.position(beat);
                     meter.next_bar(beat);

@@ -83,10 +83,9 @@ fn check_segment(index: usize, segment: &Segment) -> Result<(), InvalidTimeline>
         }
     }
     match segment.ramp {
-        Some(ramp) if !(1..=MAX_RAMP_UB).contains(&ramp.len_ub) => Err(InvalidTimeline::RampLength {
-            index,
-            len_ub: ramp.len_ub,
-        }),
+        Some(ramp) if !(1..=MAX_RAMP_UB).contains(&ramp.len_ub) => {
+            Err(InvalidTimeline::RampLength { index, len_ub: ramp.len_ub })
+        }
         _ => Ok(()),
     }
 }
@@ -108,12 +107,7 @@ mod tests {
     use crate::tempo::{BEAT_UB, Ramp};
 
     fn steady(t0_us: i64, beat0_ub: i64, milli_bpm: u32) -> Segment {
-        Segment {
-            t0_us,
-            beat0_ub,
-            milli_bpm,
-            ramp: None,
-        }
+        Segment { t0_us, beat0_ub, milli_bpm, ramp: None }
     }
 
     fn refusal(segments: &[Segment]) -> Option<InvalidTimeline> {
@@ -124,12 +118,7 @@ mod tests {
     fn a_timeline_needs_a_segment_and_not_too_many() {
         assert_eq!(refusal(&[]), Some(InvalidTimeline::Empty));
         let many = vec![steady(0, 0, 60_000); MAX_SEGMENTS + 1];
-        assert_eq!(
-            refusal(&many),
-            Some(InvalidTimeline::TooMany {
-                count: MAX_SEGMENTS + 1
-            })
-        );
+        assert_eq!(refusal(&many), Some(InvalidTimeline::TooMany { count: MAX_SEGMENTS + 1 }));
     }
 
     #[test]
@@ -137,35 +126,17 @@ mod tests {
         for milli_bpm in [0, MAX_MILLI_BPM + 1, u32::MAX] {
             let tempo = Some(InvalidTimeline::Tempo { index: 0, milli_bpm });
             assert_eq!(refusal(&[steady(0, 0, milli_bpm)]), tempo);
-            let ramp = Some(Ramp {
-                to_milli_bpm: milli_bpm,
-                len_ub: BEAT_UB,
-            });
-            assert_eq!(
-                refusal(&[Segment {
-                    ramp,
-                    ..steady(0, 0, 60_000)
-                }]),
-                tempo
-            );
+            let ramp = Some(Ramp { to_milli_bpm: milli_bpm, len_ub: BEAT_UB });
+            assert_eq!(refusal(&[Segment { ramp, ..steady(0, 0, 60_000) }]), tempo);
         }
     }
 
     #[test]
     fn ramps_of_no_length_or_of_endless_length_are_refused() {
         for len_ub in [i64::MIN, -1, 0, MAX_RAMP_UB + 1, i64::MAX] {
-            let ramp = Some(Ramp {
-                to_milli_bpm: 90_000,
-                len_ub,
-            });
+            let ramp = Some(Ramp { to_milli_bpm: 90_000, len_ub });
             let refused = Some(InvalidTimeline::RampLength { index: 0, len_ub });
-            assert_eq!(
-                refusal(&[Segment {
-                    ramp,
-                    ..steady(0, 0, 60_000)
-                }]),
-                refused
-            );
+            assert_eq!(refusal(&[Segment { ramp, ..steady(0, 0, 60_000) }]), refused);
         }
     }
 
@@ -183,27 +154,15 @@ mod tests {
     #[test]
     fn segments_out_of_order_are_refused() {
         let refused = Some(InvalidTimeline::OutOfOrder { index: 1 });
-        assert_eq!(
-            refusal(&[steady(0, BEAT_UB, 60_000), steady(0, BEAT_UB, 90_000)]),
-            refused
-        );
-        assert_eq!(
-            refusal(&[steady(0, BEAT_UB, 60_000), steady(-1_000_000, 0, 90_000)]),
-            refused
-        );
+        assert_eq!(refusal(&[steady(0, BEAT_UB, 60_000), steady(0, BEAT_UB, 90_000)]), refused);
+        assert_eq!(refusal(&[steady(0, BEAT_UB, 60_000), steady(-1_000_000, 0, 90_000)]), refused);
     }
 
     #[test]
     fn a_segment_that_does_not_join_the_one_before_it_is_refused() {
         let joined = |t0_us| refusal(&[steady(0, 0, 60_000), steady(t0_us, BEAT_UB, 90_000)]);
         assert_eq!(joined(1_000_001), None);
-        assert_eq!(
-            joined(1_000_002),
-            Some(InvalidTimeline::Jump {
-                index: 1,
-                expected_us: 1_000_000
-            })
-        );
+        assert_eq!(joined(1_000_002), Some(InvalidTimeline::Jump { index: 1, expected_us: 1_000_000 }));
     }
 
     #[test]
@@ -227,9 +186,6 @@ mod tests {
         assert_eq!(read(good).ok(), Some(timeline.clone()));
         assert_eq!(serde_json::to_string(&timeline).ok().as_deref(), Some(good));
         let refused = read(&good.replace("60000", "0")).map_err(|error| error.to_string());
-        assert_eq!(
-            refused,
-            Err("milli_bpm of segment 0 must be from 1 to 1000000, not 0".to_owned())
-        );
+        assert_eq!(refused, Err("milli_bpm of segment 0 must be from 1 to 1000000, not 0".to_owned()));
     }
 }

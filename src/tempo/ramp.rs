@@ -24,12 +24,7 @@ pub(super) struct Curve {
 impl Curve {
     pub(super) fn new(from_milli_bpm: u32, ramp: Ramp) -> Curve {
         let (from, to) = (i128::from(from_milli_bpm), i128::from(ramp.to_milli_bpm));
-        Curve {
-            from,
-            to,
-            len_ub: ramp.len_ub.into(),
-            gain: to * to - from * from,
-        }
+        Curve { from, to, len_ub: ramp.len_ub.into(), gain: to * to - from * from }
     }
 
     /// T, to the nearest microsecond.
@@ -123,13 +118,7 @@ mod tests {
     use crate::tempo::{BEAT_UB, MAX_MILLI_BPM, MAX_RAMP_UB, MIN_MILLI_BPM};
 
     fn curve(from: u32, to: u32, len_ub: i64) -> Curve {
-        Curve::new(
-            from,
-            Ramp {
-                to_milli_bpm: to,
-                len_ub,
-            },
-        )
+        Curve::new(from, Ramp { to_milli_bpm: to, len_ub })
     }
 
     #[test]

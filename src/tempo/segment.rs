@@ -75,21 +75,13 @@ impl Segment {
         let (milli_bpm, ramp) = match (self.curve(), self.ramp) {
             (Some(curve), Some(ramp)) if beats > 0 => {
                 let left = i128::from(ramp.len_ub) - beats;
-                let rest = (left > 0).then(|| Ramp {
-                    len_ub: saturate(left),
-                    ..ramp
-                });
+                let rest = (left > 0).then(|| Ramp { len_ub: saturate(left), ..ramp });
                 (curve.milli_bpm_at_beat(beats), rest)
             }
             (Some(_), _) if beats == 0 => (self.milli_bpm, self.ramp),
             _ => (self.milli_bpm, None),
         };
-        Segment {
-            t0_us: self.time_of(beat_ub),
-            beat0_ub: beat_ub,
-            milli_bpm,
-            ramp,
-        }
+        Segment { t0_us: self.time_of(beat_ub), beat0_ub: beat_ub, milli_bpm, ramp }
     }
 
     fn curve(&self) -> Option<Curve> {

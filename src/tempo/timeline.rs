@@ -148,13 +148,7 @@ mod tests {
     fn nothing_is_played_before_a_count_in() {
         let timeline = Timeline::starting(START_US, -4 * BEAT_UB, 60_000);
         let first = timeline.next_beat(None, START_US - 60_000_000);
-        assert_eq!(
-            first,
-            Some(DueBeat {
-                beat: -4,
-                due_us: START_US
-            })
-        );
+        assert_eq!(first, Some(DueBeat { beat: -4, due_us: START_US }));
         assert_eq!(timeline.next_beat(Some(-9), i64::MIN), first);
     }
 

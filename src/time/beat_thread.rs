@@ -10,8 +10,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Clock;
 
-/// Two deadlines closer than this are handed over together.
-const BATCH_WINDOW_US: i64 = 20;
+/// Two deadlines closer than this are handed over together, so an item may come that much early.
+pub const BATCH_WINDOW_US: i64 = 20;
 
 /// The deadlines that the thread waits for. Cheap to share.
 pub struct Wheel<T> {
@@ -53,10 +53,7 @@ impl<T: Send + 'static> BeatThread<T> {
     /// Starts the thread. `hand_over` gets all that is due at one waking and must not block.
     pub fn spawn(clock: Arc<dyn Clock>, hand_over: impl Fn(Vec<T>) + Send + 'static) -> std::io::Result<Self> {
         let wheel = Arc::new(Wheel {
-            state: Mutex::new(State {
-                heap: BinaryHeap::new(),
-                stopped: false,
-            }),
+            state: Mutex::new(State { heap: BinaryHeap::new(), stopped: false }),
             changed: Condvar::new(),
         });
         let waiting = wheel.clone();
@@ -66,10 +63,7 @@ impl<T: Send + 'static> BeatThread<T> {
             let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
             run(&waiting, &*clock, &hand_over);
         })?;
-        Ok(Self {
-            wheel,
-            thread: Some(thread),
-        })
+        Ok(Self { wheel, thread: Some(thread) })
     }
 
     pub fn wheel(&self) -> Arc<Wheel<T>> {

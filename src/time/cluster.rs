@@ -48,10 +48,7 @@ impl ClusterClock {
             rate_ppb: 0,
             uncertainty_us: 1,
         };
-        Self {
-            line: ArcSwap::from_pointee(line),
-            time_base,
-        }
+        Self { line: ArcSwap::from_pointee(line), time_base }
     }
 
     /// Compares with the reference and bends the line towards it. To be called about once a second.
@@ -92,6 +89,10 @@ impl Clock for ClusterClock {
 
     fn time_base(&self) -> &str {
         &self.time_base
+    }
+
+    fn now_s(&self) -> i64 {
+        read(ClockId::Realtime).div_euclid(1_000_000)
     }
 }
 

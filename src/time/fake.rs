@@ -10,9 +10,7 @@ pub struct FakeClock {
 
 impl FakeClock {
     pub fn at(now_us: i64) -> Self {
-        Self {
-            now_us: AtomicI64::new(now_us),
-        }
+        Self { now_us: AtomicI64::new(now_us) }
     }
 
     pub fn advance(&self, by_us: i64) {

@@ -4,7 +4,7 @@ mod beat_thread;
 mod cluster;
 mod fake;
 
-pub use beat_thread::{BeatThread, Wheel};
+pub use beat_thread::{BATCH_WINDOW_US, BeatThread, Wheel};
 pub use cluster::ClusterClock;
 pub use fake::FakeClock;
 
@@ -22,7 +22,8 @@ pub trait Clock: Send + Sync {
     /// clock taken before say nothing about it now.
     fn time_base(&self) -> &str;
 
-    /// Whole seconds since the Unix epoch, for token claims.
+    /// Whole seconds since the Unix epoch by the machine's own calendar, for token claims: unlike cluster time it
+    /// follows at once when that clock is set right.
     fn now_s(&self) -> i64 {
         self.now_us().div_euclid(1_000_000)
     }

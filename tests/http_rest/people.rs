@@ -15,35 +15,19 @@ async fn only_the_tenants_own_teachers_see_its_rooms() {
     let room = format!("{ROOMS}/{}", server.new_room().await);
     let of = async |token: &str| sent(server.request(Method::GET, &room).bearer_auth(token)).await;
     assert_eq!(of(&token("acme", TokenRole::Teacher)).await.status, 200);
-    assert_eq!(
-        of(&token("acme", TokenRole::Student)).await.failure(),
-        (403, "forbidden".into(), None)
-    );
-    assert_eq!(
-        of(&token("zeta", TokenRole::Teacher)).await.failure(),
-        (404, "room_not_found".into(), None)
-    );
+    assert_eq!(of(&token("acme", TokenRole::Student)).await.failure(), (403, "forbidden".into(), None));
+    assert_eq!(of(&token("zeta", TokenRole::Teacher)).await.failure(), (404, "room_not_found".into(), None));
 
     let nobody = server.get(&room).await;
     assert_eq!(nobody.failure(), (401, "token_missing".into(), None));
     assert_eq!(nobody.header("www-authenticate"), "Bearer");
     let forged = signed("acme", "another secret, just as long as it must be", TokenRole::Teacher);
-    assert_eq!(
-        of(&forged).await.failure(),
-        (401, "token_signature_invalid".into(), None)
-    );
+    assert_eq!(of(&forged).await.failure(), (401, "token_signature_invalid".into(), None));
     assert_eq!(of("garbage").await.failure().0, 401);
 
-    let foreign = sent(
-        server
-            .request(Method::GET, ROOMS)
-            .header("x-api-key", token("zeta", TokenRole::Teacher)),
-    )
-    .await;
+    let foreign = sent(server.request(Method::GET, ROOMS).header("x-api-key", token("zeta", TokenRole::Teacher))).await;
     assert_eq!(foreign.json(), json!({"rooms": [], "next": null}));
-    let in_query = server
-        .get(&format!("{room}?access_token={}", token("acme", TokenRole::Teacher)))
-        .await;
+    let in_query = server.get(&format!("{room}?access_token={}", token("acme", TokenRole::Teacher))).await;
     assert_eq!(in_query.status, 200);
 }
 
@@ -69,10 +53,7 @@ async fn a_guest_gets_a_students_token_for_one_room() {
     let refused = sent(server.request(Method::GET, ROOMS).bearer_auth(guest)).await;
     assert_eq!(refused.failure(), (403, "forbidden".into(), None));
     for nowhere in ["MUSIC-99", "nonsense", "%ff", "MUSIC-000000"] {
-        assert_eq!(
-            enter(host, nowhere, r#"{"name": "Bob"}"#).await.failure(),
-            (404, "room_not_found".into(), None)
-        );
+        assert_eq!(enter(host, nowhere, r#"{"name": "Bob"}"#).await.failure(), (404, "room_not_found".into(), None));
     }
     for name in ["{}", r#"{"name": ""}"#, r#"{"name": "a\nb"}"#, r#"{"name": 7}"#] {
         let refused = enter(host, &code, name).await.failure();
@@ -103,25 +84,17 @@ async fn dev_gives_tokens_to_its_own_machine_that_open_its_rooms() {
     let given = server.get("/dev/token?role=teacher&sub=ada").await;
     assert_eq!(given.status, 200, "{}", given.text);
     let given = given.json();
-    assert_eq!(
-        (&given["role"], &given["sub"], &given["tenant"]),
-        (&json!("teacher"), &json!("ada"), &json!("demo"))
-    );
+    assert_eq!((&given["role"], &given["sub"], &given["tenant"]), (&json!("teacher"), &json!("ada"), &json!("demo")));
     let bearer = given["token"].as_str().expect("a token");
     let made = sent(server.request(Method::POST, ROOMS).bearer_auth(bearer)).await;
     assert_eq!((made.status, &made.json()["teacher_id"]), (201, &json!("ada")));
     let code = made.json()["room_id"].as_str().expect("a code").to_owned();
-    let guest = server
-        .request(Method::POST, &format!("{ROOMS}/{code}/guest"))
-        .body(r#"{"name": "Bob"}"#);
+    let guest = server.request(Method::POST, &format!("{ROOMS}/{code}/guest")).body(r#"{"name": "Bob"}"#);
     assert_eq!(sent(guest).await.status, 201, "dev allows guests");
 
     let student = server.get("/dev/token").await.json();
     assert_eq!(student["role"], "student");
-    assert_eq!(
-        server.get("/dev/token?role=admin").await.failure().2.as_deref(),
-        Some("role")
-    );
+    assert_eq!(server.get("/dev/token?role=admin").await.failure().2.as_deref(), Some("role"));
     let rebound = sent(server.request(Method::GET, "/dev/token").header("host", "evil.org")).await;
     assert_eq!(rebound.failure(), (403, "forbidden".into(), None));
     let from_evil = async |path: &str| {

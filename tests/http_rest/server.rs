@@ -63,10 +63,7 @@ impl Answer {
     pub fn failure(&self) -> (u16, String, Option<String>) {
         let body = self.json();
         let error = &body["error"];
-        assert!(
-            error["message"].as_str().is_some_and(|message| !message.is_empty()),
-            "{body}"
-        );
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{body}");
         assert_eq!(body.as_object().map(serde_json::Map::len), Some(1), "{body}");
         let code = error["code"].as_str().expect("a code").to_owned();
         (self.status, code, error["field"].as_str().map(str::to_owned))
@@ -140,17 +137,8 @@ impl Server {
 
     /// As acme's teacher.
     pub async fn teacher(&self, method: Method, path: &str, body: &Value) -> Answer {
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        sent(
-            self.request(method, path)
-                .bearer_auth(token("acme", TokenRole::Teacher))
-                .body(body),
-        )
-        .await
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        sent(self.request(method, path).bearer_auth(token("acme", TokenRole::Teacher)).body(body)).await
     }
 
     pub async fn new_room(&self) -> String {
@@ -172,11 +160,7 @@ impl Drop for Server {
 pub async fn sent(request: RequestBuilder) -> Answer {
     let answer = request.send().await.expect("an answer");
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    Answer {
-        status,
-        headers,
-        text: answer.text().await.expect("a body of text"),
-    }
+    Answer { status, headers, text: answer.text().await.expect("a body of text") }
 }
 
 /// An address that nobody listens on. Below the ports that the system gives out by itself, and never the same twice
@@ -201,20 +185,10 @@ pub fn token(tenant: &str, role: TokenRole) -> String {
 /// The same, signed with any secret.
 pub fn signed(tenant: &str, secret: &str, role: TokenRole) -> String {
     install_crypto();
-    let config = TenantConfig {
-        id: tenant.into(),
-        jwt_secret: Some(secret.to_owned().into()),
-        ..Default::default()
-    };
+    let config = TenantConfig { id: tenant.into(), jwt_secret: Some(secret.to_owned().into()), ..Default::default() };
     let tenant = config.build(Path::new(".")).expect("a sound tenant");
     let since = std::time::UNIX_EPOCH.elapsed().expect("a time after 1970");
     let now_s = i64::try_from(since.as_secs()).expect("a time before the end of time");
-    let grant = Grant {
-        sub: Some("ada".into()),
-        role,
-        name: None,
-        room: None,
-        ttl_s: 600,
-    };
+    let grant = Grant { sub: Some("ada".into()), role, name: None, room: None, ttl_s: 600 };
     mint(&tenant, &grant, now_s).expect("a token")
 }

@@ -191,6 +191,19 @@ describe("V2 text", () => {
       assert.deepEqual(raw.slice(2, 4), [topic, "beat"]);
     }));
 
+  test("a control repeated with its ref is answered again and done once", () =>
+    withSocket({}, async (socket) => {
+      await socket.join(topic, {}, "1");
+      const run = async () => (await socket.ask("1", topic, "get_room")).payload.response.timeline.run;
+      const before = await run();
+      socket.text(["1", "same", topic, "reset_clock", {}]);
+      await socket.reply("same");
+      const from = socket.heard.mark();
+      socket.text(["1", "same", topic, "reset_clock", {}]);
+      assert.equal((await socket.reply("same", { from })).payload.status, "ok");
+      assert.equal(await run(), before + 1);
+    }));
+
   test("the clock is there to be synchronised with", () =>
     withSocket({}, async (socket) => {
       await socket.join(topic, {}, "1");

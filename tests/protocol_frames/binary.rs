@@ -86,12 +86,7 @@ fn binary_frames_of_the_server_have_the_layout_that_clients_read() {
     assert_eq!(reply.as_deref(), Ok(&b"\x01\x01\x02\x02\x02112took\xff"[..]));
     let broadcast = encode_binary_broadcast("to", "ev", b"\xff");
     assert_eq!(broadcast.as_deref(), Ok(&b"\x02\x02\x02toev\xff"[..]));
-    let user = UserBroadcast {
-        event: "ev",
-        meta: "{}",
-        encoding: Encoding::Json,
-        body: b"1",
-    };
+    let user = UserBroadcast { event: "ev", meta: "{}", encoding: Encoding::Json, body: b"1" };
     let user = encode_user_broadcast("to", &user);
     assert_eq!(user.as_deref(), Ok(&b"\x04\x02\x02\x02\x01toev{}1"[..]));
 }
@@ -104,12 +99,7 @@ fn a_field_of_256_bytes_is_refused_and_one_of_255_is_not() {
     assert_eq!(refused, Err("event"));
     assert!(encode_binary_broadcast(&long, "e", b"").is_err());
     assert!(encode_binary_reply(None, None, &long, Status::Ok, b"").is_err());
-    let user = UserBroadcast {
-        event: "e",
-        meta: &long,
-        encoding: Encoding::Binary,
-        body: b"",
-    };
+    let user = UserBroadcast { event: "e", meta: &long, encoding: Encoding::Binary, body: b"" };
     assert!(encode_user_broadcast("t", &user).is_err());
 }
 

@@ -38,16 +38,11 @@ fn the_state_lists_metas_by_key_in_order_of_arrival() {
 #[test]
 fn fields_cannot_forge_the_refs_of_a_meta() {
     let fields = json!({"phx_ref": "x", "phx_ref_prev": "y", "name": "Ada"});
-    let Value::Object(fields) = fields else {
-        panic!("an object")
-    };
+    let Value::Object(fields) = fields else { panic!("an object") };
     let forged = Meta::new("r1", None, fields.clone());
     assert_eq!(parse(forged.json()), json!({"phx_ref": "r1", "name": "Ada"}));
     let changed = Meta::new("r2", Some("r1"), fields);
-    assert_eq!(
-        parse(changed.json()),
-        json!({"phx_ref": "r2", "phx_ref_prev": "r1", "name": "Ada"})
-    );
+    assert_eq!(parse(changed.json()), json!({"phx_ref": "r2", "phx_ref_prev": "r1", "name": "Ada"}));
 }
 
 #[test]

@@ -8,11 +8,7 @@ use crate::{json_of, parse};
 
 fn any_ref() -> impl Strategy<Value = Option<Ref>> {
     let text = "\\PC{0,40}".prop_filter_map("fits a ref", |text| Ref::from_text(&text).ok());
-    prop_oneof![
-        Just(None),
-        any::<i64>().prop_map(|integer| Some(Ref::from_integer(integer))),
-        text.prop_map(Some),
-    ]
+    prop_oneof![Just(None), any::<i64>().prop_map(|integer| Some(Ref::from_integer(integer))), text.prop_map(Some),]
 }
 
 fn any_text() -> impl Strategy<Value = String> {

@@ -16,10 +16,7 @@ fn a_v2_array_is_read_and_borrowed() {
     assert_eq!(inbound.reference, Some(text_ref("2")));
     assert_eq!(inbound.event, "play_note");
     assert_eq!(json_of(&inbound), r#"{"midi": 60}"#);
-    assert!(matches!(
-        inbound.topic,
-        std::borrow::Cow::Borrowed("music_room:MUSIC-1234")
-    ));
+    assert!(matches!(inbound.topic, std::borrow::Cow::Borrowed("music_room:MUSIC-1234")));
 }
 
 #[test]
@@ -132,14 +129,8 @@ fn v2_text_is_as_phoenix_writes_it() {
     assert_eq!(reply, r#"["1","2","t","phx_reply",{"status":"ok","response":{"a":1}}]"#);
     let push = encode_push(Vsn::V2, Some(&join), "t", "beat", "{}");
     assert_eq!(push, r#"["1",null,"t","beat",{}]"#);
-    assert_eq!(
-        encode_broadcast(Vsn::V2, "t", "beat", "{}"),
-        r#"[null,null,"t","beat",{}]"#
-    );
-    assert_eq!(
-        encode_close(Vsn::V2, Some(&join), "t"),
-        r#"["1","1","t","phx_close",{}]"#
-    );
+    assert_eq!(encode_broadcast(Vsn::V2, "t", "beat", "{}"), r#"[null,null,"t","beat",{}]"#);
+    assert_eq!(encode_close(Vsn::V2, Some(&join), "t"), r#"["1","1","t","phx_close",{}]"#);
     assert_eq!(
         encode_error(Vsn::V2, Some(&join), "t", "channel_crash"),
         r#"["1","1","t","phx_error",{"reason":"channel_crash"}]"#
@@ -163,10 +154,7 @@ fn v1_text_always_has_a_ref_and_never_a_join_ref() {
         (encode_close(Vsn::V1, Some(&join), "t"), json!("1")),
         (encode_error(Vsn::V1, Some(&join), "t", "x"), json!("1")),
         (encode_heartbeat_reply(Vsn::V1, Some(&Ref::from_integer(4))), json!(4)),
-        (
-            encode_reply(Vsn::V1, Some(&join), None, "t", Status::Error, "{}"),
-            Value::Null,
-        ),
+        (encode_reply(Vsn::V1, Some(&join), None, "t", Status::Error, "{}"), Value::Null),
     ];
     for (frame, reference) in frames {
         let object = parse(&frame);

@@ -10,10 +10,7 @@ pub async fn every_kind_of_body_arrives_as_it_was_sent(bus: &dyn Bus) {
     let (b, mut inbox) = bus.join("b", 16);
     let topic = room("acme", "MUSIC-1234");
     b.subscribe(&topic).await.unwrap();
-    let not_started = Body::Plan(Plan {
-        timeline: None,
-        ..as_plan(plan())
-    });
+    let not_started = Body::Plan(Plan { timeline: None, ..as_plan(plan()) });
     for body in [plan(), not_started, room_events(), presence(), note("a", "{}").body] {
         let sent = envelope("a", body);
         a.publish(&topic, sent.clone()).unwrap();
@@ -72,20 +69,8 @@ pub async fn messages_of_a_node_arrive_in_order_and_once(bus: &dyn Bus) {
     for n in 0..500 {
         assert_eq!(inbox.recv().await, message(&topic, note("a", &n.to_string())));
     }
-    assert_eq!(
-        a.figures(),
-        RelayFigures {
-            published: 500,
-            ..RelayFigures::default()
-        }
-    );
-    assert_eq!(
-        b.figures(),
-        RelayFigures {
-            received: 500,
-            ..RelayFigures::default()
-        }
-    );
+    assert_eq!(a.figures(), RelayFigures { published: 500, ..RelayFigures::default() });
+    assert_eq!(b.figures(), RelayFigures { received: 500, ..RelayFigures::default() });
 }
 
 pub async fn rooms_of_different_tenants_never_meet(bus: &dyn Bus) {
@@ -103,11 +88,7 @@ pub async fn rooms_of_different_tenants_never_meet(bus: &dyn Bus) {
 pub async fn an_inbox_that_overflows_ends_in_a_gap_that_names_the_topics(bus: &dyn Bus) {
     let (a, _a_inbox) = bus.join("a", 16);
     let (b, mut inbox) = bus.join("b", 2);
-    let topics = [
-        room("acme", "MUSIC-0001"),
-        room("acme", "MUSIC-0002"),
-        room("acme", "MUSIC-0003"),
-    ];
+    let topics = [room("acme", "MUSIC-0001"), room("acme", "MUSIC-0002"), room("acme", "MUSIC-0003")];
     for topic in &topics {
         b.subscribe(topic).await.unwrap();
     }
@@ -126,11 +107,7 @@ pub async fn an_inbox_that_overflows_ends_in_a_gap_that_names_the_topics(bus: &d
     assert_eq!(gaps, [Gap::Topics(vec![topics[1].clone(), topics[2].clone()])]);
     assert_eq!((b.figures().received, b.figures().lost), (5, 3));
     a.publish(&topics[0], note("a", "2")).unwrap();
-    assert_eq!(
-        inbox.recv().await,
-        message(&topics[0], note("a", "2")),
-        "a gap is reported once"
-    );
+    assert_eq!(inbox.recv().await, message(&topics[0], note("a", "2")), "a gap is reported once");
 }
 
 pub async fn an_envelope_that_is_too_long_is_refused_and_counted(bus: &dyn Bus) {

@@ -5,42 +5,22 @@ use downbeat::{
 use serde_json::json;
 
 pub fn room(tenant: &str, code: &str) -> Topic {
-    Topic::Room(RoomKey {
-        tenant: tenant.into(),
-        code: code.parse().expect("the test's code is well formed"),
-    })
+    Topic::Room(RoomKey { tenant: tenant.into(), code: code.parse().expect("the test's code is well formed") })
 }
 
 pub fn envelope(origin: &str, body: Body) -> Envelope {
-    Envelope {
-        origin: origin.into(),
-        incarnation: 7,
-        body,
-    }
+    Envelope { origin: origin.into(), incarnation: 7, body }
 }
 
 pub fn note(origin: &str, payload: &str) -> Envelope {
-    envelope(
-        origin,
-        Body::Note(Note {
-            student_id: "ada".into(),
-            payload: payload.into(),
-        }),
-    )
+    envelope(origin, Body::Note(Note { student_id: "ada".into(), payload: payload.into() }))
 }
 
 pub fn message(topic: &Topic, envelope: Envelope) -> Option<Inbound> {
-    Some(Inbound::Message {
-        topic: topic.clone(),
-        envelope,
-    })
+    Some(Inbound::Message { topic: topic.clone(), envelope })
 }
 
-const STAMP: Stamp = Stamp {
-    epoch: 1_700_000_000_000,
-    nonce: 99,
-    rev: 12,
-};
+const STAMP: Stamp = Stamp { epoch: 1_700_000_000_000, nonce: 99, rev: 12 };
 
 pub fn plan() -> Body {
     Body::Plan(Plan {
@@ -62,21 +42,13 @@ pub fn plan() -> Body {
 }
 
 pub fn room_events() -> Body {
-    let event = |event: &str, payload: &str| RoomEvent {
-        event: event.into(),
-        payload: payload.into(),
-    };
+    let event = |event: &str, payload: &str| RoomEvent { event: event.into(), payload: payload.into() };
     Body::RoomEvents(RoomEvents {
         stamp: STAMP,
-        events: vec![
-            event("student_muted", r#"{"student_id":"bob"}"#),
-            event("room_locked", "{}"),
-        ],
+        events: vec![event("student_muted", r#"{"student_id":"bob"}"#), event("room_locked", "{}")],
     })
 }
 
 pub fn presence() -> Body {
-    Body::Presence(Presence {
-        diff: r#"{"joins":{},"leaves":{}}"#.into(),
-    })
+    Body::Presence(Presence { diff: r#"{"joins":{},"leaves":{}}"#.into() })
 }

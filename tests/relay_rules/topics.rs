@@ -7,10 +7,7 @@ use super::samples::room;
 fn a_topics_text_is_readable() {
     assert_eq!(room("acme", "MUSIC-1234").to_string(), "acme:music_room:MUSIC-1234");
     assert_eq!(Topic::node("downbeat-0").to_string(), "node:downbeat-0");
-    assert_eq!(
-        room("a:b {é}", "MUSIC-1234").to_string(),
-        "a%3Ab%20%7B%C3%A9%7D:music_room:MUSIC-1234"
-    );
+    assert_eq!(room("a:b {é}", "MUSIC-1234").to_string(), "a%3Ab%20%7B%C3%A9%7D:music_room:MUSIC-1234");
     for bad in [
         "",
         "node",

@@ -80,11 +80,7 @@ fn a_kind_of_body_that_a_newer_release_adds_is_told_apart_from_a_fault() {
 
 #[test]
 fn another_major_is_refused_whatever_else_it_holds() {
-    for foreign in [
-        json!({"v": 2, "origin": 5, "note": "?"}),
-        json!({"v": 0}),
-        json!({"x": {}, "v": 65_535}),
-    ] {
+    for foreign in [json!({"v": 2, "origin": 5, "note": "?"}), json!({"v": 0}), json!({"x": {}, "v": 65_535})] {
         let refused = Envelope::decode(&pack(&foreign));
         assert!(matches!(refused, Err(BadEnvelope::UnknownMajor { .. })), "{refused:?}");
     }
@@ -97,12 +93,7 @@ fn bytes_that_are_no_envelope_are_refused() {
         assert!(Envelope::decode(&whole[..length]).is_err(), "cut at {length}");
     }
     let long = vec![0xc0; ENVELOPE_BYTES_MAX + 1];
-    assert_eq!(
-        Envelope::decode(&long),
-        Err(BadEnvelope::TooLong {
-            bytes: ENVELOPE_BYTES_MAX + 1
-        })
-    );
+    assert_eq!(Envelope::decode(&long), Err(BadEnvelope::TooLong { bytes: ENVELOPE_BYTES_MAX + 1 }));
     let impossible = json!({"v": 1, "origin": "a", "incarnation": 7, "plan": {
         "stamp": {"epoch": 1, "nonce": 1, "rev": 1}, "run": 1, "playing": true, "timeline": {"segments": [], "stop_at_ub": null},
         "meter": {"beats_per_bar": 4, "groups": [], "bar0_ub": 0},

@@ -13,10 +13,7 @@ pub const TEACHER: TokenRole = TokenRole::Teacher;
 pub const STUDENT: TokenRole = TokenRole::Student;
 
 pub fn new_room() -> Room {
-    let key = RoomKey {
-        tenant: "acme".into(),
-        code: Code::from_number(1234, CodeLength::Four),
-    };
+    let key = RoomKey { tenant: "acme".into(), code: Code::from_number(1234, CodeLength::Four) };
     Room::create(key, CreateRoom::default(), "ms-ray", 120, 60, NOW)
 }
 
@@ -29,46 +26,29 @@ pub fn class() -> Room {
 }
 
 pub fn teacher() -> Actor {
-    Actor {
-        student_id: "ms-ray".into(),
-        role: TEACHER,
-        connection: 1,
-    }
+    Actor { student_id: "ms-ray".into(), role: TEACHER, connection: 1 }
 }
 
 pub fn student(student_id: &str, connection: u64) -> Actor {
-    Actor {
-        student_id: student_id.into(),
-        role: STUDENT,
-        connection,
-    }
+    Actor { student_id: student_id.into(), role: STUDENT, connection }
 }
 
 fn join_of(student_id: &str, role: TokenRole, connection: u64) -> Join {
     let mut name = student_id.to_owned();
     name[..1].make_ascii_uppercase();
-    Join {
-        student_id: student_id.into(),
-        name,
-        role,
-        connection,
-    }
+    Join { student_id: student_id.into(), name, role, connection }
 }
 
 pub fn join(room: &mut Room, student_id: &str, role: TokenRole, connection: u64) -> Applied {
-    room.admit(&join_of(student_id, role, connection), NOW, LEAD)
-        .expect("there is room")
+    room.admit(&join_of(student_id, role, connection), NOW, LEAD).expect("there is room")
 }
 
 pub fn try_join(room: &mut Room, student_id: &str, role: TokenRole, connection: u64) -> Result<(), Refusal> {
-    room.admit(&join_of(student_id, role, connection), NOW, LEAD)
-        .map(|_| ())
+    room.admit(&join_of(student_id, role, connection), NOW, LEAD).map(|_| ())
 }
 
 pub fn control(event: &str, payload: &Value) -> Control {
-    Control::parse(event, &payload.to_string())
-        .expect("well formed")
-        .expect("a control")
+    Control::parse(event, &payload.to_string()).expect("well formed").expect("a control")
 }
 
 pub fn ask(room: &mut Room, event: &str, payload: Value) -> Applied {
@@ -80,15 +60,12 @@ pub fn ask_as(room: &mut Room, actor: &Actor, event: &str, payload: Value) -> Ap
 }
 
 pub fn ask_at(room: &mut Room, actor: &Actor, event: &str, payload: Value, now_us: i64) -> Applied {
-    room.apply(actor, &control(event, &payload), now_us, LEAD)
-        .expect("permitted")
+    room.apply(actor, &control(event, &payload), now_us, LEAD).expect("permitted")
 }
 
 pub fn refusal(room: &mut Room, actor: &Actor, event: &str, payload: Value) -> Refusal {
     let before = room.clone();
-    let refusal = room
-        .apply(actor, &control(event, &payload), NOW, LEAD)
-        .expect_err("refused");
+    let refusal = room.apply(actor, &control(event, &payload), NOW, LEAD).expect_err("refused");
     assert_eq!(*room, before, "a refusal changes nothing");
     refusal
 }
@@ -102,10 +79,5 @@ pub fn names(applied: &Applied) -> Vec<&'static str> {
 }
 
 pub fn moment() -> Moment<'static> {
-    Moment {
-        epoch: 7,
-        time_base: "local",
-        source: Source::Clock,
-        server_now_us: NOW,
-    }
+    Moment { epoch: 7, time_base: "local", source: Source::Clock, server_now_us: NOW }
 }

@@ -22,19 +22,11 @@ fn other_events_on_the_sockets_own_topic_match_nothing() {
 #[test]
 fn a_join_ends_with_its_own_refs() {
     let mut session = session();
-    let Step::Join {
-        instance,
-        replaced: None,
-    } = session.receive(&frame(Some("1"), "2", ROOM, "phx_join"))
-    else {
+    let Step::Join { instance, replaced: None } = session.receive(&frame(Some("1"), "2", ROOM, "phx_join")) else {
         panic!("expected a fresh join");
     };
     assert_eq!(session.channel(ROOM).map(|channel| channel.joined), Some(false));
-    let end = JoinEnd {
-        join_ref: reference("1"),
-        reference: reference("2"),
-        replaced: None,
-    };
+    let end = JoinEnd { join_ref: reference("1"), reference: reference("2"), replaced: None };
     assert_eq!(session.joined(ROOM, instance), Some(end));
     assert_eq!(session.channel(ROOM).map(|channel| channel.joined), Some(true));
     assert_eq!(push(&mut session, Some("1"), "3"), pushed(instance, "1"));
@@ -57,21 +49,14 @@ fn a_push_to_an_unjoined_topic_is_unmatched_and_answered_without_join_ref() {
     assert_eq!(Refusal::Unmatched.reply_join_ref(join_ref.as_ref()), None);
     assert_eq!(Refusal::Unmatched.reason(), "unmatched topic");
     let others = [Refusal::TooManyChannels, Refusal::QueueFull];
-    assert!(
-        others
-            .iter()
-            .all(|other| other.reply_join_ref(join_ref.as_ref()).is_some())
-    );
+    assert!(others.iter().all(|other| other.reply_join_ref(join_ref.as_ref()).is_some()));
 }
 
 #[test]
 fn a_leave_ends_the_channel_under_the_join_ref_of_its_join() {
     let mut session = session();
     let instance = join(&mut session, "1", ROOM);
-    let left = Step::Leave {
-        instance,
-        join_ref: reference("1"),
-    };
+    let left = Step::Leave { instance, join_ref: reference("1") };
     assert_eq!(leave(&mut session, None), left);
     assert_eq!(leave(&mut session, Some("1")), Step::LeaveUnjoined);
     assert_eq!(session.channels().count(), 0);
@@ -91,15 +76,8 @@ fn a_second_join_replaces_the_channel_and_its_end_names_the_old_one() {
         panic!("expected a join, got {step:?}");
     };
     assert_eq!(replaced, Some(old));
-    let replaced = Some(Replaced {
-        instance: old,
-        join_ref: reference("1"),
-    });
-    let end = JoinEnd {
-        join_ref: reference("5"),
-        reference: reference("5"),
-        replaced,
-    };
+    let replaced = Some(Replaced { instance: old, join_ref: reference("1") });
+    let end = JoinEnd { join_ref: reference("5"), reference: reference("5"), replaced };
     assert_eq!(session.joined(ROOM, instance), Some(end));
     assert_eq!(push(&mut session, Some("1"), "6"), Step::Stale);
     assert_eq!(push(&mut session, Some("5"), "7"), pushed(instance, "5"));
@@ -132,13 +110,7 @@ fn a_channel_joined_under_no_join_ref_takes_every_frame() {
     };
     session.joined(ROOM, instance);
     let step = push(&mut session, Some("8"), "9");
-    assert_eq!(
-        step,
-        Step::Push {
-            instance,
-            join_ref: None
-        }
-    );
+    assert_eq!(step, Step::Push { instance, join_ref: None });
 }
 
 #[test]
@@ -146,9 +118,7 @@ fn an_integer_join_ref_is_the_same_as_its_text() {
     let mut session = session();
     let text = format!("[1,1,\"{ROOM}\",\"phx_join\",{{}}]");
     let inbound = decode_text(Vsn::V2, &text).expect("well formed");
-    let Step::Join { instance, .. } = session.receive(&inbound) else {
-        panic!("a join")
-    };
+    let Step::Join { instance, .. } = session.receive(&inbound) else { panic!("a join") };
     let end = session.joined(ROOM, instance).expect("the join was running");
     assert_eq!(end.join_ref, Some(Ref::from_integer(1)));
     assert!(matches!(push(&mut session, Some("1"), "2"), Step::Push { .. }));
@@ -163,10 +133,7 @@ fn one_channel_too_many_is_refused_until_another_ends() {
     join(&mut session, "3", "c");
     let fourth = frame(Some("4"), "4", "d", "phx_join");
     assert_eq!(session.receive(&fourth), Step::Refuse(Refusal::TooManyChannels));
-    assert!(matches!(
-        session.receive(&frame(Some("5"), "5", "c", "phx_join")),
-        Step::Join { replaced: Some(_), .. }
-    ));
+    assert!(matches!(session.receive(&frame(Some("5"), "5", "c", "phx_join")), Step::Join { replaced: Some(_), .. }));
     assert!(session.remove("a", first).is_some());
     assert!(matches!(session.receive(&fourth), Step::Join { .. }));
 }
@@ -178,9 +145,7 @@ fn a_failed_channel_ends_alone_and_its_late_result_is_recognised() {
     let sibling = join(&mut session, "2", "sibling");
     session.hold(ROOM, failed);
     assert_eq!(push(&mut session, Some("1"), "3"), Step::Queued);
-    let removed = Some(Removed::Joined {
-        join_ref: reference("1"),
-    });
+    let removed = Some(Removed::Joined { join_ref: reference("1") });
     assert_eq!(session.remove(ROOM, failed), removed);
     assert!(!session.handled(ROOM, failed));
     assert_eq!(session.remove(ROOM, failed), None);
@@ -196,23 +161,10 @@ fn a_join_that_is_removed_can_still_be_answered_and_its_late_result_is_recognise
     let first = start_join(&mut session, "1", ROOM);
     let rejoin = frame(Some("4"), "4", ROOM, "phx_join");
     assert_eq!(session.receive(&rejoin), Step::Queued);
-    let end = JoinEnd {
-        join_ref: reference("1"),
-        reference: reference("1"),
-        replaced: None,
-    };
+    let end = JoinEnd { join_ref: reference("1"), reference: reference("1"), replaced: None };
     assert_eq!(session.remove(ROOM, first), Some(Removed::Joining(end)));
     let steps = drain(&mut session, ROOM);
-    let [
-        (
-            _,
-            Step::Join {
-                instance: second,
-                replaced: None,
-            },
-        ),
-    ] = steps.as_slice()
-    else {
+    let [(_, Step::Join { instance: second, replaced: None })] = steps.as_slice() else {
         panic!("expected the waiting join, got {steps:?}");
     };
     assert_eq!(session.joined(ROOM, first), None);

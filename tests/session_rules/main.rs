@@ -51,10 +51,7 @@ fn leave(session: &mut Session, join_ref: Option<&str>) -> Step {
 }
 
 fn pushed(instance: Instance, join_ref: &str) -> Step {
-    Step::Push {
-        instance,
-        join_ref: reference(join_ref),
-    }
+    Step::Push { instance, join_ref: reference(join_ref) }
 }
 
 /// The refs and steps of all that waited and can go on.

@@ -9,27 +9,12 @@ use crate::{frame, session};
 
 #[derive(Debug, Clone, Copy)]
 enum Act {
-    Receive {
-        topic: usize,
-        join_ref: Option<u8>,
-        event: usize,
-    },
-    EndJoin {
-        topic: usize,
-        ok: bool,
-    },
-    Hold {
-        topic: usize,
-    },
-    Handled {
-        topic: usize,
-    },
-    Remove {
-        topic: usize,
-    },
-    Next {
-        topic: usize,
-    },
+    Receive { topic: usize, join_ref: Option<u8>, event: usize },
+    EndJoin { topic: usize, ok: bool },
+    Hold { topic: usize },
+    Handled { topic: usize },
+    Remove { topic: usize },
+    Next { topic: usize },
 }
 
 const TOPICS: [&str; 4] = ["a", "b", "c", "d"];

@@ -18,13 +18,7 @@ fn frames_behind_a_join_wait_and_come_in_order() {
     let expected = [
         ("2".to_owned(), pushed(instance, "1")),
         ("3".to_owned(), pushed(instance, "1")),
-        (
-            "9".to_owned(),
-            Step::Leave {
-                instance,
-                join_ref: reference("1"),
-            },
-        ),
+        ("9".to_owned(), Step::Leave { instance, join_ref: reference("1") }),
         ("4".to_owned(), Step::Refuse(Refusal::Unmatched)),
     ];
     assert_eq!(drain(&mut session, ROOM), expected);
@@ -100,20 +94,14 @@ fn pushes_over_the_queues_length_are_refused_and_leaves_still_fit() {
     assert_eq!(leave(&mut session, Some("1")), Step::Refuse(Refusal::QueueFull));
     session.joined(ROOM, instance);
     assert_eq!(drain(&mut session, ROOM).len(), QUEUED_FRAMES_MAX + QUEUED_CONTROLS_MAX);
-    assert!(matches!(
-        push(&mut session, None, "2"),
-        Step::Refuse(Refusal::Unmatched)
-    ));
+    assert!(matches!(push(&mut session, None, "2"), Step::Refuse(Refusal::Unmatched)));
 }
 
 #[test]
 fn bytes_that_wait_are_bounded_over_all_topics_and_given_back() {
     let mut session = session();
     let body = vec![0; QUEUED_BYTES_MAX / 2];
-    let big = |topic| Inbound {
-        payload: InboundPayload::Binary(&body),
-        ..frame(None, "2", topic, "play_note")
-    };
+    let big = |topic| Inbound { payload: InboundPayload::Binary(&body), ..frame(None, "2", topic, "play_note") };
     let a = start_join(&mut session, "1", "a");
     start_join(&mut session, "2", "b");
     assert_eq!(session.receive(&big("a")), Step::Queued);

@@ -13,11 +13,7 @@ fn raw(name: &str) -> redb::TableDefinition<'_, &'static [u8], &'static [u8]> {
 fn spoil(path: &Path, table: &str, key: &str, value: &[u8]) {
     let database = redb::Database::create(path).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction
-        .open_table(raw(table))
-        .unwrap()
-        .insert(key.as_bytes(), value)
-        .unwrap();
+    transaction.open_table(raw(table)).unwrap().insert(key.as_bytes(), value).unwrap();
     transaction.commit().unwrap();
 }
 
@@ -27,17 +23,9 @@ async fn a_damaged_record_is_set_aside_and_the_rest_is_loaded() {
     let store = file.open();
     let whole = record("acme", "MUSIC-0001");
     store.create_room(whole.clone(), 10).await.unwrap();
-    store
-        .write_room(&whole.key, &whole.fence(), &controls(10), Some(done(1, "r")))
-        .await
-        .unwrap();
+    store.write_room(&whole.key, &whole.fence(), &controls(10), Some(done(1, "r"))).await.unwrap();
     drop(store);
-    spoil(
-        &file.path(),
-        "rooms",
-        r#"["acme","MUSIC-0002"]"#,
-        b"{\"tenant\":\"acme\"",
-    );
+    spoil(&file.path(), "rooms", r#"["acme","MUSIC-0002"]"#, b"{\"tenant\":\"acme\"");
     spoil(&file.path(), "rooms", r#"["acme","MUSIC-0003"]"#, b"\xff\xfe");
     spoil(&file.path(), "done", r#"["acme","MUSIC-0001",7]"#, b"[]");
     spoil(&file.path(), "done", "\u{0}", b"{}");
@@ -99,9 +87,6 @@ fn a_file_of_a_newer_release_is_refused_and_left_alone() {
     spoil(&file.path(), "meta", "\"format\"", b"2");
     for _ in 0..2 {
         let error = file.refuses();
-        assert!(
-            matches!(error, OpenError::NewerFormat { found: 2, known: 1, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, OpenError::NewerFormat { found: 2, known: 1, .. }), "{error:?}");
     }
 }

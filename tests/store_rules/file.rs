@@ -12,15 +12,9 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     store.create_room(room.clone(), 10).await.unwrap();
     store.create_room(record("acme", "MUSIC-0001"), 10).await.unwrap();
     for n in 0..DONE_PER_ROOM as u64 + 9 {
-        store
-            .write_room(&room.key, &room.fence(), &controls(20), Some(done(n, "r")))
-            .await
-            .unwrap();
+        store.write_room(&room.key, &room.fence(), &controls(20), Some(done(n, "r"))).await.unwrap();
     }
-    store
-        .close_room(&key("acme", "MUSIC-0001"), &room.fence())
-        .await
-        .unwrap();
+    store.close_room(&key("acme", "MUSIC-0001"), &room.fence()).await.unwrap();
     let incarnation = store.open_session("a", &SessionInfo::default()).await.unwrap();
     let id = store.add_reflection(reflection("MUSIC-1234", 1, "done")).await.unwrap();
     let answers = store.recent_done(&room.key).await.unwrap();
@@ -28,20 +22,14 @@ async fn everything_acknowledged_is_there_after_a_restart() {
 
     let store = file.open();
     assert_eq!(store.damaged_records(), 0);
-    let expected = RoomRecord {
-        controls: controls(20),
-        ..room.clone()
-    };
+    let expected = RoomRecord { controls: controls(20), ..room.clone() };
     assert_eq!(store.all_rooms().await.unwrap(), [expected]);
     assert_eq!(store.recent_done(&room.key).await.unwrap(), answers);
     assert_eq!(store.reflections(&key("acme", "MUSIC-1234")).await.unwrap()[0].id, id);
     assert_eq!(store.sessions().await.unwrap(), [], "a session ends with its process");
     assert!(store.open_session("a", &SessionInfo::default()).await.unwrap() > incarnation);
     // Answers are still numbered on from where they were.
-    store
-        .write_room(&room.key, &room.fence(), &controls(20), Some(done(500, "r")))
-        .await
-        .unwrap();
+    store.write_room(&room.key, &room.fence(), &controls(20), Some(done(500, "r"))).await.unwrap();
     drop(store);
     let kept = file.open().recent_done(&room.key).await.unwrap();
     assert_eq!(kept.len(), DONE_PER_ROOM);

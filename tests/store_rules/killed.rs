@@ -32,12 +32,7 @@ async fn a_node_that_creates_rooms_until_it_is_killed() {
 async fn no_acknowledged_room_is_lost_by_kill_9() {
     let file = TempFile::new();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "killed::a_node_that_creates_rooms_until_it_is_killed",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "killed::a_node_that_creates_rooms_until_it_is_killed", "--ignored", "--nocapture"])
         .env(FILE, file.path())
         .stdout(Stdio::piped())
         .spawn()

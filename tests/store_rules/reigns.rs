@@ -7,50 +7,20 @@ pub async fn a_write_is_fenced_by_incarnation_epoch_nonce_and_rev(store: &dyn Wh
     store.create_room(room.clone(), 1).await.unwrap();
     let own = room.fence();
     let stale = [
-        (
-            Fence {
-                incarnation: 6,
-                epoch: 2_000,
-                nonce: 60,
-            },
-            11,
-        ),
-        (
-            Fence {
-                incarnation: 8,
-                epoch: 2_000,
-                nonce: 60,
-            },
-            11,
-        ),
-        (
-            Fence {
-                epoch: 999,
-                nonce: 60,
-                ..own
-            },
-            11,
-        ),
+        (Fence { incarnation: 6, epoch: 2_000, nonce: 60 }, 11),
+        (Fence { incarnation: 8, epoch: 2_000, nonce: 60 }, 11),
+        (Fence { epoch: 999, nonce: 60, ..own }, 11),
         (Fence { nonce: 49, ..own }, 11),
         (own, 9),
     ];
     for (fence, rev) in stale {
-        let refused = store
-            .write_room(&room.key, &fence, &controls(rev), Some(done(1, "x")))
-            .await;
+        let refused = store.write_room(&room.key, &fence, &controls(rev), Some(done(1, "x"))).await;
         assert_eq!(refused, Err(WriteRefused::Fenced { stored: own, rev: 10 }), "{fence:?}");
     }
     assert_eq!(store.load_room(&room.key).await.unwrap(), Some(room.clone()));
-    assert_eq!(
-        store.recent_done(&room.key).await.unwrap(),
-        [],
-        "what is refused leaves no answer"
-    );
+    assert_eq!(store.recent_done(&room.key).await.unwrap(), [], "what is refused leaves no answer");
     for rev in [10, 11, 11] {
-        store
-            .write_room(&room.key, &own, &controls(rev), None)
-            .await
-            .expect("its own, and not older");
+        store.write_room(&room.key, &own, &controls(rev), None).await.expect("its own, and not older");
     }
     let stored = store.load_room(&room.key).await.unwrap().expect("it lives");
     assert_eq!(stored.controls, controls(11));
@@ -59,11 +29,7 @@ pub async fn a_write_is_fenced_by_incarnation_epoch_nonce_and_rev(store: &dyn Wh
 pub async fn an_owner_re_asserts_itself_with_a_higher_epoch(store: &dyn WholeStore) {
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 1).await.unwrap();
-    let higher = Fence {
-        epoch: 5_000,
-        nonce: 1,
-        ..room.fence()
-    };
+    let higher = Fence { epoch: 5_000, nonce: 1, ..room.fence() };
     store.write_room(&room.key, &higher, &controls(10), None).await.unwrap();
     let stored = store.load_room(&room.key).await.unwrap().expect("it lives");
     assert_eq!(stored.fence(), higher);
@@ -76,24 +42,15 @@ pub async fn only_the_expected_owner_is_taken_over(store: &dyn WholeStore) {
     store.create_room(room.clone(), 1).await.unwrap();
     for wrong in [owner("a", 6), owner("b", 7)] {
         let refused = store.take_over(&room.key, claim(wrong, owner("c", 9))).await;
-        let stands = TakeOverRefused::Owned {
-            node: "a".into(),
-            incarnation: 7,
-        };
+        let stands = TakeOverRefused::Owned { node: "a".into(), incarnation: 7 };
         assert_eq!(refused, Err(stands));
     }
-    let taken = store
-        .take_over(&room.key, claim(owner("a", 7), owner("b", 8)))
-        .await
-        .unwrap();
+    let taken = store.take_over(&room.key, claim(owner("a", 7), owner("b", 8))).await.unwrap();
     assert_eq!((taken.owner.as_str(), taken.incarnation, taken.nonce), ("b", 8, 99));
     assert_eq!(taken.controls, room.controls, "the timeline is inherited as it is");
     assert_eq!(store.load_room(&room.key).await.unwrap(), Some(taken.clone()));
     let late = store.write_room(&room.key, &room.fence(), &controls(11), None).await;
-    let fenced = WriteRefused::Fenced {
-        stored: taken.fence(),
-        rev: 10,
-    };
+    let fenced = WriteRefused::Fenced { stored: taken.fence(), rev: 10 };
     assert_eq!(late, Err(fenced));
 }
 
@@ -105,11 +62,7 @@ pub async fn the_epoch_of_a_takeover_is_above_all_that_was_known(store: &dyn Who
     let mut highest = room.epoch;
     for ((seen, now_ms), incarnation) in [(0, 0), (0, far), (far + 9, far), (0, 0)].into_iter().zip(7..) {
         let next = owner("a", incarnation + 1);
-        let claim = TakeOver {
-            highest_seen_epoch: seen,
-            now_ms,
-            ..claim(owner("a", incarnation), next)
-        };
+        let claim = TakeOver { highest_seen_epoch: seen, now_ms, ..claim(owner("a", incarnation), next) };
         let taken = store.take_over(&room.key, claim).await.unwrap();
         assert!(taken.epoch > highest && taken.epoch > seen, "{taken:?}");
         highest = taken.epoch;
@@ -122,11 +75,7 @@ async fn in_the_embedded_store_an_epoch_is_the_highest_of_stored_seen_and_the_cl
         let store = EmbeddedStore::in_memory();
         let room = record("acme", "MUSIC-1234");
         store.create_room(room.clone(), 1).await.unwrap();
-        let claim = TakeOver {
-            highest_seen_epoch: seen,
-            now_ms,
-            ..claim(owner("a", 7), owner("b", 8))
-        };
+        let claim = TakeOver { highest_seen_epoch: seen, now_ms, ..claim(owner("a", 7), owner("b", 8)) };
         let taken = store.take_over(&room.key, claim).await.unwrap();
         assert_eq!(taken.epoch, expected);
     }
@@ -147,12 +96,7 @@ pub async fn the_last_answers_are_kept_oldest_first_and_bounded(store: &dyn Whol
     store.create_room(room.clone(), 1).await.unwrap();
     let write = |n: u64, request: &'static str| {
         let (key, fence) = (room.key.clone(), room.fence());
-        async move {
-            store
-                .write_room(&key, &fence, &controls(10), Some(done(n, request)))
-                .await
-                .unwrap()
-        }
+        async move { store.write_room(&key, &fence, &controls(10), Some(done(n, request))).await.unwrap() }
     };
     for n in 0..DONE_PER_ROOM as u64 + 3 {
         write(n, "7:mute").await;
@@ -162,11 +106,7 @@ pub async fn the_last_answers_are_kept_oldest_first_and_bounded(store: &dyn Whol
     assert_eq!(kept, expected);
     write(10, "7:mute").await;
     let kept = store.recent_done(&room.key).await.unwrap();
-    assert_eq!(
-        kept.len(),
-        DONE_PER_ROOM,
-        "a repeated request takes the place of its first answer"
-    );
+    assert_eq!(kept.len(), DONE_PER_ROOM, "a repeated request takes the place of its first answer");
     assert_eq!(kept.last(), Some(&done(10, "7:mute")));
     assert_eq!(kept.iter().filter(|done| done.connection == 10).count(), 1);
 }

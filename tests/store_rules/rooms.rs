@@ -22,10 +22,7 @@ pub async fn a_code_is_not_handed_out_twice_while_its_room_lives(store: &dyn Who
     let refused = store.create_room(second, 100).await;
     assert_eq!(refused, Err(CreateRefused::CodeTaken));
     assert_eq!(store.load_room(&room.key).await.unwrap(), Some(room));
-    store
-        .create_room(record("other", "MUSIC-1234"), 100)
-        .await
-        .expect("another tenant's code");
+    store.create_room(record("other", "MUSIC-1234"), 100).await.expect("another tenant's code");
 }
 
 pub async fn the_cap_on_rooms_holds_under_a_race_and_is_each_tenants_own(store: &dyn WholeStore) {
@@ -36,10 +33,7 @@ pub async fn the_cap_on_rooms_holds_under_a_race_and_is_each_tenants_own(store: 
     let too_many = Err(CreateRefused::TooManyRooms { max_rooms: 3 });
     assert_eq!(results.iter().filter(|result| **result == too_many).count(), 2);
     assert_eq!(store.live_rooms("acme").await.unwrap(), 3);
-    store
-        .create_room(record("other", "MUSIC-0001"), 3)
-        .await
-        .expect("another tenant's cap");
+    store.create_room(record("other", "MUSIC-0001"), 3).await.expect("another tenant's cap");
     assert_eq!(store.live_rooms("nobody").await.unwrap(), 0);
 }
 
@@ -47,14 +41,8 @@ pub async fn a_closed_room_is_gone_and_its_code_is_free(store: &dyn WholeStore) 
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 1).await.unwrap();
     let fence = room.fence();
-    store
-        .write_room(&room.key, &fence, &controls(11), Some(done(1, "a")))
-        .await
-        .unwrap();
-    let foreign = Fence {
-        incarnation: 8,
-        ..fence
-    };
+    store.write_room(&room.key, &fence, &controls(11), Some(done(1, "a"))).await.unwrap();
+    let foreign = Fence { incarnation: 8, ..fence };
     let refused = store.close_room(&room.key, &foreign).await;
     assert!(matches!(refused, Err(WriteRefused::Fenced { .. })), "{refused:?}");
 
@@ -66,10 +54,7 @@ pub async fn a_closed_room_is_gone_and_its_code_is_free(store: &dyn WholeStore) 
     assert_eq!(late, Err(WriteRefused::Gone));
     let late = store.take_over(&room.key, claim(owner("a", 7), owner("b", 8))).await;
     assert_eq!(late, Err(TakeOverRefused::Gone));
-    store
-        .create_room(room.clone(), 1)
-        .await
-        .expect("the code and the place are free");
+    store.create_room(room.clone(), 1).await.expect("the code and the place are free");
     assert_eq!(store.recent_done(&room.key).await.unwrap(), []);
 }
 
@@ -88,14 +73,8 @@ pub async fn a_list_pages_through_every_room_of_one_tenant_by_code(store: &dyn W
         // As a client hands it back; and in the meantime the room that it names may close.
         cursor = next.map(|next| next.to_string().parse().expect("the list's own cursor"));
         let Some(at) = &cursor else { break };
-        let last = RoomKey {
-            tenant: "acme".into(),
-            code: at.code().clone(),
-        };
-        store
-            .close_room(&last, &record("acme", "MUSIC-0001").fence())
-            .await
-            .unwrap();
+        let last = RoomKey { tenant: "acme".into(), code: at.code().clone() };
+        store.close_room(&last, &record("acme", "MUSIC-0001").fence()).await.unwrap();
     }
     assert_eq!(listed, codes);
     assert_eq!(store.list_rooms("nobody", None, 2).await.unwrap(), (Vec::new(), None));
@@ -108,12 +87,7 @@ pub async fn a_list_pages_through_every_room_of_one_tenant_by_code(store: &dyn W
 pub async fn reflections_come_back_oldest_first_under_their_room_alone(store: &dyn WholeStore) {
     let later = reflection("MUSIC-1234", 20, "I listened.");
     let earlier = reflection("MUSIC-1234", 10, "I counted: «eins, zwei».");
-    let bare = NewReflection {
-        competency: None,
-        mood: None,
-        metadata: Value::Null,
-        ..reflection("MUSIC-9999", 1, "")
-    };
+    let bare = NewReflection { competency: None, mood: None, metadata: Value::Null, ..reflection("MUSIC-9999", 1, "") };
     let later_id = store.add_reflection(later.clone()).await.unwrap();
     let earlier_id = store.add_reflection(earlier.clone()).await.unwrap();
     store.add_reflection(bare.clone()).await.unwrap();

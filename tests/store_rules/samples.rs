@@ -14,10 +14,7 @@ pub trait WholeStore: Store + ReflectionStore {}
 impl<S: Store + ReflectionStore> WholeStore for S {}
 
 pub fn key(tenant: &str, code: &str) -> RoomKey {
-    RoomKey {
-        tenant: tenant.into(),
-        code: code.parse().expect("the test's code is well formed"),
-    }
+    RoomKey { tenant: tenant.into(), code: code.parse().expect("the test's code is well formed") }
 }
 
 pub fn controls(rev: u64) -> Controls {
@@ -51,28 +48,15 @@ pub fn record(tenant: &str, code: &str) -> RoomRecord {
 }
 
 pub fn done(connection: u64, request: &str) -> Done {
-    Done {
-        connection,
-        request: request.into(),
-        reply: json!({"status": "ok", "response": {"n": connection}}),
-    }
+    Done { connection, request: request.into(), reply: json!({"status": "ok", "response": {"n": connection}}) }
 }
 
 pub fn owner(node: &str, incarnation: u64) -> Owner {
-    Owner {
-        node: node.into(),
-        incarnation,
-    }
+    Owner { node: node.into(), incarnation }
 }
 
 pub fn claim(expected: Owner, claimant: Owner) -> TakeOver {
-    TakeOver {
-        expected,
-        claimant,
-        nonce: 99,
-        highest_seen_epoch: 0,
-        now_ms: 0,
-    }
+    TakeOver { expected, claimant, nonce: 99, highest_seen_epoch: 0, now_ms: 0 }
 }
 
 pub fn reflection(code: &str, created_at_us: i64, text: &str) -> NewReflection {
@@ -94,11 +78,7 @@ pub struct TempFile(PathBuf);
 impl TempFile {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "downbeat-store-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("downbeat-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self(std::env::temp_dir().join(name))
     }
 
@@ -111,9 +91,7 @@ impl TempFile {
     }
 
     pub fn refuses(&self) -> OpenError {
-        EmbeddedStore::open(self.path())
-            .map(drop)
-            .expect_err("the file is not opened")
+        EmbeddedStore::open(self.path()).map(drop).expect_err("the file is not opened")
     }
 }
 

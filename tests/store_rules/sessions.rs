@@ -12,22 +12,12 @@ pub async fn no_session_has_the_incarnation_of_another(store: &dyn WholeStore) {
 }
 
 pub async fn a_session_is_renewed_and_closed_by_its_own_incarnation_alone(store: &dyn WholeStore) {
-    let info = SessionInfo {
-        address: "10.0.0.1:4000".into(),
-        ..SessionInfo::default()
-    };
+    let info = SessionInfo { address: "10.0.0.1:4000".into(), ..SessionInfo::default() };
     let old = store.open_session("a", &info).await.unwrap();
     let new = store.open_session("a", &info).await.unwrap();
-    assert!(
-        !store.renew_session("a", old, &info).await.unwrap(),
-        "the pod is back under its old name"
-    );
+    assert!(!store.renew_session("a", old, &info).await.unwrap(), "the pod is back under its old name");
     assert!(!store.close_session("a", old).await.unwrap());
-    let draining = SessionInfo {
-        draining: true,
-        rooms: 4,
-        ..info
-    };
+    let draining = SessionInfo { draining: true, rooms: 4, ..info };
     assert!(store.renew_session("a", new, &draining).await.unwrap());
     let sessions = store.sessions().await.unwrap();
     assert_eq!(sessions.len(), 1);
@@ -46,9 +36,6 @@ pub async fn a_session_is_ended_by_others_only_where_it_stood_still(store: &dyn 
     let seen = store.sessions().await.unwrap()[0].renewals;
     assert!(!store.end_session("a", incarnation + 1, seen).await.unwrap());
     assert!(store.end_session("a", incarnation, seen).await.unwrap());
-    assert!(
-        !store.end_session("a", incarnation, seen).await.unwrap(),
-        "only the first ends it"
-    );
+    assert!(!store.end_session("a", incarnation, seen).await.unwrap(), "only the first ends it");
     assert!(!store.renew_session("a", incarnation, &info).await.unwrap());
 }

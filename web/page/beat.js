@@ -29,7 +29,8 @@ export function showBeat(room) {
     const { bar, pulse } = place(timeline, beat);
     const bpm = on ? (beatAt(timeline, now + 1) - position) * 60_000 : room.bpm;
     const hit = on ? Math.exp(-(position - beat) * 60 / bpm / 0.13) : 0;
-    const looks = { '--hit': hit, '--glow': bpm > CALM_BPM && pulse > 1 ? 0 : hit, '--turn': on ? (pulse - 1 + position - beat) / length : 0 };
+    const glow = bpm > CALM_BPM && pulse > 1 ? 0 : hit;
+    const looks = { '--hit': hit, '--glow': glow, '--turn': on ? (pulse - 1 + position - beat) / length : 0 };
     for (const [name, value] of Object.entries(looks)) at('beat').style.setProperty(name, value.toFixed(4));
     const state = `${on} ${beat} ${length} ${Math.round(bpm)}`;
     if (state === shown) return;

@@ -5,7 +5,7 @@ import { hush, note } from './sound.js';
 import { say } from './words.js';
 
 const NOTES = ['C', 'C♯', 'D', 'D♯', 'E', 'F', 'F♯', 'G', 'G♯', 'A', 'A♯', 'B'];
-const LIT_MS = 600;
+const LIT_MS = 700;
 const rows = new Map();
 let hiding;
 
@@ -38,7 +38,7 @@ export function enter(code, name, token, changed, ended) {
   const room = new Room(code, name, token, (event, payload) => {
     if (event === 'ended') return ended(payload ?? room.ending ?? 'room_closed');
     if (event === 'student_note') return hear(payload, room.me);
-    if (event === 'beat' || event === 'timeline' && !room.online) return;
+    if (event === 'beat') return;
     at('link').textContent = room.online ? 'connected' : 'reconnecting…';
     at('link').dataset.state = room.online ? 'on' : 'off';
     changed();

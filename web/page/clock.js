@@ -3,9 +3,11 @@ const KEPT = 32;
 const BEST = 3;
 /** How far a computer's clock may stray, as ms of error for each ms that a sample is old. */
 const DRIFT = 0.0001;
-/** The displayed time catches up by at most this part of the time that passes, so that it never jumps or turns back. */
+/** The displayed time catches up by at most this part of the time that passes, so that it never turns back. */
 const SLEW = 0.05;
 const LEAP_MS = 250;
+/** So many samples after a reset the time is still being found, and is taken as it comes. */
+const SETTLING = 8;
 
 export class Clock {
   #samples = []; #target = null; #offset = null; #slewed = 0;
@@ -22,6 +24,7 @@ export class Clock {
     if (this.#samples.length > KEPT) this.#samples.shift();
     const error = ({ delay, at }) => delay + (t3 - at) * DRIFT;
     const best = [...this.#samples].sort((a, b) => error(a) - error(b)).slice(0, BEST);
+    if (this.#samples.length <= SETTLING) this.#offset = null;
     this.#target = best.reduce((sum, { offset }) => sum + offset, 0) / best.length;
   }
 

@@ -71,7 +71,7 @@ function play(code, name) {
     const midi = LOWEST + [...at('keys').children].indexOf(key);
     note(midi, VELOCITY);
     key.classList.add('down');
-    setTimeout(() => key.classList.remove('down'), 180);
+    setTimeout(() => key.classList.remove('down'), 220);
     room.push('play_note', { midi, velocity: VELOCITY }).catch(notice);
   }
   at('raise').onclick = () => room.push(room.hands.has(room.me) ? 'lower_hand' : 'raise_hand').catch(notice);

@@ -4,9 +4,12 @@ import { ask } from './words.js';
 
 const SETTLE_MS = 120;
 
-const token = () => ask('/dev/token?role=teacher&sub=teacher').then(
-  ({ token }) => token,
-  (failure) => { throw failure.status ? Object.assign(new Error('not_here'), { final: true }) : failure; });
+async function token() {
+  const answer = await ask('/dev/token?role=teacher&sub=teacher').catch((failure) => {
+    throw [403, 404].includes(failure.status) ? Object.assign(new Error('not_here'), { final: true }) : failure;
+  });
+  return answer.token;
+}
 
 export async function open() {
   addEventListener('hashchange', () => location.reload());
@@ -48,7 +51,7 @@ function conduct(code) {
     roster(room, muting);
     at('empty').hidden = students(room).length > 0;
     at('mute-all').textContent = allMuted() ? 'Unmute all' : 'Mute all';
-    at('start').textContent = room.timeline.playing ? 'Stop' : 'Start';
+    at('start').textContent = room.timeline?.playing ? 'Stop' : 'Start';
     if (settling === null && document.activeElement !== at('bpm')) at('bpm').value = at('slider').value = room.bpm;
   }
 

@@ -59,12 +59,7 @@ fn once(lab: &Lab, report: &Report, subject: Subject) -> Result<Listened, LoadEr
 
 fn figures() -> [Figure<Listened>; 7] {
     [
-        Figure::new(
-            "CPU per delivered beat, 1,000 rooms × 2",
-            "µs",
-            Listened::cpu_per_beat_us,
-            Goal::AtMost(18.0),
-        ),
+        Figure::new("CPU per delivered beat, 1,000 rooms × 2", "µs", Listened::cpu_per_beat_us, Goal::AtMost(18.0)),
         Figure::new(
             "beat's lateness at the client, p50",
             "ms",

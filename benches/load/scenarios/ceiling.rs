@@ -21,9 +21,7 @@ const FAILURES: usize = 2;
 const HIGHEST: f64 = 96.0;
 
 pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
-    report.title(&format!(
-        "Ceiling: {ROOMS} rooms of {MEMBERS}, p99 below 50 ms, nothing lost"
-    ));
+    report.title(&format!("Ceiling: {ROOMS} rooms of {MEMBERS}, p99 below 50 ms, nothing lost"));
     let (mut ours, mut bare) = (None, None);
     for subject in lab.subjects(false) {
         let ceiling = search(lab, report, subject)?;
@@ -53,11 +51,7 @@ fn search(lab: &Lab, report: &Report, subject: Subject) -> Result<f64, LoadError
         } else {
             bad = rate;
         }
-        rate = if bad.is_finite() {
-            (good + bad) / 2.0
-        } else {
-            good * 2.0
-        };
+        rate = if bad.is_finite() { (good + bad) / 2.0 } else { good * 2.0 };
     }
     Ok(good)
 }

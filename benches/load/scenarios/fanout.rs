@@ -12,21 +12,15 @@ const MEMBERS: usize = 1_000;
 const NOTES_PER_SECOND: f64 = 20.0;
 
 pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
-    report.title(&format!(
-        "Fan-out: one room of {MEMBERS}, {NOTES_PER_SECOND} notes a second"
-    ));
+    report.title(&format!("Fan-out: one room of {MEMBERS}, {NOTES_PER_SECOND} notes a second"));
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..lab.options.rounds {
         for subject in lab.subjects(false) {
             let server = lab.start(subject)?;
             let mut fleet = assemble(&server, 1, MEMBERS, false)?;
             settle(&mut fleet, 1_500_000)?;
-            let pace = Pace {
-                rooms: 1,
-                members: MEMBERS,
-                notes_per_second: NOTES_PER_SECOND,
-                for_us: lab.duration_us(),
-            };
+            let pace =
+                Pace { rooms: 1, members: MEMBERS, notes_per_second: NOTES_PER_SECOND, for_us: lab.duration_us() };
             let played = play(&mut fleet, &server, pace)?;
             report.note(&format!("{subject:?}: {}", played.summary()));
             match subject {
@@ -36,12 +30,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
         }
     }
     let figures = [
-        Figure::new(
-            "CPU per delivered note, 1 × 1,000",
-            "µs",
-            Played::cpu_per_delivered_us,
-            Goal::AtMost(8.0),
-        ),
+        Figure::new("CPU per delivered note, 1 × 1,000", "µs", Played::cpu_per_delivered_us, Goal::AtMost(8.0)),
         Figure::new("note's delay p50, 1 × 1,000", "ms", Played::delay_p50_ms, Goal::None),
         Figure::new("note's delay p99, 1 × 1,000", "ms", Played::delay_p99_ms, Goal::None),
         Figure::new(
@@ -50,13 +39,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
             |played: &Played| played.spread.p50 / 1e3,
             Goal::None,
         ),
-        Figure::new(
-            "notes lost, 1 × 1,000, worst round",
-            "notes",
-            Played::missing,
-            Goal::AtMost(0.0),
-        )
-        .worst(),
+        Figure::new("notes lost, 1 × 1,000, worst round", "notes", Played::missing, Goal::AtMost(0.0)).worst(),
     ];
     report.rounds(&figures, &ours, &bare);
     Ok(())

@@ -21,16 +21,8 @@ struct Kind {
 }
 
 const KINDS: [Kind; 2] = [
-    Kind {
-        name: "beating room with its member",
-        members: 1,
-        clock: true,
-    },
-    Kind {
-        name: "idle socket in rooms of ten",
-        members: 10,
-        clock: false,
-    },
+    Kind { name: "beating room with its member", members: 1, clock: true },
+    Kind { name: "idle socket in rooms of ten", members: 10, clock: false },
 ];
 
 pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
@@ -72,12 +64,7 @@ fn grow(lab: &Lab, report: &mut Report, kind: &Kind, size: usize) -> Result<(), 
         (per_second(&listened) - before) / size as f64,
         Goal::None,
     ));
-    report.row(Row::new(
-        format!("RSS, {}, of {size}", kind.name),
-        "KiB each",
-        grown_kib / size as f64,
-        Goal::None,
-    ));
+    report.row(Row::new(format!("RSS, {}, of {size}", kind.name), "KiB each", grown_kib / size as f64, Goal::None));
     Ok(())
 }
 

@@ -85,11 +85,7 @@ impl Ears {
 
 /// Listens for a while to rooms that beat.
 pub fn listen(fleet: &mut Fleet, server: &Server, for_us: i64) -> Result<Listened, LoadError> {
-    let mut ears = Ears {
-        last: vec![None; fleet.len()],
-        heard: vec![Vec::new(); fleet.len()],
-        ..Ears::default()
-    };
+    let mut ears = Ears { last: vec![None; fleet.len()], heard: vec![Vec::new(); fleet.len()], ..Ears::default() };
     let meter = Meter::start(server)?;
     let until_us = monotonic_us() + for_us;
     while monotonic_us() < until_us {
@@ -102,9 +98,7 @@ pub fn listen(fleet: &mut Fleet, server: &Server, for_us: i64) -> Result<Listene
         let of_member = ears.heard.iter().filter_map(|beats| drift_ppm(beats, time));
         of_member.collect()
     };
-    let worst = drifts(|beat| beat.1)
-        .into_iter()
-        .fold(0.0, |worst: f64, ppm| worst.max(ppm.abs()));
+    let worst = drifts(|beat| beat.1).into_iter().fold(0.0, |worst: f64, ppm| worst.max(ppm.abs()));
     Ok(Listened {
         beats: late_us.len(),
         others: ears.others,

@@ -30,11 +30,7 @@ pub fn run(options: Options) -> Result<(), LoadError> {
         _ => println!("one core for the server and the generator: figures are CPU, not speed"),
     }
     println!("{} open files for each process", lab.open_files);
-    let chosen = if lab.options.scenario.is_empty() {
-        Scenario::value_variants()
-    } else {
-        &lab.options.scenario
-    };
+    let chosen = if lab.options.scenario.is_empty() { Scenario::value_variants() } else { &lab.options.scenario };
     for scenario in chosen {
         let measure = match scenario {
             Scenario::Notes => notes::measure,

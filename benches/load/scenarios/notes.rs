@@ -20,18 +20,8 @@ struct Rate {
 }
 
 const RATES: [Rate; 2] = [
-    Rate {
-        name: "20k/s",
-        delivered_per_second: 20_000.0,
-        cpu_us_max: 10.0,
-        ratio_max: Some(1.3),
-    },
-    Rate {
-        name: "80k/s",
-        delivered_per_second: 80_000.0,
-        cpu_us_max: 6.0,
-        ratio_max: None,
-    },
+    Rate { name: "20k/s", delivered_per_second: 20_000.0, cpu_us_max: 10.0, ratio_max: Some(1.3) },
+    Rate { name: "80k/s", delivered_per_second: 80_000.0, cpu_us_max: 6.0, ratio_max: None },
 ];
 
 pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
@@ -77,25 +67,10 @@ fn rows(report: &mut Report, rate: &Rate, ours: &[Played], bare: &[Played]) {
         Played::cpu_per_delivered_us,
         Goal::AtMost(rate.cpu_us_max),
     );
-    let p50 = Figure::new(
-        format!("note's delay p50, {name}"),
-        "ms",
-        Played::delay_p50_ms,
-        Goal::None,
-    );
-    let p99 = Figure::new(
-        format!("note's delay p99, {name}"),
-        "ms",
-        Played::delay_p99_ms,
-        Goal::None,
-    );
-    let lost = Figure::new(
-        format!("notes lost, {name}, worst round"),
-        "notes",
-        Played::missing,
-        Goal::AtMost(0.0),
-    )
-    .worst();
+    let p50 = Figure::new(format!("note's delay p50, {name}"), "ms", Played::delay_p50_ms, Goal::None);
+    let p99 = Figure::new(format!("note's delay p99, {name}"), "ms", Played::delay_p99_ms, Goal::None);
+    let lost =
+        Figure::new(format!("notes lost, {name}, worst round"), "notes", Played::missing, Goal::AtMost(0.0)).worst();
     if let (Some(ours), Some(bare)) = (cpu.over(ours), cpu.over(bare)) {
         let goal = rate.ratio_max.map_or(Goal::None, Goal::AtMost);
         let name = format!("… as a multiple of the bare server's, {name}");

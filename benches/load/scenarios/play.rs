@@ -77,11 +77,7 @@ impl Played {
             self.refused,
             self.delivered as i64 + self.lost,
             self.send_late_us / 1e3,
-            if self.send_late_us > BUSY_US {
-                ": THE MACHINE WAS BUSY WITH SOMETHING ELSE"
-            } else {
-                ""
-            },
+            if self.send_late_us > BUSY_US { ": THE MACHINE WAS BUSY WITH SOMETHING ELSE" } else { "" },
         )
     }
 }
@@ -138,11 +134,7 @@ pub fn play(fleet: &mut Fleet, server: &Server, pace: Pace) -> Result<Played, Lo
         delays_us: Vec::new(),
         delivered: 0,
         refused: 0,
-        sample_every: if pace.rooms == 1 {
-            1
-        } else {
-            1 + delivered_per_second as usize / SAMPLED_PER_SECOND
-        },
+        sample_every: if pace.rooms == 1 { 1 } else { 1 + delivered_per_second as usize / SAMPLED_PER_SECOND },
     };
     let planned = (pace.notes_per_second * pace.for_us as f64 / 1e6) as usize;
     let gap_us = 1e6 / pace.notes_per_second;
@@ -167,12 +159,8 @@ pub fn play(fleet: &mut Fleet, server: &Server, pace: Pace) -> Result<Played, Lo
         fleet.turn(5_000, &mut |heard| ears.hear(&heard))?;
     }
     let usage = meter.read()?;
-    let mut spreads_us: Vec<i64> = ears
-        .notes
-        .iter()
-        .flatten()
-        .map(|note| (note.last_us - note.first_us).max(0))
-        .collect();
+    let mut spreads_us: Vec<i64> =
+        ears.notes.iter().flatten().map(|note| (note.last_us - note.first_us).max(0)).collect();
     Ok(Played {
         delivered: ears.delivered,
         lost: expected as i64 - ears.delivered as i64,
@@ -190,11 +178,7 @@ fn send_note(fleet: &mut Fleet, ears: &mut Ears, player: usize) -> i64 {
     let number = book.len() % NUMBERS;
     let payload = format!(r#"{{"midi":{},"velocity":{}}}"#, number % 128, number / 128);
     let sent_us = monotonic_us();
-    book.push(Note {
-        sent_us,
-        first_us: i64::MAX,
-        last_us: 0,
-    });
+    book.push(Note { sent_us, first_us: i64::MAX, last_us: 0 });
     fleet.send(player, "play_note", &payload);
     sent_us
 }

@@ -34,12 +34,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
     let meter = Meter::start(&server)?;
     settle(&mut fleet, lab.duration_us())?;
     let (conducting, _) = meter.read()?.shares();
-    report.row(Row::new(
-        format!("{rooms} rooms without clocks, nobody in them"),
-        "% of a core",
-        without,
-        Goal::None,
-    ));
+    report.row(Row::new(format!("{rooms} rooms without clocks, nobody in them"), "% of a core", without, Goal::None));
     report.row(Row::new(
         format!("{rooms} rooms with clocks, nobody in them"),
         "% of a core",

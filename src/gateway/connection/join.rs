@@ -14,7 +14,7 @@ use crate::{
     gateway::{
         expiry::Standing,
         hub::Subscriber,
-        session::{Instance, JoinEnd},
+        session::{Instance, JoinEnd, Refusal},
     },
     protocol::{Inbound, InboundPayload, Status, encode_close, encode_push, encode_reply, event},
     telemetry::count,
@@ -42,31 +42,18 @@ impl Connection {
         if payload.get().len() > limits.max_payload_bytes as usize {
             return self.finish_join(&topic, instance, refused("payload_too_large".to_owned()));
         }
-        if !self
-            .place
-            .tenant_use()
-            .joins
-            .admits(limits.max_joins_per_second, SECOND_US, boot_us)
-        {
+        if !self.place.tenant_use().joins.admits(limits.max_joins_per_second, SECOND_US, boot_us) {
             let reason = "ClientJoinRateLimitReached: Too many joins per second";
             return self.finish_join(&topic, instance, refused(reason.to_owned()));
         }
-        if self.guesses_exhausted(boot_us) {
-            return self.finish_join(&topic, instance, refused("rate_limit_exceeded".to_owned()));
-        }
-        let gateway = self.gateway.clone();
+        let (gateway, guesses) = (self.gateway.clone(), self.guesses.clone());
         let mut peer = self.peer.clone();
-        let request = JoinRequest {
-            topic: topic.clone(),
-            payload: payload.get().to_owned(),
-            connection: random_connection(),
-        };
+        let request =
+            JoinRequest { topic: topic.clone(), payload: payload.get().to_owned(), connection: random_connection() };
         let is_over = self.expiry.standing(self.gateway.clock.now_s()) == Standing::Over;
         self.running.push(Box::pin(async move {
             let joining = async {
-                let fresh = fresh_claims(&gateway, &peer, &request.payload)
-                    .await
-                    .map_err(JoinFailed::BadToken)?;
+                let fresh = fresh_claims(&gateway, &peer, &request.payload).await.map_err(JoinFailed::BadToken)?;
                 match &fresh {
                     Some(claims) => peer.claims = Arc::new(claims.clone()),
                     None if is_over => return Err(JoinFailed::BadToken(TOKEN_OVER.to_owned())),
@@ -76,27 +63,21 @@ impl Connection {
                 if !delay.is_zero() {
                     tokio::time::sleep(delay).await;
                 }
+                // Looked at only now, and counted before the next look: joins sent in one go are no way round.
+                if !guesses.would_admit(GUESSES_PER_MINUTE, MINUTE_US, gateway.clock.boot_us()) {
+                    return Err(JoinFailed::Refused(JoinRefused::TooManyGuesses));
+                }
                 let joined = channels::join(&gateway.services, &peer, request).await;
                 if let Err(JoinRefused::RoomNotFound) = &joined {
-                    gateway.guesses.note_unknown(peer.address, gateway.clock.boot_us());
+                    let boot_us = gateway.clock.boot_us();
+                    guesses.admits(GUESSES_PER_MINUTE, MINUTE_US, boot_us);
+                    gateway.guesses.note_unknown(peer.address, boot_us);
                 }
                 joined.map(|channel| (channel, fresh)).map_err(JoinFailed::Refused)
             };
-            let result = AssertUnwindSafe(joining)
-                .catch_unwind()
-                .await
-                .unwrap_or(Err(JoinFailed::Crashed));
-            Outcome::Joined {
-                topic,
-                instance,
-                result,
-            }
+            let result = AssertUnwindSafe(joining).catch_unwind().await.unwrap_or(Err(JoinFailed::Crashed));
+            Outcome::Joined { topic, instance, result }
         }));
-    }
-
-    /// Looks without counting: only unknown codes count.
-    fn guesses_exhausted(&self, boot_us: i64) -> bool {
-        !self.guesses.would_admit(GUESSES_PER_MINUTE, MINUTE_US, boot_us)
     }
 
     pub(super) fn finish_join(
@@ -114,11 +95,7 @@ impl Connection {
             }
             Err(failed) => {
                 let (reason, outcome) = match failed {
-                    JoinFailed::Refused(JoinRefused::RoomNotFound) => {
-                        let boot_us = self.gateway.clock.boot_us();
-                        self.guesses.admits(GUESSES_PER_MINUTE, MINUTE_US, boot_us);
-                        ("Room not found".to_owned(), "room_not_found")
-                    }
+                    JoinFailed::Refused(refused @ JoinRefused::RoomNotFound) => (refused.to_string(), "room_not_found"),
                     JoinFailed::Refused(refused) => (refused.to_string(), "refused"),
                     JoinFailed::BadToken(reason) => (reason, "bad_token"),
                     JoinFailed::Crashed => {
@@ -127,10 +104,7 @@ impl Connection {
                     }
                 };
                 count(&self.gateway.metrics.joins, outcome);
-                if let Some(end) = self.session.refused(topic, instance) {
-                    self.error_reply(end.join_ref.as_ref(), end.reference.as_ref(), topic, &reason);
-                    self.close_replaced(topic, &end);
-                }
+                self.refuse_join(topic, instance, &reason);
             }
         }
     }
@@ -141,44 +115,45 @@ impl Connection {
         let mut state = room.lock();
         if let Some(reason) = channel.ended(&state) {
             drop(state);
-            if let Some(end) = self.session.refused(topic, instance) {
-                self.error_reply(end.join_ref.as_ref(), end.reference.as_ref(), topic, reason);
-                self.close_replaced(topic, &end);
-            }
-            return;
+            return self.refuse_join(topic, instance, reason);
         }
+        let Some(audience) = self.gateway.hub.audience(room.key()) else {
+            // The seat holds the audience: this cannot be, and a silent room would be worse than another try.
+            drop(state);
+            return self.refuse_join(topic, instance, "no_conductor");
+        };
         let Some(end) = self.session.joined(topic, instance) else {
             // Left or joined again meanwhile: dropping the channel is leaving the room.
             return;
         };
         let (vsn, join_ref) = (self.vsn, end.join_ref.as_ref());
-        self.send(encode_reply(
-            vsn,
-            join_ref,
-            end.reference.as_ref(),
-            topic,
-            Status::Ok,
-            &channel.join_reply(&state),
-        ));
+        self.send(encode_reply(vsn, join_ref, end.reference.as_ref(), topic, Status::Ok, &channel.join_reply(&state)));
         self.close_replaced(topic, &end);
         for (event_name, payload) in channel.welcome(&mut state) {
             self.send(encode_push(vsn, join_ref, topic, event_name, &payload));
         }
-        if let Some(audience) = self.gateway.hub.audience(room.key()) {
-            audience.add(Subscriber {
-                connection: channel.connection(),
-                instance,
-                outbox: self.outbox.clone(),
-                vsn,
-                join_ref: end.join_ref.clone(),
-                student_id: channel.student_id().clone(),
-                is_teacher: channel.is_teacher(),
-            });
-        }
+        audience.add(Subscriber {
+            connection: channel.connection(),
+            instance,
+            outbox: self.outbox.clone(),
+            vsn,
+            join_ref: end.join_ref.clone(),
+            student_id: channel.student_id().clone(),
+            is_teacher: channel.is_teacher(),
+        });
         drop(state);
         count(&self.gateway.metrics.joins, "ok");
         self.channels.push((instance, channel));
-        self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US));
+        self.warn_newcomer(topic);
+    }
+
+    fn refuse_join(&mut self, topic: &str, instance: Instance, reason: &str) {
+        let Some(end) = self.session.refused(topic, instance) else { return };
+        // A topic that is none has no channel whose join_ref could be borne.
+        let is_unmatched = reason == Refusal::Unmatched.reason();
+        let join_ref = end.join_ref.as_ref().filter(|_| !is_unmatched);
+        self.error_reply(join_ref, end.reference.as_ref(), topic, reason);
+        self.close_replaced(topic, &end);
     }
 
     fn close_replaced(&self, topic: &str, end: &JoinEnd) {

@@ -15,7 +15,7 @@ use self::join::JoinFailed;
 use super::{
     Gateway,
     expiry::Expiry,
-    limits::{Rate, UserPlace},
+    limits::UserPlace,
     outbox::{Frame, Outbox, Signal},
     registry::Registration,
     session::{Instance, Refusal, Removed, Session, Step},
@@ -27,6 +27,7 @@ use crate::{
         CloseCode, Inbound, InboundPayload, Malformed, Ref, Status, Vsn, decode_binary, decode_text, encode_close,
         encode_error, encode_error_reply, encode_heartbeat_reply, encode_reply, event,
     },
+    rate::Rate,
     telemetry::count,
 };
 
@@ -34,23 +35,9 @@ const SECOND_US: i64 = 1_000_000;
 
 /// What took time and has ended.
 enum Outcome {
-    Joined {
-        topic: String,
-        instance: Instance,
-        result: Result<(MusicRoom, Option<Claims>), JoinFailed>,
-    },
-    Handled {
-        topic: String,
-        instance: Instance,
-        reference: Option<Ref>,
-        answer: Result<Answer, ChannelFailed>,
-    },
-    Token {
-        topic: String,
-        join_ref: Option<Ref>,
-        reference: Option<Ref>,
-        result: Result<Claims, String>,
-    },
+    Joined { topic: String, instance: Instance, result: Result<(MusicRoom, Option<Claims>), JoinFailed> },
+    Handled { topic: String, instance: Instance, reference: Option<Ref>, answer: Result<Answer, ChannelFailed> },
+    Token { topic: String, join_ref: Option<Ref>, reference: Option<Ref>, result: Result<Claims, String> },
 }
 
 /// Something panicked; it is caught here and costs its channel, nothing else.
@@ -64,11 +51,15 @@ pub struct Connection {
     session: Session,
     outbox: Arc<Outbox>,
     channels: Vec<(Instance, MusicRoom)>,
+    /// Channels that end once their handler has answered; and whether for good.
+    ending: Vec<(Instance, bool)>,
     running: FuturesUnordered<BoxFuture<'static, Outcome>>,
-    guesses: Rate,
+    guesses: Arc<Rate>,
+    /// A token is being proven; one at a time.
+    is_renewing: bool,
     expiry: Expiry,
     place: UserPlace,
-    _registration: Registration,
+    registration: Arc<Registration>,
 }
 
 impl Connection {
@@ -80,11 +71,13 @@ impl Connection {
         Self {
             vsn,
             session: Session::new(channels_max, channels::is_immediate),
-            _registration: gateway.registry.register(outbox.clone()),
+            registration: Arc::new(gateway.registry.register(outbox.clone())),
             outbox,
             channels: Vec::new(),
+            ending: Vec::new(),
+            is_renewing: false,
             running: FuturesUnordered::new(),
-            guesses: Rate::default(),
+            guesses: Arc::default(),
             expiry,
             place,
             peer,
@@ -94,6 +87,11 @@ impl Connection {
 
     pub fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
+    }
+
+    /// The node's drain waits until every holder of this has let go.
+    pub fn registration(&self) -> Arc<Registration> {
+        self.registration.clone()
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {
@@ -118,12 +116,7 @@ impl Connection {
     /// Answers a message that is one too many for its request.
     pub fn refuse_text(&mut self, text: &str, reason: &str) {
         if let Ok(inbound) = decode_text(self.vsn, text) {
-            self.error_reply(
-                inbound.join_ref.as_ref(),
-                inbound.reference.as_ref(),
-                &inbound.topic,
-                reason,
-            );
+            self.error_reply(inbound.join_ref.as_ref(), inbound.reference.as_ref(), &inbound.topic, reason);
         }
     }
 
@@ -154,14 +147,7 @@ impl Connection {
             }
             Step::Leave { instance, join_ref } => {
                 self.drop_channel(instance);
-                self.send(encode_reply(
-                    self.vsn,
-                    join_ref.as_ref(),
-                    reference,
-                    topic,
-                    Status::Ok,
-                    "{}",
-                ));
+                self.send(encode_reply(self.vsn, join_ref.as_ref(), reference, topic, Status::Ok, "{}"));
                 self.send(encode_close(self.vsn, join_ref.as_ref(), topic));
             }
             Step::LeaveUnjoined => {
@@ -188,32 +174,16 @@ impl Connection {
     fn push(&mut self, instance: Instance, inbound: &Inbound<'_>, received_us: i64) -> Result<(), Answer> {
         let event_name = channels::known_event(&inbound.event);
         count(&self.gateway.metrics.events, event_name);
-        let limits = &self.peer.tenant.limits;
-        let boot_us = self.gateway.clock.boot_us();
-        if !self
-            .place
-            .tenant_use()
-            .events
-            .admits(limits.max_events_per_second, SECOND_US, boot_us)
-        {
-            return Err(Answer::error("Too many messages per second"));
-        }
-        if inbound.payload.len_bytes() > limits.max_payload_bytes as usize {
-            return Err(Answer::error("payload_too_large"));
-        }
+        self.check_limits(inbound).map_err(Answer::error)?;
         let InboundPayload::Json(payload) = inbound.payload else {
             return Err(Answer::error("binary not supported here"));
         };
         let Some((_, channel)) = self.channels.iter().find(|(known, _)| *known == instance) else {
-            return Err(Answer::Crash);
+            // It has ended, and the frame that says so is on its way.
+            return Err(Answer::error(Refusal::Unmatched.reason()));
         };
         let reference = inbound.reference.as_ref();
-        let push = Push {
-            event: &inbound.event,
-            payload: payload.get(),
-            reference,
-            received_us,
-        };
+        let push = Push { event: &inbound.event, payload: payload.get(), reference, received_us };
         let handled = catch_unwind(AssertUnwindSafe(|| channel.handle(push)));
         match handled {
             Ok(Handled::Now(answer)) => Err(answer),
@@ -223,12 +193,7 @@ impl Connection {
                 let reference = inbound.reference.clone();
                 self.running.push(Box::pin(async move {
                     let answer = AssertUnwindSafe(future).catch_unwind().await.map_err(|_| ChannelFailed);
-                    Outcome::Handled {
-                        topic,
-                        instance,
-                        reference,
-                        answer,
-                    }
+                    Outcome::Handled { topic, instance, reference, answer }
                 }));
                 Ok(())
             }
@@ -237,6 +202,19 @@ impl Connection {
                 Err(Answer::Crash)
             }
         }
+    }
+
+    /// The tenant's limits on a message; the error is the reply's reason.
+    fn check_limits(&self, inbound: &Inbound<'_>) -> Result<(), &'static str> {
+        let limits = &self.peer.tenant.limits;
+        let boot_us = self.gateway.clock.boot_us();
+        if !self.place.tenant_use().events.admits(limits.max_events_per_second, SECOND_US, boot_us) {
+            return Err("Too many messages per second");
+        }
+        if inbound.payload.len_bytes() > limits.max_payload_bytes as usize {
+            return Err("payload_too_large");
+        }
+        Ok(())
     }
 
     fn answer(
@@ -262,16 +240,22 @@ impl Connection {
         }
     }
 
+    /// The room's doing: for good (clients do not come back), or for a passing cause (they do).
+    fn end_channel(&mut self, topic: &str, instance: Instance, for_good: bool) {
+        let Some(Removed::Joined { join_ref }) = self.session.remove(topic, instance) else { return };
+        let join_ref = join_ref.as_ref();
+        self.send(if for_good {
+            encode_close(self.vsn, join_ref, topic)
+        } else {
+            encode_error(self.vsn, join_ref, topic, event::REASON_CHANNEL_CRASH)
+        });
+    }
+
     /// This channel alone ends; its siblings live.
     fn crash(&mut self, topic: &str, instance: Instance) {
         self.drop_channel(instance);
         if let Some(Removed::Joined { join_ref }) = self.session.remove(topic, instance) {
-            self.send(encode_error(
-                self.vsn,
-                join_ref.as_ref(),
-                topic,
-                event::REASON_CHANNEL_CRASH,
-            ));
+            self.send(encode_error(self.vsn, join_ref.as_ref(), topic, event::REASON_CHANNEL_CRASH));
         }
     }
 
@@ -299,35 +283,22 @@ impl Connection {
 
     fn finish(&mut self, outcome: Outcome) {
         let topic = match outcome {
-            Outcome::Joined {
-                topic,
-                instance,
-                result,
-            } => {
+            Outcome::Joined { topic, instance, result } => {
                 self.finish_join(&topic, instance, result);
                 topic
             }
-            Outcome::Handled {
-                topic,
-                instance,
-                reference,
-                answer,
-            } => {
+            Outcome::Handled { topic, instance, reference, answer } => {
                 if self.session.handled(&topic, instance) {
-                    let join_ref = self
-                        .session
-                        .channel(&topic)
-                        .and_then(|channel| channel.join_ref.cloned());
+                    let join_ref = self.session.channel(&topic).and_then(|channel| channel.join_ref.cloned());
                     self.answer(&topic, instance, join_ref.as_ref(), reference.as_ref(), answer);
+                    if let Some(at) = self.ending.iter().position(|(known, _)| *known == instance) {
+                        let (_, for_good) = self.ending.swap_remove(at);
+                        self.end_channel(&topic, instance, for_good);
+                    }
                 }
                 topic
             }
-            Outcome::Token {
-                topic,
-                join_ref,
-                reference,
-                result,
-            } => {
+            Outcome::Token { topic, join_ref, reference, result } => {
                 self.finish_token(&topic, join_ref.as_ref(), reference.as_ref(), result);
                 topic
             }
@@ -341,9 +312,14 @@ impl Connection {
     /// Carries out what the hub or the wheel has asked of this socket.
     pub fn obey(&mut self, signal: Signal) {
         match signal {
-            Signal::ChannelEnded { topic, instance } => {
-                self.session.remove(&topic, instance);
+            Signal::ChannelEnded { topic, instance, for_good } => {
                 self.drop_channel(instance);
+                if self.session.is_held(&topic, instance) {
+                    // The very request that ended the channel (closing the room) still gets its answer.
+                    self.ending.push((instance, for_good));
+                } else {
+                    self.end_channel(&topic, instance, for_good);
+                }
             }
             Signal::CheckDeadlines => self.check_token(),
         }

@@ -12,7 +12,7 @@ use crate::{
     gateway::{
         Gateway,
         expiry::{Expiry, Standing},
-        session::{Instance, Removed},
+        session::{Channel, Instance, Refusal, Removed},
     },
     protocol::{Inbound, InboundPayload, Ref, Status, encode_error, encode_push, encode_reply},
 };
@@ -37,25 +37,30 @@ pub(super) async fn fresh_claims(gateway: &Gateway, peer: &Peer, payload: &str) 
     Ok(Some(claims))
 }
 
+fn warning(seconds: i64) -> String {
+    format!("token expires in {seconds} seconds")
+}
+
 impl Connection {
     /// `access_token {access_token}`: another token for this socket. It is heard on an errored topic too.
     pub(super) fn renew_token(&mut self, inbound: &Inbound<'_>) {
         let (join_ref, reference) = (inbound.join_ref.clone(), inbound.reference.clone());
         let topic = inbound.topic.to_string();
-        let InboundPayload::Json(payload) = inbound.payload else {
-            return;
+        let InboundPayload::Json(payload) = inbound.payload else { return };
+        let allowed = match self.check_limits(inbound) {
+            Ok(()) if self.is_renewing => Err(Refusal::QueueFull.reason()),
+            checked => checked,
         };
+        if let Err(reason) = allowed {
+            return self.error_reply(join_ref.as_ref(), reference.as_ref(), &topic, reason);
+        }
+        self.is_renewing = true;
         let payload = payload.get().to_owned();
         let (gateway, peer) = (self.gateway.clone(), self.peer.clone());
         let mut renewing: BoxFuture<'static, Outcome> = Box::pin(async move {
             let fresh = fresh_claims(&gateway, &peer, &payload).await;
             let result = fresh.and_then(|claims| claims.ok_or_else(|| "access_token must be a token".to_owned()));
-            Outcome::Token {
-                topic,
-                join_ref,
-                reference,
-                result,
-            }
+            Outcome::Token { topic, join_ref, reference, result }
         });
         // With a shared secret there is nothing to wait for: whatever follows meets the new token.
         match (&mut renewing).now_or_never() {
@@ -71,6 +76,7 @@ impl Connection {
         reference: Option<&Ref>,
         result: Result<Claims, String>,
     ) {
+        self.is_renewing = false;
         match result {
             Ok(claims) => {
                 self.follow(claims);
@@ -85,10 +91,24 @@ impl Connection {
     pub(super) fn follow(&mut self, claims: Claims) {
         self.expiry = Expiry::new(claims.exp_s);
         self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US));
-        self.channels
-            .iter_mut()
-            .for_each(|(_, channel)| channel.follow(&claims));
+        for (_, channel) in &mut self.channels {
+            channel.follow(&claims);
+            if let Some(audience) = self.gateway.hub.audience(channel.room().key()) {
+                audience.set_teacher(channel.connection(), channel.is_teacher());
+            }
+        }
         self.peer.claims = Arc::new(claims);
+    }
+
+    /// Who joins when the warning has gone out already gets one too.
+    pub(super) fn warn_newcomer(&mut self, topic: &str) {
+        match self.expiry.standing(self.gateway.clock.now_s()) {
+            Standing::EndsIn { seconds } if self.expiry.has_warned() => {
+                let channel = self.session.channel(topic);
+                channel.iter().for_each(|channel| self.send_system(channel, "ok", &warning(seconds)));
+            }
+            _ => self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US)),
+        }
     }
 
     pub(super) fn check_token(&mut self) {
@@ -96,29 +116,26 @@ impl Connection {
         if self.expiry.warns(now_s)
             && let Standing::EndsIn { seconds } = self.expiry.standing(now_s)
         {
-            self.send_system("ok", &format!("token expires in {seconds} seconds"));
+            self.send_system_to_all("ok", &warning(seconds));
         }
         if self.expiry.standing(now_s) == Standing::Over {
-            self.send_system("error", TOKEN_OVER);
+            self.send_system_to_all("error", TOKEN_OVER);
             self.error_all_channels();
         } else {
             self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US));
         }
     }
 
-    /// Tells every joined channel; all four fields, always.
-    fn send_system(&self, status: &str, message: &str) {
+    fn send_system_to_all(&self, status: &str, message: &str) {
         for channel in self.session.channels().filter(|channel| channel.joined) {
-            let payload =
-                json!({ "extension": "system", "status": status, "message": message, "channel": channel.topic });
-            self.send(encode_push(
-                self.vsn,
-                channel.join_ref,
-                channel.topic,
-                "system",
-                &payload.to_string(),
-            ));
+            self.send_system(&channel, status, message);
         }
+    }
+
+    /// All four fields, always.
+    fn send_system(&self, channel: &Channel<'_>, status: &str, message: &str) {
+        let payload = json!({ "extension": "system", "status": status, "message": message, "channel": channel.topic });
+        self.send(encode_push(self.vsn, channel.join_ref, channel.topic, "system", &payload.to_string()));
     }
 
     /// A passing cause: the clients join again, with a fresh token.

@@ -68,17 +68,9 @@ impl QueuedFrame {
                 Payload::None => InboundPayload::Json(RawValue::NULL),
                 Payload::Json(json) => InboundPayload::Json(json),
                 Payload::Binary(body) => InboundPayload::Binary(body),
-                Payload::UserBroadcast {
-                    event,
-                    meta,
-                    encoding,
-                    body,
-                } => InboundPayload::UserBroadcast(UserBroadcast {
-                    event,
-                    meta,
-                    encoding: *encoding,
-                    body,
-                }),
+                Payload::UserBroadcast { event, meta, encoding, body } => {
+                    InboundPayload::UserBroadcast(UserBroadcast { event, meta, encoding: *encoding, body })
+                }
             },
         }
     }

@@ -93,11 +93,7 @@ impl Journal {
             let shared = Arc::clone(&shared);
             move || write_all(&database, changes, &shared)
         })?;
-        Ok(Self {
-            queue: Some(queue),
-            writer: Some(writer),
-            shared,
-        })
+        Ok(Self { queue: Some(queue), writer: Some(writer), shared })
     }
 
     /// Waits for a place in the queue.
@@ -244,11 +240,7 @@ mod tests {
     }
 
     async fn put(journal: &Journal, key: &str) -> Result<(), StoreError> {
-        let put = Put {
-            table: Table::Meta,
-            key: key.as_bytes().to_vec(),
-            value: Some(b"1".to_vec()),
-        };
+        let put = Put { table: Table::Meta, key: key.as_bytes().to_vec(), value: Some(b"1".to_vec()) };
         let stored = journal.place().await?.write(vec![put]);
         journal.stored(stored).await
     }
@@ -256,10 +248,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_failed_commit_nothing_is_acknowledged_even_when_the_disk_is_well_again() {
         let broken = Arc::new(AtomicBool::new(false));
-        let disk = Disk {
-            memory: InMemoryBackend::new(),
-            broken: Arc::clone(&broken),
-        };
+        let disk = Disk { memory: InMemoryBackend::new(), broken: Arc::clone(&broken) };
         let database = Database::builder().create_with_backend(disk).expect("the disk is well");
         let journal = Journal::start(database).expect("a thread starts");
         assert_eq!(put(&journal, "first").await, Ok(()));

@@ -53,11 +53,7 @@ impl Changes {
     }
 
     pub fn reflection(&mut self, stored: &StoredReflection) -> Result<(), StoreError> {
-        self.put(
-            Table::Reflections,
-            || reflection_key(stored),
-            || ReflectionJson::from(stored),
-        )
+        self.put(Table::Reflections, || reflection_key(stored), || ReflectionJson::from(stored))
     }
 
     pub fn incarnation(&mut self, last: u64) -> Result<(), StoreError> {
@@ -79,22 +75,14 @@ impl Changes {
         value: impl FnOnce() -> V,
     ) -> Result<(), StoreError> {
         if let Some(puts) = &mut self.0 {
-            puts.push(Put {
-                table,
-                key: encode(&key())?,
-                value: Some(encode(&value())?),
-            });
+            puts.push(Put { table, key: encode(&key())?, value: Some(encode(&value())?) });
         }
         Ok(())
     }
 
     fn remove(&mut self, table: Table, key: impl FnOnce() -> Value) -> Result<(), StoreError> {
         if let Some(puts) = &mut self.0 {
-            puts.push(Put {
-                table,
-                key: encode(&key())?,
-                value: None,
-            });
+            puts.push(Put { table, key: encode(&key())?, value: None });
         }
         Ok(())
     }
@@ -106,9 +94,8 @@ pub const FORMAT: &str = "format";
 pub const INCARNATION: &str = "incarnation";
 
 pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|error| StoreError::Unavailable {
-        reason: format!("a record cannot be written as JSON: {error}"),
-    })
+    serde_json::to_vec(value)
+        .map_err(|error| StoreError::Unavailable { reason: format!("a record cannot be written as JSON: {error}") })
 }
 
 pub fn room_key(room: &RoomKey) -> Value {
@@ -131,10 +118,7 @@ pub fn parse_done_key(key: &[u8]) -> Option<(RoomKey, u64)> {
 }
 
 fn parse_room(tenant: &str, code: &str) -> Option<RoomKey> {
-    Some(RoomKey {
-        tenant: tenant.into(),
-        code: code.parse::<Code>().ok()?,
-    })
+    Some(RoomKey { tenant: tenant.into(), code: code.parse::<Code>().ok()? })
 }
 
 /// A room's record. It names its room too, so that each value can be understood by itself.

@@ -53,10 +53,7 @@ pub struct Loaded {
 }
 
 pub fn open(path: &Path) -> Result<(Database, Loaded), OpenError> {
-    let io = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(io)?;
     }
@@ -69,21 +66,14 @@ pub fn open(path: &Path) -> Result<(Database, Loaded), OpenError> {
     })?;
     let found = format(&database).map_err(|error| unreadable(path, error))?;
     if found > FORMAT_NUMBER {
-        return Err(OpenError::NewerFormat {
-            path: path.to_owned(),
-            found,
-            known: FORMAT_NUMBER,
-        });
+        return Err(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT_NUMBER });
     }
     let loaded = load(&database).map_err(|error| unreadable(path, error))?;
     Ok((database, loaded))
 }
 
 fn unreadable(path: &Path, source: redb::Error) -> OpenError {
-    OpenError::Unreadable {
-        path: path.to_owned(),
-        source: Box::new(source),
-    }
+    OpenError::Unreadable { path: path.to_owned(), source: Box::new(source) }
 }
 
 fn meta_key(name: &str) -> Vec<u8> {
@@ -96,9 +86,7 @@ fn format(database: &Database) -> Result<u64, redb::Error> {
     let key = meta_key(FORMAT);
     let found = {
         let mut meta = transaction.open_table(Table::Meta.definition())?;
-        let stored = meta
-            .get(key.as_slice())?
-            .and_then(|value| serde_json::from_slice(value.value()).ok());
+        let stored = meta.get(key.as_slice())?.and_then(|value| serde_json::from_slice(value.value()).ok());
         if stored.is_none() {
             let ours = FORMAT_NUMBER.to_string();
             meta.insert(key.as_slice(), ours.as_bytes())?;
@@ -178,11 +166,8 @@ impl Reload {
                 }
                 self.state.never_below(record.incarnation);
                 self.rooms += 1;
-                let done: VecDeque<_> = self
-                    .done
-                    .remove(&record.key)
-                    .map(|done| done.into_iter().collect())
-                    .unwrap_or_default();
+                let done: VecDeque<_> =
+                    self.done.remove(&record.key).map(|done| done.into_iter().collect()).unwrap_or_default();
                 self.state.insert_room(record, done);
             }
             Table::Reflections => {
@@ -202,9 +187,6 @@ impl Reload {
         if self.incarnation.is_none() && used_before {
             self.state.never_below(self.state.last_incarnation() + INCARNATION_LEAP);
         }
-        Loaded {
-            state: self.state,
-            damaged: self.damaged,
-        }
+        Loaded { state: self.state, damaged: self.damaged }
     }
 }

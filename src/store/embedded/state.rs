@@ -55,14 +55,7 @@ impl State {
     pub fn insert_room(&mut self, record: RoomRecord, done: VecDeque<(u64, Done)>) {
         let next_done = done.back().map_or(0, |(number, _)| number + 1);
         let RoomKey { tenant, code } = record.key.clone();
-        self.tenants.entry(tenant).or_default().insert(
-            code,
-            Room {
-                record,
-                done,
-                next_done,
-            },
-        );
+        self.tenants.entry(tenant).or_default().insert(code, Room { record, done, next_done });
     }
 
     pub fn live_rooms(&self, tenant: &str) -> usize {
@@ -86,20 +79,13 @@ impl State {
         let room = self.room_mut(key).ok_or(TakeOverRefused::Gone)?;
         let stored = &room.record;
         if (stored.owner.as_str(), stored.incarnation) != (claim.expected.node.as_str(), claim.expected.incarnation) {
-            return Err(TakeOverRefused::Owned {
-                node: stored.owner.clone(),
-                incarnation: stored.incarnation,
-            });
+            return Err(TakeOverRefused::Owned { node: stored.owner.clone(), incarnation: stored.incarnation });
         }
         let record = RoomRecord {
             key: stored.key.clone(),
             owner: claim.claimant.node,
             incarnation: claim.claimant.incarnation,
-            epoch: stored
-                .epoch
-                .saturating_add(1)
-                .max(claim.now_ms)
-                .max(claim.highest_seen_epoch.saturating_add(1)),
+            epoch: stored.epoch.saturating_add(1).max(claim.now_ms).max(claim.highest_seen_epoch.saturating_add(1)),
             nonce: claim.nonce,
             controls: stored.controls.clone(),
         };
@@ -118,12 +104,8 @@ impl State {
     ) -> Result<(), WriteRefused> {
         let room = self.room_mut(key).ok_or(WriteRefused::Gone)?;
         room.admits(fence, controls.rev)?;
-        let record = RoomRecord {
-            epoch: fence.epoch,
-            nonce: fence.nonce,
-            controls: controls.clone(),
-            ..room.record.clone()
-        };
+        let record =
+            RoomRecord { epoch: fence.epoch, nonce: fence.nonce, controls: controls.clone(), ..room.record.clone() };
         changes.room(&record)?;
         if let Some(done) = done {
             room.keep(done, changes)?;
@@ -181,11 +163,7 @@ impl State {
     }
 
     pub fn all_rooms(&self) -> Vec<RoomRecord> {
-        self.tenants
-            .values()
-            .flat_map(BTreeMap::values)
-            .map(|room| room.record.clone())
-            .collect()
+        self.tenants.values().flat_map(BTreeMap::values).map(|room| room.record.clone()).collect()
     }
 
     /// Sees to it that every later incarnation is above `incarnation`.
@@ -203,12 +181,7 @@ impl State {
         self.last_incarnation = incarnation;
         self.sessions.insert(
             node.to_owned(),
-            SessionRecord {
-                node: node.to_owned(),
-                incarnation,
-                renewals: 0,
-                info: info.clone(),
-            },
+            SessionRecord { node: node.to_owned(), incarnation, renewals: 0, info: info.clone() },
         );
         Ok(incarnation)
     }
@@ -243,24 +216,16 @@ impl State {
         changes: &mut Changes,
     ) -> Result<String, ReflectionRefused> {
         if self.reflections.get(&reflection.room).map_or(0, Vec::len) >= REFLECTIONS_PER_CODE {
-            return Err(ReflectionRefused::TooMany {
-                max: REFLECTIONS_PER_CODE,
-            });
+            return Err(ReflectionRefused::TooMany { max: REFLECTIONS_PER_CODE });
         }
-        let stored = StoredReflection {
-            id: id.clone(),
-            reflection,
-        };
+        let stored = StoredReflection { id: id.clone(), reflection };
         changes.reflection(&stored)?;
         self.insert_reflection(stored);
         Ok(id)
     }
 
     pub fn insert_reflection(&mut self, stored: StoredReflection) {
-        self.reflections
-            .entry(stored.reflection.room.clone())
-            .or_default()
-            .push(stored);
+        self.reflections.entry(stored.reflection.room.clone()).or_default().push(stored);
     }
 
     pub fn reflections(&self, key: &RoomKey) -> Vec<StoredReflection> {
@@ -279,19 +244,14 @@ impl Room {
         if owned && (fence.epoch, fence.nonce, rev) >= (stored.epoch, stored.nonce, stored_rev) {
             Ok(())
         } else {
-            Err(WriteRefused::Fenced {
-                stored,
-                rev: stored_rev,
-            })
+            Err(WriteRefused::Fenced { stored, rev: stored_rev })
         }
     }
 
     /// Keeps an answer in place of an earlier one to the same request, or else of the oldest when there are too many.
     fn keep(&mut self, done: Done, changes: &mut Changes) -> Result<(), StoreError> {
-        let same = self
-            .done
-            .iter()
-            .position(|(_, kept)| (kept.connection, &kept.request) == (done.connection, &done.request));
+        let same =
+            self.done.iter().position(|(_, kept)| (kept.connection, &kept.request) == (done.connection, &done.request));
         let oldest = (self.done.len() >= DONE_PER_ROOM).then_some(0);
         let evicted = same.or(oldest);
         if let Some((number, _)) = evicted.and_then(|index| self.done.get(index)) {

@@ -28,6 +28,7 @@ export class Player {
       params: () => ({ token: token() }),
       transport: transport === "longpoll" ? LongPoll : WebSocket,
     });
+    server.players.add(this);
     this.channel = this.socket.channel(`music_room:${room}`, join);
     // The hook that phoenix.js documents for this: every message, before its own handlers see it.
     this.channel.onMessage = (event, payload) => {

@@ -64,6 +64,8 @@ export class Server {
   constructor({ toml = TENANTS, args = [], command = "serve" } = {}) {
     this.command = command;
     this.args = args;
+    /** Players that would reconnect for ever, and so keep a failed test's process alive. */
+    this.players = new Set();
     this.dir = mkdtempSync(join(tmpdir(), "downbeat-js-"));
     this.configFile = join(this.dir, "downbeat.toml");
     writeFileSync(this.configFile, toml);
@@ -111,6 +113,7 @@ export class Server {
 
   /** Ends the server for good, and fails the test if anything in it panicked meanwhile. */
   async stop() {
+    for (const player of this.players) player.socket.disconnect();
     if (this.child.exitCode === null && this.child.signalCode === null) {
       this.child.kill("SIGTERM");
       const end = await Promise.race([this.exited, soon("end", this.exited, 30_000).catch(() => null)]);

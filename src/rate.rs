@@ -1,0 +1,49 @@
+//! A rate with a burst, by the generic cell rate algorithm (ITU-T I.371): one number, no timer, no lock.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// One thing's rate. The number is the theoretical arrival time of its next event, in boot-time µs.
+#[derive(Debug, Default)]
+pub struct Rate {
+    next_at_us: AtomicI64,
+}
+
+impl Rate {
+    /// True when one more event keeps to `count` in `period_us`; that many may come at once.
+    pub fn admits(&self, count: u32, period_us: i64, boot_us: i64) -> bool {
+        let step = |next_at_us| step(next_at_us, count, period_us, boot_us);
+        self.next_at_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).is_ok()
+    }
+
+    /// Whether [`Rate::admits`] would say yes; counts nothing.
+    pub fn would_admit(&self, count: u32, period_us: i64, boot_us: i64) -> bool {
+        step(self.next_at_us.load(Ordering::Relaxed), count, period_us, boot_us).is_some()
+    }
+}
+
+fn step(next_at_us: i64, count: u32, period_us: i64, boot_us: i64) -> Option<i64> {
+    let interval_us = period_us / i64::from(count.max(1));
+    let next_at_us = next_at_us.max(boot_us);
+    (next_at_us - boot_us <= period_us - interval_us).then_some(next_at_us + interval_us)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_the_whole_count_is_admitted_and_then_the_steady_rate() {
+        let rate = Rate::default();
+        assert_eq!((0..50).filter(|_| rate.admits(10, 60_000_000, 1)).count(), 10);
+        assert!(!rate.admits(10, 60_000_000, 6_000_000));
+        assert!(rate.admits(10, 60_000_000, 6_000_001));
+    }
+
+    #[test]
+    fn looking_ahead_counts_nothing() {
+        let rate = Rate::default();
+        assert!((0..50).all(|_| rate.would_admit(1, 1_000_000, 0)));
+        assert!(rate.admits(1, 1_000_000, 0));
+        assert!(!rate.would_admit(1, 1_000_000, 0));
+    }
+}
