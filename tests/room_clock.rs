@@ -92,6 +92,17 @@ fn a_tempo_set_while_the_clock_stands_is_that_of_the_next_start_and_of_a_resume(
 }
 
 #[test]
+fn a_stop_that_lies_ahead_yet_is_called_off_by_a_resume_and_no_beat_falls_out() {
+    let mut room = class();
+    later(&mut room, "stop_clock", json!({}));
+    let before = time_of(&room, 10);
+    later(&mut room, "start_clock", json!({ "resume": true }));
+    assert_eq!(time_of(&room, 10), before, "the beat before the stop keeps its time");
+    assert_eq!(room.controls.timeline.as_ref().and_then(|timeline| timeline.stop_at_ub()), None);
+    assert_eq!(room.controls.run, 1);
+}
+
+#[test]
 fn a_resume_goes_on_with_a_ramp_that_the_stop_interrupted() {
     let mut room = class();
     later(&mut room, "ramp_tempo", json!({ "bpm": 60, "beats": 9 }));

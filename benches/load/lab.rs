@@ -1,13 +1,20 @@
 //! What all scenarios share: who is measured, on which core, and how much CPU went by.
 
+use std::fmt;
+
 use crate::{
     client::Fleet,
     clock,
     error::LoadError,
     options::Options,
     procfs::{self, Cores},
+    report::Report,
     server::{Server, Subject},
 };
+
+/// In percent of one core: what others may take of the machine without spoiling a measurement.
+const OTHERS_SHARE_MAX: f64 = 20.0;
+const ATTEMPTS: usize = 3;
 
 /// The options and the machine.
 pub struct Lab {
@@ -74,6 +81,7 @@ pub struct Meter {
     server: u32,
     server_us: u64,
     generator_us: u64,
+    machine_us: u64,
     began_us: i64,
 }
 
@@ -82,6 +90,8 @@ pub struct Meter {
 pub struct Usage {
     pub server_us: f64,
     pub generator_us: f64,
+    /// Of everything else on the machine.
+    pub others_us: f64,
     pub elapsed_us: f64,
 }
 
@@ -92,15 +102,20 @@ impl Meter {
             server,
             server_us: procfs::cpu_us(server)?,
             generator_us: procfs::cpu_us(std::process::id())?,
+            machine_us: procfs::machine_busy_us()?,
             began_us: clock::monotonic_us(),
         })
     }
 
     pub fn read(&self) -> Result<Usage, LoadError> {
         let spent = |pid, before: u64| Ok(procfs::cpu_us(pid)?.saturating_sub(before) as f64);
+        let server_us = spent(self.server, self.server_us)?;
+        let generator_us = spent(std::process::id(), self.generator_us)?;
+        let machine_us = procfs::machine_busy_us()?.saturating_sub(self.machine_us) as f64;
         Ok(Usage {
-            server_us: spent(self.server, self.server_us)?,
-            generator_us: spent(std::process::id(), self.generator_us)?,
+            server_us,
+            generator_us,
+            others_us: (machine_us - server_us - generator_us).max(0.0),
             elapsed_us: (clock::monotonic_us() - self.began_us) as f64,
         })
     }
@@ -109,7 +124,40 @@ impl Meter {
 impl Usage {
     /// Server and generator, each in percent of one core.
     pub fn shares(&self) -> (f64, f64) {
-        let share = |us: f64| 100.0 * us / self.elapsed_us.max(1.0);
-        (share(self.server_us), share(self.generator_us))
+        (self.share(self.server_us), self.share(self.generator_us))
     }
+
+    /// Something else took more of a core than [`OTHERS_SHARE_MAX`] percent.
+    pub fn is_disturbed(&self) -> bool {
+        self.share(self.others_us) > OTHERS_SHARE_MAX
+    }
+
+    fn share(&self, us: f64) -> f64 {
+        100.0 * us / self.elapsed_us.max(1.0)
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (server, generator) = self.shares();
+        let others = self.share(self.others_us);
+        write!(f, "server {server:.1} %, generator {generator:.1} %, others {others:.0} % of a core")
+    }
+}
+
+/// Measures again, a few times at most, while others keep the machine busy; the last one counts in any case.
+pub fn undisturbed<T>(
+    report: &Report,
+    usage: fn(&T) -> &Usage,
+    mut measure: impl FnMut() -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
+    let mut measured = measure()?;
+    for _ in 1..ATTEMPTS {
+        if !usage(&measured).is_disturbed() {
+            break;
+        }
+        report.note(&format!("disturbed, once more: {}", usage(&measured)));
+        measured = measure()?;
+    }
+    Ok(measured)
 }

@@ -25,6 +25,16 @@ pub fn cpu_us(pid: u32) -> Result<u64, LoadError> {
     Ok((ticks * 1_000_000 / TICKS_PER_SECOND).max(threads_cpu_us(pid)))
 }
 
+/// Time that all cores together have been busy since the machine began, in microseconds, to 10 ms.
+pub fn machine_busy_us() -> Result<u64, LoadError> {
+    let stat = fs::read_to_string("/proc/stat").doing("reading /proc/stat")?;
+    // cpu user nice system idle iowait irq softirq steal …
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace();
+    let ticks: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
+    let busy = ticks.iter().take(8).sum::<u64>() - ticks.iter().skip(3).take(2).sum::<u64>();
+    Ok(busy * 1_000_000 / TICKS_PER_SECOND)
+}
+
 fn threads_cpu_us(pid: u32) -> u64 {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return 0;

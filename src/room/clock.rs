@@ -80,17 +80,21 @@ impl Room {
         let Some(timeline) = &mut self.controls.timeline else {
             return self.start_clock(0, now_us, lead_us, applied);
         };
-        let stop_us = timeline.stop_at_ub().map(|stop_ub| timeline.time_of(stop_ub));
-        if stop_us.is_some_and(|stop_us| stop_us > now_us) {
-            // The stop lies ahead yet: it is called off, and no beat falls out.
-            timeline.set_stop(None);
-            self.controls.playing = true;
-            return self.tell_clock("clock_started", at_ub, now_us, applied);
-        }
         let planned = timeline.segments().last().map(|segment| segment.milli_bpm);
-        timeline.resume(t0_us, (planned != Some(milli_bpm)).then_some(milli_bpm));
+        let other_tempo = (planned != Some(milli_bpm)).then_some(milli_bpm);
+        let stop_us = timeline.stop_at_ub().map_or(now_us, |stop_ub| timeline.time_of(stop_ub));
         self.controls.playing = true;
-        self.tell_clock("clock_started", at_ub, t0_us, applied);
+        if stop_us <= now_us {
+            timeline.resume(t0_us, other_tempo);
+            return self.tell_clock("clock_started", at_ub, t0_us, applied);
+        }
+        // The stop lies ahead yet: it is called off, and no beat falls out.
+        timeline.set_stop(None);
+        if let Some(milli_bpm) = other_tempo {
+            let from_ub = started_position(timeline, now_us.saturating_add(lead_us)).max(at_ub);
+            timeline.change_tempo(from_ub, milli_bpm);
+        }
+        self.tell_clock("clock_started", at_ub, stop_us, applied);
     }
 
     pub(super) fn stop_clock(&mut self, now_us: i64, lead_us: i64, applied: &mut Applied) {

@@ -1,22 +1,18 @@
 //! The server under test, and how the tests talk to it.
 
 use std::{
-    net::TcpListener,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
-    time::{Duration, Instant},
 };
 
 use downbeat::{
     auth::{Grant, TenantConfig, install_crypto, mint},
     room::TokenRole,
 };
-use reqwest::{Client, Method, RequestBuilder, StatusCode, header::HeaderMap};
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
-const START_TIME_MAX: Duration = Duration::from_secs(20);
-const STARTS_MAX: usize = 5;
 pub const ROOMS: &str = "/api/music/rooms";
 const CONFIG: &str = r#"
 default_tenant = "acme"
@@ -75,55 +71,32 @@ impl Server {
         Self::start(name, &["serve", "--config", "downbeat.toml"]).await
     }
 
-    /// Another process may take a port between its choice and its use: then the server ends, and is started anew.
+    /// On ports of the system's choice, which the server's log then names.
     pub async fn start(name: &str, arguments: &[&str]) -> Self {
-        for _ in 0..STARTS_MAX {
-            let mut server = Self::launch(name, arguments);
-            if server.is_ready_in_time().await {
-                return server;
-            }
-        }
-        panic!("the server ended {STARTS_MAX} times before it was ready");
-    }
-
-    fn launch(name: &str, arguments: &[&str]) -> Self {
         let directory = format!("downbeat-rest-{}-{name}", std::process::id());
         let directory = std::env::temp_dir().join(directory);
         std::fs::create_dir_all(&directory).expect("a directory");
         std::fs::write(directory.join("downbeat.toml"), CONFIG).expect("the configuration");
-        let (listen, metrics) = (free_address(), free_address());
-        let process = Command::new(env!("CARGO_BIN_EXE_downbeat"))
+        let mut process = Command::new(env!("CARGO_BIN_EXE_downbeat"))
             .args(arguments)
-            .args(["--listen", &listen, "--metrics-listen", &metrics])
-            .args(["--log", "warn"])
+            .args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--log-format", "json"])
             .current_dir(&directory)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
+        let mut log = BufReader::new(process.stderr.take().expect("its log")).lines();
+        let listening = log.by_ref().map_while(Result::ok).find_map(|line| listening(&line));
+        let (listen, metrics) = listening.expect("the server says where it listens");
+        // What it logs from now on is of no interest, but must not fill the pipe.
+        std::thread::spawn(move || log.for_each(drop));
         Self {
             process,
             directory,
             base: format!("http://{listen}"),
             metrics: format!("http://{metrics}/metrics"),
             client: Client::builder().no_proxy().build().expect("a client"),
-        }
-    }
-
-    /// False when the process has ended instead.
-    async fn is_ready_in_time(&mut self) -> bool {
-        let deadline = Instant::now() + START_TIME_MAX;
-        let address = format!("{}/readyz", self.base);
-        loop {
-            let answer = self.client.get(&address).send().await;
-            if answer.is_ok_and(|answer| answer.status() == StatusCode::OK) {
-                return true;
-            }
-            if matches!(self.process.try_wait(), Ok(Some(_))) {
-                return false;
-            }
-            assert!(Instant::now() < deadline, "not ready after {START_TIME_MAX:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -163,20 +136,6 @@ pub async fn sent(request: RequestBuilder) -> Answer {
     Answer { status, headers, text: answer.text().await.expect("a body of text") }
 }
 
-/// An address that nobody listens on. Below the ports that the system gives out by itself, and never the same twice
-/// in this process, so that it is still free when the server takes it.
-fn free_address() -> String {
-    static TAKEN: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap_or_default() * 100;
-    loop {
-        let port = first + TAKEN.fetch_add(1, Ordering::Relaxed);
-        let address = format!("127.0.0.1:{port}");
-        if TcpListener::bind(&address).is_ok() {
-            return address;
-        }
-    }
-}
-
 /// A token of ada, for ten minutes.
 pub fn token(tenant: &str, role: TokenRole) -> String {
     signed(tenant, &format!("{tenant}'s secret, long enough to be taken"), role)
@@ -191,4 +150,12 @@ pub fn signed(tenant: &str, secret: &str, role: TokenRole) -> String {
     let now_s = i64::try_from(since.as_secs()).expect("a time before the end of time");
     let grant = Grant { sub: Some("ada".into()), role, name: None, room: None, ttl_s: 600 };
     mint(&tenant, &grant, now_s).expect("a token")
+}
+
+/// The addresses of the log line that tells them.
+fn listening(line: &str) -> Option<(String, String)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let fields = line.get("fields").filter(|fields| fields["message"] == "listening")?;
+    let address = |name| fields[name].as_str().map(str::to_owned);
+    Some((address("http.address")?, address("metrics.address")?))
 }

@@ -6,7 +6,7 @@ use crate::{
     clock::monotonic_us,
     error::LoadError,
     histogram::Histogram,
-    lab::{Lab, settle},
+    lab::{Lab, settle, undisturbed},
     report::{Figure, Goal, Report},
     server::Subject,
 };
@@ -24,7 +24,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..lab.options.rounds.min(2) {
         for subject in lab.subjects(true) {
-            let listened = once(lab, report, subject)?;
+            let listened = undisturbed(report, Listened::usage, || once(lab, report, subject))?;
             report.note(&format!("{subject:?}: {}", listened.summary()));
             match subject {
                 Subject::Downbeat => ours.push(listened),

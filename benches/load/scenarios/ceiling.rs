@@ -3,7 +3,7 @@
 use super::play::{Pace, Played, play};
 use crate::{
     error::LoadError,
-    lab::{Lab, assemble, settle},
+    lab::{Lab, assemble, settle, undisturbed},
     report::{Goal, Report, Row},
     server::Subject,
 };
@@ -57,7 +57,7 @@ fn search(lab: &Lab, report: &Report, subject: Subject) -> Result<f64, LoadError
 }
 
 fn is_sustained(lab: &Lab, report: &Report, subject: Subject, rate: f64) -> Result<bool, LoadError> {
-    match attempt(lab, subject, rate) {
+    match undisturbed(report, Played::usage, || attempt(lab, subject, rate)) {
         Ok(played) => {
             report.note(&format!("{subject:?} {rate}/s: {}", played.summary()));
             let all_played = played.lost == 0 && played.refused == 0;

@@ -3,7 +3,7 @@
 use super::play::{Pace, Played, play};
 use crate::{
     error::LoadError,
-    lab::{Lab, assemble, settle},
+    lab::{Lab, assemble, settle, undisturbed},
     report::{Figure, Goal, Report},
     server::Subject,
 };
@@ -16,12 +16,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..lab.options.rounds {
         for subject in lab.subjects(false) {
-            let server = lab.start(subject)?;
-            let mut fleet = assemble(&server, 1, MEMBERS, false)?;
-            settle(&mut fleet, 1_500_000)?;
-            let pace =
-                Pace { rooms: 1, members: MEMBERS, notes_per_second: NOTES_PER_SECOND, for_us: lab.duration_us() };
-            let played = play(&mut fleet, &server, pace)?;
+            let played = undisturbed(report, Played::usage, || once(lab, subject))?;
             report.note(&format!("{subject:?}: {}", played.summary()));
             match subject {
                 Subject::Downbeat => ours.push(played),
@@ -43,4 +38,12 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
     ];
     report.rounds(&figures, &ours, &bare);
     Ok(())
+}
+
+fn once(lab: &Lab, subject: Subject) -> Result<Played, LoadError> {
+    let server = lab.start(subject)?;
+    let mut fleet = assemble(&server, 1, MEMBERS, false)?;
+    settle(&mut fleet, 1_500_000)?;
+    let pace = Pace { rooms: 1, members: MEMBERS, notes_per_second: NOTES_PER_SECOND, for_us: lab.duration_us() };
+    play(&mut fleet, &server, pace)
 }

@@ -53,10 +53,9 @@ fn grow(lab: &Lab, report: &mut Report, kind: &Kind, size: usize) -> Result<(), 
     settle(&mut fleet, 1_500_000)?;
     let grown_kib = server.rss_kib()?.saturating_sub(before_kib) as f64;
     let listened = listen(&mut fleet, &server, lab.duration_us())?;
-    let (server_share, generator_share) = listened.usage.shares();
     report.note(&format!(
-        "{size} × {}: {} beats, {} other messages · server {server_share:.1} %, generator {generator_share:.1} % of a core",
-        kind.name, listened.beats, listened.others
+        "{size} × {}: {} beats, {} other messages · {}",
+        kind.name, listened.beats, listened.others, listened.usage
     ));
     report.row(Row::new(
         format!("CPU a second, {}, of {size}", kind.name),

@@ -35,10 +35,13 @@ impl Listened {
         self.usage.server_us / self.beats.max(1) as f64
     }
 
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
     pub fn summary(&self) -> String {
-        let (server, generator) = self.usage.shares();
         format!(
-            "{} beats and {} other messages · {:.2} µs a beat · late p50 {:.3} p99 {:.3} p99.9 {:.3} max {:.1} ms · {} out of order · server {server:.1} %, generator {generator:.1} % of a core",
+            "{} beats and {} other messages · {:.2} µs a beat · late p50 {:.3} p99 {:.3} p99.9 {:.3} max {:.1} ms · {} out of order · {}",
             self.beats,
             self.others,
             self.cpu_per_beat_us(),
@@ -47,6 +50,7 @@ impl Listened {
             self.late.p999 / 1e3,
             self.late.max / 1e3,
             self.out_of_order,
+            self.usage,
         )
     }
 }

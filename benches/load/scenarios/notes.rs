@@ -3,7 +3,7 @@
 use super::play::{Pace, Played, play};
 use crate::{
     error::LoadError,
-    lab::{Lab, assemble, settle},
+    lab::{Lab, assemble, settle, undisturbed},
     report::{Figure, Goal, Report, Row},
     server::Subject,
 };
@@ -33,7 +33,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
         let (mut ours, mut bare) = (Vec::new(), Vec::new());
         for _ in 0..lab.options.rounds {
             for subject in lab.subjects(false) {
-                let played = once(lab, subject, rate)?;
+                let played = undisturbed(report, Played::usage, || once(lab, subject, rate))?;
                 report.note(&format!("{subject:?}: {}", played.summary()));
                 match subject {
                     Subject::Downbeat => ours.push(played),

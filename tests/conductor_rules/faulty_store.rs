@@ -1,0 +1,205 @@
+//! A store that fails when its test says so, and is an embedded one otherwise.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use downbeat::{
+    room::{Controls, RoomKey},
+    store::{
+        CreateRefused, Done, EmbeddedStore, Fence, RoomCursor, RoomRecord, SessionInfo, SessionRecord, Store,
+        StoreError, TakeOver, TakeOverRefused, WriteRefused,
+    },
+};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+/// What happens to the writes of rooms.
+#[derive(Clone, Default)]
+enum Fault {
+    #[default]
+    None,
+    /// Each is answered with `Unavailable` and leaves no trace.
+    Refuse,
+    /// Nothing about rooms is answered, reads included.
+    Away,
+    /// Each waits before it is stored.
+    Hold(Arc<Semaphore>),
+    /// The next one fails its writer before it is stored. Then the store is away, or well.
+    PanicBefore { then_away: bool },
+    /// The next one fails its writer once it is stored.
+    PanicAfter,
+    /// Rooms are always another's.
+    RefuseTakeOvers,
+}
+
+pub struct FaultyStore {
+    pub inner: EmbeddedStore,
+    fault: Mutex<Fault>,
+}
+
+/// Writes wait until this is released.
+pub struct Held(Arc<Semaphore>);
+
+impl Held {
+    pub fn release(self) {
+        self.0.close();
+    }
+}
+
+impl Default for FaultyStore {
+    fn default() -> Self {
+        Self { inner: EmbeddedStore::in_memory(), fault: Mutex::default() }
+    }
+}
+
+impl FaultyStore {
+    pub fn heal(&self) {
+        *self.fault.lock() = Fault::None;
+    }
+
+    pub fn refuse_writes(&self) {
+        *self.fault.lock() = Fault::Refuse;
+    }
+
+    pub fn refuse_takeovers(&self) {
+        *self.fault.lock() = Fault::RefuseTakeOvers;
+    }
+
+    pub fn panic_before_the_next_write(&self) {
+        *self.fault.lock() = Fault::PanicBefore { then_away: false };
+    }
+
+    pub fn panic_before_the_next_write_and_go_away(&self) {
+        *self.fault.lock() = Fault::PanicBefore { then_away: true };
+    }
+
+    pub fn panic_after_the_next_write(&self) {
+        *self.fault.lock() = Fault::PanicAfter;
+    }
+
+    pub fn hold_writes(&self) -> Held {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.fault.lock() = Fault::Hold(gate.clone());
+        Held(gate)
+    }
+
+    async fn before_write(&self) -> Result<(), StoreError> {
+        let fault = self.fault.lock().clone();
+        match fault {
+            Fault::None | Fault::PanicAfter | Fault::RefuseTakeOvers => Ok(()),
+            Fault::Refuse | Fault::Away => Err(unavailable()),
+            Fault::Hold(gate) => {
+                // Closed is released.
+                let _ = gate.acquire().await;
+                Ok(())
+            }
+            Fault::PanicBefore { then_away } => {
+                *self.fault.lock() = if then_away { Fault::Away } else { Fault::None };
+                panic!("the store fails its writer, as it was told to");
+            }
+        }
+    }
+
+    fn after_write(&self) {
+        if matches!(*self.fault.lock(), Fault::PanicAfter) {
+            self.heal();
+            panic!("the store fails its writer once it has stored, as it was told to");
+        }
+    }
+
+    fn answers(&self) -> Result<(), StoreError> {
+        match *self.fault.lock() {
+            Fault::Away => Err(unavailable()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable { reason: "it was told to fail".into() }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn create_room(&self, record: RoomRecord, max_rooms: usize) -> Result<(), CreateRefused> {
+        self.answers()?;
+        self.inner.create_room(record, max_rooms).await
+    }
+
+    async fn live_rooms(&self, tenant: &str) -> Result<usize, StoreError> {
+        self.inner.live_rooms(tenant).await
+    }
+
+    async fn load_room(&self, key: &RoomKey) -> Result<Option<RoomRecord>, StoreError> {
+        self.answers()?;
+        self.inner.load_room(key).await
+    }
+
+    async fn take_over(&self, key: &RoomKey, claim: TakeOver) -> Result<RoomRecord, TakeOverRefused> {
+        self.answers()?;
+        if matches!(*self.fault.lock(), Fault::RefuseTakeOvers) {
+            return Err(TakeOverRefused::Owned { node: "another".into(), incarnation: 0 });
+        }
+        self.inner.take_over(key, claim).await
+    }
+
+    async fn write_room(
+        &self,
+        key: &RoomKey,
+        fence: &Fence,
+        controls: &Controls,
+        done: Option<Done>,
+    ) -> Result<(), WriteRefused> {
+        self.before_write().await?;
+        let written = self.inner.write_room(key, fence, controls, done).await;
+        self.after_write();
+        written
+    }
+
+    async fn recent_done(&self, key: &RoomKey) -> Result<Vec<Done>, StoreError> {
+        self.answers()?;
+        self.inner.recent_done(key).await
+    }
+
+    async fn close_room(&self, key: &RoomKey, fence: &Fence) -> Result<(), WriteRefused> {
+        self.before_write().await?;
+        self.inner.close_room(key, fence).await
+    }
+
+    async fn list_rooms(
+        &self,
+        tenant: &str,
+        cursor: Option<&RoomCursor>,
+        limit: usize,
+    ) -> Result<(Vec<RoomRecord>, Option<RoomCursor>), StoreError> {
+        self.inner.list_rooms(tenant, cursor, limit).await
+    }
+
+    async fn all_rooms(&self) -> Result<Vec<RoomRecord>, StoreError> {
+        self.inner.all_rooms().await
+    }
+
+    async fn open_session(&self, node: &str, info: &SessionInfo) -> Result<u64, StoreError> {
+        self.inner.open_session(node, info).await
+    }
+
+    async fn renew_session(&self, node: &str, incarnation: u64, info: &SessionInfo) -> Result<bool, StoreError> {
+        self.inner.renew_session(node, incarnation, info).await
+    }
+
+    async fn close_session(&self, node: &str, incarnation: u64) -> Result<bool, StoreError> {
+        self.inner.close_session(node, incarnation).await
+    }
+
+    async fn end_session(&self, node: &str, incarnation: u64, renewals: u64) -> Result<bool, StoreError> {
+        self.inner.end_session(node, incarnation, renewals).await
+    }
+
+    async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        self.inner.sessions().await
+    }
+
+    fn failure(&self) -> Option<StoreError> {
+        None
+    }
+}

@@ -1,0 +1,65 @@
+//! Two nodes over one store, of which one has taken the room from the other.
+
+use downbeat::{
+    conductor::ControlRefused,
+    store::{Owner, Store, TakeOver},
+};
+use serde_json::json;
+
+use super::house::{House, World};
+
+#[tokio::test(start_paused = true)]
+async fn a_conductor_never_overwrites_what_its_successor_stored() {
+    let world = World::default();
+    let a = House::on("a", world.clone()).await;
+    let b = House::on("b", world).await;
+    let (key, _guests) = a.class().await;
+    let first = a.record(&key).await;
+
+    b.ask(&key, "set_meter", json!({"beats_per_bar": 3})).await.expect("b took it over");
+    let second = a.record(&key).await;
+    assert_eq!(second.owner, "b");
+    assert!(second.epoch > first.epoch);
+
+    a.ask(&key, "set_tempo", json!({"bpm": 60})).await.expect("a took it back first");
+    let third = a.record(&key).await;
+    assert_eq!(third.owner, "a");
+    assert!(third.epoch > second.epoch, "a wrote in its old reign");
+    assert_eq!((third.controls.bpm, third.controls.meter.beats_per_bar), (60, 3), "b's change is lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conductor_whose_room_was_taken_over_steps_down_and_acknowledges_nothing() {
+    let house = House::new().await;
+    let (key, _guests) = house.class().await;
+    let before = house.record(&key).await;
+    let claim = TakeOver {
+        expected: Owner { node: "a".into(), incarnation: before.incarnation },
+        claimant: Owner { node: "b".into(), incarnation: 999 },
+        nonce: 1,
+        highest_seen_epoch: 0,
+        now_ms: 0,
+    };
+    let taken = house.store().take_over(&key, claim).await.expect("taken over");
+    house.heard();
+    house.store().refuse_takeovers();
+    let answer = house.ask(&key, "mute_student", json!({"student_id": "ada"})).await;
+    assert_eq!(answer, Err(ControlRefused::NoConductor));
+    assert_eq!(house.record(&key).await, taken, "the successor's record stays as it is");
+    assert_eq!(house.heard(), []);
+    house.settle().await;
+    assert_eq!(house.metrics.rooms.get(), 0, "it has stepped down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deposed_conductor_cannot_close_the_room_either() {
+    let world = World::default();
+    let a = House::on("a", world.clone()).await;
+    let b = House::on("b", world).await;
+    let (key, _guests) = a.class().await;
+    b.ask(&key, "set_tempo", json!({"bpm": 60})).await.expect("b took it over");
+    a.store().refuse_takeovers();
+    assert_eq!(a.ask(&key, "close_room", json!({})).await, Err(ControlRefused::NoConductor));
+    assert!(a.stored(&key).await.is_some());
+    b.ask(&key, "set_tempo", json!({"bpm": 61})).await.expect("b conducts");
+}

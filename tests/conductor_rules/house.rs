@@ -1,0 +1,390 @@
+//! A node without sockets: its router, mirror and session, on a clock that moves when the test says so.
+
+use std::{
+    cell::Cell,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, channel},
+    },
+    time::Duration,
+};
+
+use downbeat::{
+    auth::{Limits, Secret, Tenant, TenantConfig},
+    conductor::{ControlRefused, Mirror, MirrorSettings, RequestId, RoomMirror, Router, RouterSettings, Seat, Wake},
+    placement::{Membership, Terms},
+    relay::{INBOX_CAPACITY, LocalBus, LocalRelay},
+    room::{Actor, Control, CreateRoom, Join, RoomKey, TokenRole},
+    store::{RoomRecord, SessionInfo, Store},
+    telemetry::Metrics,
+    time::{BeatThread, Clock, FakeClock},
+};
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{
+    ears::{Ears, Heard},
+    faulty_store::FaultyStore,
+};
+
+pub const START_US: i64 = 1_700_000_000_000_000;
+pub const HOLDOVER_US: i64 = 20_000_000;
+pub const LEAD_US: i64 = 150_000;
+/// How far time moves at once: the interval between two of the router's twenty ticks a second.
+const STEP_MS: i64 = 50;
+
+/// The house's clock: a fake one that writes down for when beats are waited for.
+struct HouseClock {
+    fake: Arc<FakeClock>,
+    waited_for: Mutex<Vec<i64>>,
+    waits: AtomicUsize,
+}
+
+impl Clock for HouseClock {
+    fn now_us(&self) -> i64 {
+        self.fake.now_us()
+    }
+
+    fn boot_us(&self) -> i64 {
+        self.fake.boot_us()
+    }
+
+    /// Asked exactly when something is put on the wheel.
+    fn boot_at(&self, cluster_us: i64) -> i64 {
+        self.waited_for.lock().push(cluster_us);
+        self.waits.fetch_add(1, Ordering::SeqCst);
+        cluster_us
+    }
+
+    fn uncertainty_us(&self) -> i64 {
+        1
+    }
+
+    fn time_base(&self) -> &str {
+        "fake"
+    }
+}
+
+/// The parts of the world that outlive a node, or that two nodes share.
+#[derive(Clone)]
+pub struct World {
+    pub clock: Arc<FakeClock>,
+    pub store: Arc<FaultyStore>,
+    pub bus: LocalBus,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { clock: Arc::new(FakeClock::at(START_US)), store: Arc::default(), bus: LocalBus::new() }
+    }
+}
+
+pub struct House {
+    pub world: World,
+    pub router: Arc<Router>,
+    pub mirror: Arc<Mirror>,
+    pub membership: Arc<Membership>,
+    pub ears: Arc<Ears>,
+    pub relay: Arc<LocalRelay>,
+    pub metrics: Arc<Metrics>,
+    pub tenant: Arc<Tenant>,
+    /// Whether the session is renewed as time passes.
+    pub renews: Cell<bool>,
+    /// Whether the conductors are ticked as time passes: without, no plan comes.
+    pub ticks: Cell<bool>,
+    clock: Arc<HouseClock>,
+    handed_over: Receiver<Vec<Wake>>,
+    wakes_taken: Cell<usize>,
+    wakes: Cell<Vec<Wake>>,
+    /// Both end with the house.
+    _beat_thread: BeatThread<Wake>,
+    _tasks: JoinSet<()>,
+}
+
+impl House {
+    pub async fn new() -> Self {
+        Self::on("a", World::default()).await
+    }
+
+    /// A node called `name`.
+    pub async fn on(name: &str, world: World) -> Self {
+        let clock = Arc::new(HouseClock {
+            fake: world.clock.clone(),
+            waited_for: Mutex::default(),
+            waits: AtomicUsize::new(0),
+        });
+        let metrics = Arc::new(Metrics::new());
+        let terms = Terms::from_ttl_ms(2_000);
+        let info = SessionInfo::default();
+        let membership = Membership::open(name.into(), clock.clone(), world.store.clone(), terms, info)
+            .await
+            .expect("the store answers");
+        let membership = Arc::new(membership);
+        let (relay, _inbox) = world.bus.join(name, INBOX_CAPACITY);
+        let relay = Arc::new(relay);
+        let ears = Arc::new(Ears::new(clock.clone()));
+        let (hand_over, handed_over) = channel();
+        // To this thread everything is due: the house itself waits, in its own time.
+        let at_once = Arc::new(FakeClock::at(i64::MAX / 2));
+        let beat_thread = BeatThread::spawn(at_once, move |batch| {
+            let _ = hand_over.send(batch);
+        })
+        .expect("a thread");
+        let settings = MirrorSettings { holdover_us: HOLDOVER_US };
+        let (mirror, wishes) = Mirror::new(
+            clock.clone(),
+            metrics.clone(),
+            membership.clone(),
+            relay.clone(),
+            ears.clone(),
+            beat_thread.wheel(),
+            settings,
+        );
+        let mirror = Arc::new(mirror);
+        let settings = RouterSettings { control_lead_us: LEAD_US };
+        let router = Arc::new(Router::new(
+            clock.clone(),
+            world.store.clone(),
+            mirror.clone(),
+            membership.clone(),
+            metrics.clone(),
+            settings,
+        ));
+        let mut tasks = JoinSet::new();
+        let (subscribing, ticking) = (mirror.clone(), router.clone());
+        tasks.spawn(async move { subscribing.run_subscriptions(wishes).await });
+        tasks.spawn(async move { ticking.run().await });
+        let house = Self {
+            world,
+            router,
+            mirror,
+            membership,
+            ears,
+            relay,
+            metrics,
+            tenant: tenant("acme", Limits::default()),
+            renews: Cell::new(true),
+            ticks: Cell::new(true),
+            clock,
+            _beat_thread: beat_thread,
+            handed_over,
+            wakes_taken: Cell::new(0),
+            wakes: Cell::default(),
+            _tasks: tasks,
+        };
+        house.settle().await;
+        house
+    }
+
+    pub fn store(&self) -> &FaultyStore {
+        &self.world.store
+    }
+
+    pub fn now_us(&self) -> i64 {
+        self.clock.now_us()
+    }
+
+    pub fn heard(&self) -> Vec<Heard> {
+        self.ears.take()
+    }
+
+    /// Lets every task do what it can do at this moment.
+    pub async fn settle(&self) {
+        for _ in 0..24 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets time pass, with all that a node does meanwhile.
+    pub async fn pass(&self, ms: i64) {
+        assert_eq!(ms % STEP_MS, 0, "time passes in steps of {STEP_MS} ms");
+        for _ in 0..ms / STEP_MS {
+            self.world.clock.advance(STEP_MS * 1_000);
+            self.renew().await;
+            if self.ticks.get() {
+                tokio::time::advance(Duration::from_millis(STEP_MS.unsigned_abs())).await;
+            }
+            self.settle().await;
+            self.beat();
+            self.mirror.sweep();
+            self.settle().await;
+        }
+    }
+
+    /// Lets seconds pass in which nothing is done but to renew the session.
+    pub async fn doze(&self, seconds: i64) {
+        for _ in 0..seconds {
+            self.world.clock.advance(1_000_000);
+            self.renew().await;
+        }
+    }
+
+    async fn renew(&self) {
+        if self.renews.get() {
+            self.membership.renew().await.expect("sessions are always answered");
+        }
+    }
+
+    /// Wakes the mirror when the time has come for which it asked to be woken.
+    fn beat(&self) {
+        let mut wakes = self.wakes.take();
+        while self.wakes_taken.get() < self.clock.waits.load(Ordering::SeqCst) {
+            let batch = self
+                .handed_over
+                .recv_timeout(Duration::from_secs(20))
+                .expect("the beat thread hands over whatever is waited for");
+            self.wakes_taken.set(self.wakes_taken.get() + batch.len());
+            wakes.extend(batch);
+        }
+        let is_due = self.clock.waited_for.lock().iter().any(|due| *due <= self.now_us());
+        if is_due {
+            self.clock.waited_for.lock().clear();
+            self.mirror.beat(wakes);
+        } else {
+            self.wakes.set(wakes);
+        }
+    }
+
+    pub async fn open_room(&self) -> RoomKey {
+        self.open_room_with(CreateRoom::default()).await
+    }
+
+    pub async fn open_room_with(&self, request: CreateRoom) -> RoomKey {
+        let standing = self.router.create(&self.tenant, request, "ms-ray").await.expect("there is space");
+        RoomKey { tenant: self.tenant.id.clone(), code: standing.room_id }
+    }
+
+    /// A room in which ms-ray (connection 1), ada (2) and bob (3) are.
+    pub async fn class(&self) -> (RoomKey, [Guest; 3]) {
+        let key = self.open_room().await;
+        let guests =
+            [self.join(&key, "ms-ray", 1).await, self.join(&key, "ada", 2).await, self.join(&key, "bob", 3).await];
+        (key, guests)
+    }
+
+    pub async fn join(&self, key: &RoomKey, student_id: &str, connection: u64) -> Guest {
+        self.try_join(key, student_id, connection).await.expect("let in")
+    }
+
+    /// ms-ray teaches; everybody else learns.
+    pub async fn try_join(&self, key: &RoomKey, student_id: &str, connection: u64) -> Result<Guest, ControlRefused> {
+        let seat = self.mirror.enter(key);
+        let join = Join {
+            student_id: student_id.into(),
+            name: student_id.to_uppercase(),
+            role: role_of(student_id),
+            connection,
+        };
+        self.router.admit(key, join).await?;
+        let room = seat.room().expect("an admitted member finds the room");
+        Ok(Guest { room, connection, seat, router: self.router.clone() })
+    }
+
+    /// The teacher's control.
+    pub async fn ask(&self, key: &RoomKey, event: &str, payload: Value) -> Result<Value, ControlRefused> {
+        let control = control(event, &payload);
+        self.router.control(key, actor("ms-ray", 1), control, None).await
+    }
+
+    /// The teacher's control under a request id.
+    pub async fn ask_again(
+        &self,
+        key: &RoomKey,
+        request: &str,
+        event: &str,
+        payload: Value,
+    ) -> Result<Value, ControlRefused> {
+        let request = RequestId { connection: 1, request: request.into() };
+        let control = control(event, &payload);
+        self.router.control(key, actor("ms-ray", 1), control, Some(request)).await
+    }
+
+    /// The teacher's control, whose answer is not waited for yet.
+    pub fn begin(&self, key: &RoomKey, event: &str, payload: Value) -> JoinHandle<Result<Value, ControlRefused>> {
+        let (router, key, control) = (self.router.clone(), key.clone(), control(event, &payload));
+        tokio::spawn(async move { router.control(&key, actor("ms-ray", 1), control, None).await })
+    }
+
+    /// Makes the room's conductor fail, with nobody there who would ask again.
+    pub async fn kill_conductor(&self, key: &RoomKey) {
+        self.store().panic_before_the_next_write();
+        self.order_and_go(key).await;
+    }
+
+    /// The same, and until the store is healed nobody can take the room up.
+    pub async fn kill_conductor_and_store(&self, key: &RoomKey) {
+        self.store().panic_before_the_next_write_and_go_away();
+        self.order_and_go(key).await;
+        assert_eq!(self.metrics.rooms.get(), 0, "the only conductor has failed");
+    }
+
+    /// Sends the conductor a control, and is no longer there when it looks at it.
+    async fn order_and_go(&self, key: &RoomKey) {
+        {
+            let asked = std::pin::pin!(self.ask(key, "reset_clock", serde_json::json!({})));
+            tokio::select! {
+                biased;
+                answer = asked => panic!("the conductor has not run yet, and answers {answer:?}"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        self.settle().await;
+    }
+
+    pub async fn record(&self, key: &RoomKey) -> RoomRecord {
+        self.stored(key).await.expect("the room lives")
+    }
+
+    pub async fn stored(&self, key: &RoomKey) -> Option<RoomRecord> {
+        self.store().inner.load_room(key).await.expect("it is in memory")
+    }
+
+    pub async fn members(&self, key: &RoomKey) -> usize {
+        self.router.standing(key).await.expect("the room lives").members
+    }
+}
+
+/// Somebody in a room.
+pub struct Guest {
+    pub room: Arc<RoomMirror>,
+    pub connection: u64,
+    pub seat: Seat,
+    router: Arc<Router>,
+}
+
+impl Guest {
+    /// Gives up the seat, then says goodbye: as a channel does when it is dropped.
+    pub async fn leave(self) {
+        let key = self.room.key().clone();
+        drop(self.seat);
+        self.router.depart(&key, self.connection).await;
+    }
+}
+
+pub fn role_of(student_id: &str) -> TokenRole {
+    match student_id {
+        "ms-ray" => TokenRole::Teacher,
+        _ => TokenRole::Student,
+    }
+}
+
+pub fn actor(student_id: &str, connection: u64) -> Actor {
+    Actor { student_id: student_id.into(), role: role_of(student_id), connection }
+}
+
+pub fn control(event: &str, payload: &Value) -> Control {
+    Control::parse(event, &payload.to_string()).expect("well formed").expect("a control")
+}
+
+pub fn tenant(id: &str, limits: Limits) -> Arc<Tenant> {
+    let config = TenantConfig {
+        id: id.into(),
+        jwt_secret: Some(Secret::from("x".repeat(32))),
+        limits,
+        ..TenantConfig::default()
+    };
+    Arc::new(config.build(Path::new(".")).expect("a good tenant"))
+}
