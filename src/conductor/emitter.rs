@@ -23,10 +23,18 @@ pub struct Emitted {
 #[derive(Debug)]
 pub struct Emitter {
     plan: Plan,
+    /// The run before, which goes on until the new one begins: a reset leaves no hole.
+    tail: Option<Tail>,
     last: Option<Sent>,
     /// Nothing due before this is sent: the moment of the first member's arrival.
     from_us: i64,
     skipped: u64,
+}
+
+#[derive(Debug)]
+struct Tail {
+    plan: Plan,
+    until_us: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,17 +47,21 @@ struct Sent {
 impl Emitter {
     /// Begins with the beats that are due at `now_us` or later.
     pub fn starting(plan: Plan, now_us: i64) -> Self {
-        Self { plan, last: None, from_us: now_us, skipped: 0 }
+        Self { plan, tail: None, last: None, from_us: now_us, skipped: 0 }
     }
 
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Follows another plan from now on. Beats that were sent are never unsent: a new run that begins within the old
-    /// one (a reset) goes on after the last beat sent.
+    /// Follows another plan from now on. Beats that were sent are never unsent.
     pub fn follow(&mut self, plan: Plan) {
-        self.plan = plan;
+        let before = std::mem::replace(&mut self.plan, plan);
+        if before.run == self.plan.run {
+            return;
+        }
+        let begins_us = self.plan.timeline.as_ref().and_then(|timeline| timeline.segments().first()).map(|s| s.t0_us);
+        self.tail = begins_us.map(|until_us| Tail { plan: before, until_us });
     }
 
     /// From now on nothing that was due before `now_us` is sent.
@@ -59,27 +71,30 @@ impl Emitter {
 
     /// When the next beat is due, in cluster time; None while there is nothing to come.
     pub fn next_due_us(&self, now_us: i64) -> Option<i64> {
-        self.next(now_us).map(|due| due.due_us)
+        self.next(now_us).map(|(_, due)| due.due_us)
     }
 
     /// The next beat if it is due. Overdue beats beyond [`CATCH_UP_US`] are skipped and counted.
     pub fn take_due(&mut self, now_us: i64, source: Source) -> Option<Emitted> {
-        let DueBeat { beat, due_us } = self.next(now_us).filter(|due| due.due_us <= now_us)?;
-        let run = self.plan.run;
-        if let Some(last) = self.last.filter(|last| last.run == run) {
-            self.skipped += beat.abs_diff(last.beat).saturating_sub(1);
-        }
-        self.last = Some(Sent { run, beat, due_us });
-        let place = self.plan.meter.position(beat);
+        let (plan, DueBeat { beat, due_us }) = self.next(now_us).filter(|(_, due)| due.due_us <= now_us)?;
+        let run = plan.run;
+        let place = plan.meter.position(beat);
         let view = BeatView {
             beat,
             run,
             at: ms(due_us),
-            bpm: MilliBpm(self.plan.timeline.as_ref()?.milli_bpm_at(due_us)),
+            bpm: MilliBpm(plan.timeline.as_ref()?.milli_bpm_at(due_us)),
             bar: place.bar,
             pulse: place.pulse,
             source,
         };
+        if let Some(last) = self.last.filter(|last| last.run == run) {
+            self.skipped += beat.abs_diff(last.beat).saturating_sub(1);
+        }
+        self.last = Some(Sent { run, beat, due_us });
+        if run == self.plan.run {
+            self.tail = None;
+        }
         Some(Emitted { view, due_us })
     }
 
@@ -88,16 +103,27 @@ impl Emitter {
         std::mem::take(&mut self.skipped)
     }
 
-    fn next(&self, now_us: i64) -> Option<DueBeat> {
-        let timeline = self.plan.timeline.as_ref()?;
-        if !self.plan.playing && timeline.stop_at_ub().is_none() {
+    /// The next beat, and the plan that it is of.
+    fn next(&self, now_us: i64) -> Option<(&Plan, DueBeat)> {
+        if let Some(tail) = &self.tail
+            && let Some(due) = self.next_of(&tail.plan, now_us)
+            && due.due_us < tail.until_us
+        {
+            return Some((&tail.plan, due));
+        }
+        Some((&self.plan, self.next_of(&self.plan, now_us)?))
+    }
+
+    fn next_of(&self, plan: &Plan, now_us: i64) -> Option<DueBeat> {
+        let timeline = plan.timeline.as_ref()?;
+        if !plan.playing && timeline.stop_at_ub().is_none() {
             return None;
         }
         let mut from_us = self.from_us.max(now_us.saturating_sub(CATCH_UP_US));
         if let Some(last) = self.last {
             from_us = from_us.max(last.due_us.saturating_add(1));
         }
-        let last_of_run = self.last.filter(|last| last.run == self.plan.run).map(|last| last.beat);
+        let last_of_run = self.last.filter(|last| last.run == plan.run).map(|last| last.beat);
         timeline.next_beat(last_of_run, from_us)
     }
 }
@@ -161,17 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_in_mid_run_has_no_gap_and_repeats_nothing_under_another_number() {
-        let timeline = Timeline::starting(0, 0, 60_000);
-        let mut emitter = Emitter::starting(plan(1, timeline.clone()), 0);
-        assert_eq!(beats(&mut emitter, 5 * SECOND_US).len(), 6);
-        let mut renumbered = timeline;
-        renumbered.renumber(7);
-        emitter.follow(plan(2, renumbered));
-        let heard: Vec<_> = std::iter::from_fn(|| emitter.take_due(8 * SECOND_US, Source::Clock))
-            .map(|due| (due.view.run, due.view.beat))
-            .collect();
-        assert_eq!(heard, [(2, 0), (2, 1)], "beat 6 was overdue by more than the limit and is skipped");
+    fn a_reset_in_mid_run_lets_the_old_run_go_on_until_beat_0_of_the_new_one() {
+        let mut emitter = Emitter::starting(plan(1, Timeline::starting(0, 0, 120_000)), 0);
+        assert_eq!(beats(&mut emitter, SECOND_US).len(), 3);
+        // Decided at 1.1 s for the beat at 2 s: beat 3 of the old run is still due.
+        emitter.follow(plan(2, Timeline::starting(2 * SECOND_US, 0, 120_000)));
+        // The regular plan of the new run comes before the run begins.
+        emitter.follow(plan(2, Timeline::starting(2 * SECOND_US, 0, 120_000)));
+        emitter.from_us = 1_100_000;
+        assert_eq!(beats(&mut emitter, 2_500_000), [(1, 3, 1_500), (2, 0, 2_000), (2, 1, 2_500)]);
     }
 
     #[test]

@@ -109,8 +109,8 @@ impl Room {
         self.tell_clock("clock_stopped", stop_ub, stop_us, applied);
     }
 
-    /// Makes the next beat beat 0 of a new run. The beats that are still due before it keep their times, numbered
-    /// as a count-in would be, so that the pulse has no gap. A clock that stands goes back to the beginning.
+    /// Makes the next beat beat 0 of a new run, without moving it. The beats that are still due before it belong to the
+    /// old run, which gateways play to its end. A clock that stands goes back to the beginning.
     pub(super) fn reset_clock(&mut self, now_us: i64, lead_us: i64, applied: &mut Applied) {
         let Some(timeline) = &self.controls.timeline else {
             return;
@@ -122,8 +122,10 @@ impl Room {
             return self.tell_clock("clock_stopped", 0, now_us, applied);
         }
         let mut timeline = timeline.clone();
-        timeline.forget_before(now_us.saturating_sub(MEMORY_US));
         let next = next_beat(&timeline, now_us.saturating_add(lead_us));
+        // Anchored anew where it is, ramps included: stopped at that beat and resumed at that very moment.
+        timeline.set_stop(Some(next.beat.saturating_mul(BEAT_UB)));
+        timeline.resume(next.due_us, None);
         timeline.renumber(next.beat);
         self.open_run(timeline);
         self.tell_clock("clock_started", 0, next.due_us, applied);
