@@ -14,7 +14,7 @@ use crate::{
 
 /// In percent of one core: what others may take of the machine without spoiling a measurement.
 const OTHERS_SHARE_MAX: f64 = 20.0;
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 2;
 
 /// The options and the machine.
 pub struct Lab {
@@ -145,7 +145,7 @@ impl fmt::Display for Usage {
     }
 }
 
-/// Measures again, a few times at most, while others keep the machine busy; the last one counts in any case.
+/// Measures once more when others have kept the machine busy; the second one counts in any case.
 pub fn undisturbed<T>(
     report: &Report,
     usage: fn(&T) -> &Usage,

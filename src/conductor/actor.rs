@@ -207,8 +207,13 @@ impl Conductor {
         Next::Goes
     }
 
-    /// Stores first, then tells: acknowledged means stored.
+    /// Stores first, then tells: acknowledged means stored. Once the reign is over, nothing is acknowledged any more,
+    /// not even what needs no storing.
     async fn carry_out(&mut self, applied: Applied, done: Option<Done>) -> (Result<(), Declined>, Next) {
+        if !self.reigns() {
+            self.room.roll_back(applied);
+            return (Err(Declined::Deposed), Next::Ends);
+        }
         if applied.controls_changed
             && let Err((declined, next)) = self.store(&applied, done.as_ref()).await
         {
@@ -228,9 +233,6 @@ impl Conductor {
     }
 
     async fn store(&mut self, applied: &Applied, done: Option<&Done>) -> Result<(), (Declined, Next)> {
-        if !self.reigns() {
-            return Err((Declined::Deposed, Next::Ends));
-        }
         let store = &self.surroundings.store;
         let written = if applied.closed {
             store.close_room(&self.room.key, &self.fence).await

@@ -28,6 +28,9 @@ pub trait Audience: Send + Sync {
     /// Sends one event. `payload` is a JSON object, already serialised.
     fn send(&self, to: Recipients<'_>, class: Class, event: &'static str, payload: &str);
 
+    /// How many connections there are.
+    fn size(&self) -> usize;
+
     /// Ends these connections' channels for good (`phx_close`), after telling them `event`.
     fn eject(&self, connections: &[u64], event: Option<(&'static str, &str)>);
 

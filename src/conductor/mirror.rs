@@ -29,6 +29,9 @@ use crate::{
 
 /// No plan for this long: the gateway plays on from the last one (three plan intervals).
 const HOLDOVER_AFTER_US: i64 = 3_000_000;
+/// What the beat thread sends by itself at one waking: so many rooms, of at most so many sockets each.
+const BEAT_THREAD_ROOMS_MAX: usize = 16;
+const BEAT_THREAD_AUDIENCE_MAX: usize = 64;
 /// How often members get the timeline, and teachers the participation.
 const PERIODIC_US: i64 = 5_000_000;
 
@@ -218,6 +221,13 @@ impl Mirror {
         }
     }
 
+    /// The room is no more, and its conductor may have failed before it said so.
+    pub(super) fn end(&self, key: &RoomKey) {
+        if let Some(room) = self.room(key) {
+            room.end();
+        }
+    }
+
     /// Tells the other gateways; nothing goes out past the end of the node's session.
     pub(super) fn publish(&self, topic: &Topic, body: Body) {
         let Some(incarnation) = self.membership.standing() else {
@@ -230,13 +240,26 @@ impl Mirror {
         }
     }
 
-    /// The beat thread's batch: sends every beat that is due.
+    /// Sends every beat of a batch that is due.
     pub fn beat(&self, batch: Vec<Wake>) {
         for wake in batch {
             if let Some(room) = wake.room.upgrade() {
                 self.contain("beat", || room.wake(wake.generation));
             }
         }
+    }
+
+    /// The same on the beat thread itself, which spares the beat a task switch; answers what would hold that thread up,
+    /// for the runtime to beat.
+    pub fn beat_what_is_small(&self, mut batch: Vec<Wake>) -> Vec<Wake> {
+        let is_large =
+            |wake: &mut Wake| wake.room.upgrade().is_some_and(|room| room.audience.size() > BEAT_THREAD_AUDIENCE_MAX);
+        let mut large: Vec<Wake> = batch.extract_if(.., is_large).collect();
+        if batch.len() > BEAT_THREAD_ROOMS_MAX {
+            large.extend(batch.split_off(BEAT_THREAD_ROOMS_MAX));
+        }
+        self.beat(batch);
+        large
     }
 
     /// A room that fails costs itself its beat, and no other room anything.
@@ -323,6 +346,15 @@ impl RoomMirror {
             self.audience.eject(&connections, payload.as_ref().map(|(event, payload)| (*event, payload.as_str())));
         }
         if update.closed {
+            self.audience.end_all(true);
+        }
+    }
+
+    fn end(&self) {
+        let mut state = self.lock();
+        if !state.room.controls.closed {
+            state.room.controls.closed = true;
+            self.audience.send(Recipients::All, Class::Control, "room_closed", "{}");
             self.audience.end_all(true);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
@@ -217,10 +219,12 @@ impl Router {
         control: Control,
         request: Option<RequestId>,
     ) -> Result<Value, ControlRefused> {
+        // Asked again after a conductor's death, it must not be applied twice, whoever it came from.
+        let request = request.unwrap_or_else(|| RequestId { connection: random(), request: "unnamed".to_owned() });
         self.ask(key, |reply| Mail::Control {
             actor: actor.clone(),
             control: control.clone(),
-            request: request.clone(),
+            request: Some(request.clone()),
             reply,
         })
         .await
@@ -312,7 +316,7 @@ impl Router {
         let (mail, mailbox) = mpsc::channel(MAILBOX_LEN);
         let ended = self.ended.clone();
         tokio::spawn(async move {
-            let why = conductor.run(mailbox).await;
+            let why = AssertUnwindSafe(conductor.run(mailbox)).catch_unwind().await.unwrap_or(Ended::Vacant);
             // Nobody asks any more only when the node is going down.
             let _ = ended.send((key, why));
         });
@@ -347,7 +351,8 @@ impl Router {
     async fn retake(&self, key: &RoomKey) {
         loop {
             match self.summon(key).await {
-                Ok(_) | Err(ControlRefused::NotFound) => return,
+                Ok(_) => return,
+                Err(ControlRefused::NotFound) => return self.surroundings.mirror.end(key),
                 Err(refused) => {
                     tracing::warn!(room.key = %key, %refused, "nobody conducts this room yet");
                     tokio::time::sleep(RETAKE_PAUSE).await;

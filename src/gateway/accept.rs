@@ -8,17 +8,19 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, State, WebSocketUpgrade},
+    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use hyper::upgrade::OnUpgrade;
 use serde_json::{Value, json};
 
 use super::{
     Gateway,
     connection::Connection,
     credentials::{self, Query},
+    handshake::{Admitted, NoHandshake, switch_protocols},
     longpoll::{self, Gone, Handle},
     longpoll_token::is_session_token,
     redelivery::Delivered,
@@ -27,7 +29,7 @@ use super::{
 use crate::{
     auth::{AuthError, authenticate},
     channels::Peer,
-    protocol::{Vsn, longpoll_body::parse_body, subprotocol::PHOENIX},
+    protocol::{Vsn, longpoll_body::parse_body},
     telemetry::count,
 };
 
@@ -94,30 +96,30 @@ async fn open_websocket(
     State(gateway): State<Arc<Gateway>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Response {
     let query = Query::parse(query.as_deref());
-    let connection = match admit(&gateway, &query, &headers, address.ip()).await {
-        Ok(connection) => connection,
+    let admitted = match admit(&gateway, &query, request.headers(), address.ip()).await {
+        Ok(admitted) => admitted,
         Err(refused) => {
             count(&gateway.metrics.handshakes_refused, refused.cause());
             return refused.into_response();
         }
     };
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return NoHandshake::NotAsked.into_response();
     };
-    let frame_bytes_max = gateway.settings.frame_bytes_max;
-    let upgrade = upgrade
-        // The defaults would cost a quarter of a megabyte a socket.
-        .read_buffer_size(2 * 1024)
-        .write_buffer_size(4 * 1024)
-        .max_message_size(frame_bytes_max)
-        .max_frame_size(frame_bytes_max);
-    let upgrade = if credentials::subprotocol(&headers).phoenix { upgrade.protocols([PHOENIX]) } else { upgrade };
-    upgrade.on_upgrade(move |socket| websocket::serve(socket, connection))
+    let speaks_phoenix = credentials::subprotocol(request.headers()).phoenix;
+    match switch_protocols(request.headers(), speaks_phoenix) {
+        Ok(response) => {
+            tokio::spawn(websocket::serve(upgrade, gateway, admitted));
+            response
+        }
+        Err(no_handshake) => {
+            count(&gateway.metrics.handshakes_refused, "handshake");
+            no_handshake.into_response()
+        }
+    }
 }
 
 /// Everything that has to hold before there is a socket.
@@ -126,7 +128,7 @@ async fn admit(
     query: &Query,
     headers: &HeaderMap,
     address: IpAddr,
-) -> Result<Connection, Refused> {
+) -> Result<Admitted, Refused> {
     let vsn = vsn(query).ok_or(Refused::BadVsn)?;
     let token = credentials::token(query, headers, is_session_token).ok_or(Refused::Auth(AuthError::TokenMissing))?;
     let host = text(headers, header::HOST);
@@ -137,7 +139,7 @@ async fn admit(
     }
     let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users).ok_or(Refused::TooManyUsers)?;
     let peer = Peer { tenant, claims: Arc::new(claims), address };
-    Ok(Connection::new(gateway.clone(), peer, vsn, place))
+    Ok(Admitted { peer, vsn, place })
 }
 
 /// Absent is V1; a list (`vsn[]=`, or the name twice) is nothing that a client of Phoenix sends.
@@ -168,7 +170,8 @@ async fn poll(
 
 async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap, address: IpAddr) -> Response {
     match admit(gateway, query, headers, address).await {
-        Ok(connection) => {
+        Ok(admitted) => {
+            let connection = Connection::new(gateway.clone(), admitted, None);
             let token = gateway.long_polls.open(&gateway.node, gateway, connection);
             status(json!({ "status": 410, "token": token }))
         }

@@ -6,7 +6,9 @@ use parking_lot::{Mutex, RwLock};
 use prometheus_client::metrics::counter::Counter;
 
 use super::{
-    outbox::{Flusher, Frame, Outbox, Pushed, Signal},
+    flusher::Flusher,
+    frame::Frame,
+    outbox::{Outbox, Pushed, Signal},
     session::Instance,
 };
 use crate::{
@@ -78,7 +80,7 @@ impl Hub {
 
     /// Wakes busy sockets in turn. Runs for the node's life.
     pub async fn run(&self) {
-        self.shared.flusher.run().await;
+        self.shared.flusher.run(&*self.shared.clock).await;
     }
 }
 
@@ -136,7 +138,8 @@ impl RoomAudience {
     fn end(&self, subscriber: &Subscriber, event: Option<(&'static str, &str)>, for_good: bool) {
         let Subscriber { vsn, join_ref, outbox, instance, .. } = subscriber;
         if let Some((event, payload)) = event {
-            outbox.push(Frame::Text(encode_push(*vsn, join_ref.as_ref(), &self.topic, event, payload).into()));
+            let frame = encode_push(*vsn, join_ref.as_ref(), &self.topic, event, payload);
+            outbox.push(Frame::text(&frame), self.shared.clock.boot_us());
         }
         outbox.signal(Signal::ChannelEnded { topic: self.topic.clone(), instance: *instance, for_good });
     }
@@ -146,7 +149,7 @@ impl Audience for RoomAudience {
     fn send(&self, to: Recipients<'_>, class: Class, event: &'static str, payload: &str) {
         let boot_us = self.shared.clock.boot_us();
         let beat_of = if class == Class::Beat { self.serial } else { 0 };
-        let encode = |vsn| Frame::Text(encode_broadcast(vsn, &self.topic, event, payload).into());
+        let encode = |vsn| Frame::text(&encode_broadcast(vsn, &self.topic, event, payload));
         let (mut v1, mut v2) = (None, None);
         let mut sent = 0;
         for subscriber in self.subscribers.lock().iter().filter(|subscriber| subscriber.is_among(to)) {
@@ -167,6 +170,10 @@ impl Audience for RoomAudience {
             }
         }
         self.count(class, sent);
+    }
+
+    fn size(&self) -> usize {
+        self.subscribers.lock().len()
     }
 
     fn eject(&self, connections: &[u64], event: Option<(&'static str, &str)>) {

@@ -23,7 +23,6 @@ use super::{
     Gateway,
     connection::Connection,
     longpoll_token::{SessionToken, TokenKey},
-    outbox::Frame,
 };
 use crate::{
     protocol::longpoll_body::{EXCESS_REASON, Line, LongpollBody},
@@ -241,7 +240,7 @@ impl Poller {
             return;
         }
         let mut messages: Vec<String> = self.again.drain(..).collect();
-        messages.extend(std::iter::from_fn(|| self.connection.outbox().pop()).filter_map(text_of));
+        messages.extend(std::iter::from_fn(|| self.connection.outbox().pop()).map(|frame| frame.as_text().to_owned()));
         if !messages.is_empty() {
             self.answer(messages);
         }
@@ -275,14 +274,6 @@ fn poll_connection(connection: &mut Connection, nobody_waits: bool, context: &mu
         return Poll::Ready(());
     }
     connection.outbox().poll_ready(context, nobody_waits)
-}
-
-/// The server sends rooms nothing but text.
-fn text_of(frame: Frame) -> Option<String> {
-    match frame {
-        Frame::Text(text) => Some(text.to_string()),
-        Frame::Binary(_) => None,
-    }
 }
 
 /// The lines of a request's body, in order, the excess last.

@@ -1,7 +1,12 @@
 //! What waits to be written to one socket: bounded in bytes, coalesced when the socket is busy.
+//!
+//! Whoever sends writes: a frame goes straight into the socket, from whichever task has it, and is queued only when the
+//! socket takes no more, when it is busy, or when its own loop is about to write anyway. So a fan-out costs its
+//! receivers no task switch.
 
 use std::{
     collections::VecDeque,
+    io,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU32, Ordering},
@@ -9,28 +14,19 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{body::Bytes, extract::ws::Utf8Bytes};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use tokio::net::TcpStream;
 
-use super::session::Instance;
+use super::{flusher::Flusher, frame::Frame, session::Instance};
 use crate::protocol::CloseCode;
 
-/// A frame that is ready for the wire; clones share the bytes.
-#[derive(Clone, Debug)]
-pub enum Frame {
-    Text(Utf8Bytes),
-    Binary(Bytes),
-}
-
-impl Frame {
-    pub fn len(&self) -> usize {
-        match self {
-            Frame::Text(text) => text.len(),
-            Frame::Binary(bytes) => bytes.len(),
-        }
-    }
-}
+/// A socket written to more recently than this is busy: its next frames wait for the flusher.
+pub const COALESCE_US: i64 = 2_000;
+/// Frames that one write carries at most.
+const SLICES_MAX: usize = 16;
+/// A queue that has grown beyond this gives its memory back when it is empty.
+const IDLE_CAPACITY_MAX: usize = 4;
 
 /// What the hub tells a socket's own loop, beside the frames.
 #[derive(Debug)]
@@ -61,89 +57,151 @@ struct Entry {
     beat_of: u64,
 }
 
+#[derive(Default)]
 struct Inner {
     queue: VecDeque<Entry>,
     queued_bytes: usize,
+    /// How much of the first frame is in the socket already.
+    written_bytes: usize,
     signals: Vec<Signal>,
     closing: Option<CloseCode>,
     last_write_us: i64,
     waits_for_flush: bool,
+    /// The loop is at work and writes when it has done: until then everything is queued.
+    corked: bool,
+    /// The socket took no more: the loop writes on when it does again.
+    blocked: bool,
+    /// The socket is broken: nothing goes out any more.
+    broken: bool,
 }
 
-/// The queue between everybody who sends to a socket and the one task that writes to it.
+/// The queue between everybody who sends to a socket and the socket itself.
 pub struct Outbox {
     inner: Mutex<Inner>,
     waker: AtomicWaker,
+    /// None for long poll, whose requests take the frames.
+    stream: Option<Arc<TcpStream>>,
     bytes_max: usize,
     /// When the client was last heard, in boot-time seconds.
     heard_s: AtomicU32,
-    /// When the socket's own loop wants to look at its deadlines (token expiry), cluster time.
-    check_at_us: AtomicI64,
+    /// When the socket's own loop wants to look at its deadlines (token expiry), seconds since the epoch.
+    check_at_s: AtomicI64,
 }
 
-/// A socket written to more recently than this is busy: its next frames wait for the flusher.
-pub const COALESCE_US: i64 = 2_000;
-
 impl Outbox {
-    pub fn new(bytes_max: usize, boot_us: i64) -> Self {
+    pub fn new(stream: Option<Arc<TcpStream>>, bytes_max: usize, boot_us: i64) -> Self {
         Self {
-            inner: Mutex::new(Inner {
-                queue: VecDeque::new(),
-                queued_bytes: 0,
-                signals: Vec::new(),
-                closing: None,
-                last_write_us: i64::MIN / 2,
-                waits_for_flush: false,
-            }),
+            inner: Mutex::new(Inner { last_write_us: i64::MIN / 2, ..Inner::default() }),
             waker: AtomicWaker::new(),
+            stream,
             bytes_max,
             heard_s: AtomicU32::new((boot_us / 1_000_000) as u32),
-            check_at_us: AtomicI64::new(i64::MAX),
+            check_at_s: AtomicI64::new(i64::MAX),
         }
     }
 
-    /// Queues a frame and wakes the writer at once.
-    pub fn push(&self, frame: Frame) -> Pushed {
-        let pushed = self.enqueue(&mut self.inner.lock(), frame, 0);
-        self.waker.wake();
+    /// Sends a frame to this socket alone.
+    pub fn push(&self, frame: Frame, boot_us: i64) -> Pushed {
+        let mut inner = self.inner.lock();
+        let pushed = self.enqueue(&mut inner, frame, 0);
+        self.settle(&mut inner, boot_us);
         pushed
     }
 
-    /// Queues a frame of a fan-out. A busy socket is left to `flusher`, so that several frames share a write.
+    /// Sends a frame of a fan-out. A busy socket is left to `flusher`, so that several frames share a write; beats
+    /// never wait.
     pub fn push_shared(self: &Arc<Self>, frame: Frame, beat_of: u64, boot_us: i64, flusher: &Flusher) -> Pushed {
         let mut inner = self.inner.lock();
         let pushed = self.enqueue(&mut inner, frame, beat_of);
-        let busy = boot_us - inner.last_write_us < COALESCE_US;
-        if busy && beat_of == 0 && pushed != Pushed::Overflowed {
+        let is_busy = boot_us - inner.last_write_us < COALESCE_US;
+        if is_busy && beat_of == 0 && pushed != Pushed::Overflowed && self.stream.is_some() {
             if !std::mem::replace(&mut inner.waits_for_flush, true) {
                 drop(inner);
                 flusher.add(self.clone());
             }
         } else {
-            drop(inner);
-            self.waker.wake();
+            self.settle(&mut inner, boot_us);
         }
         pushed
     }
 
     fn enqueue(&self, inner: &mut Inner, frame: Frame, beat_of: u64) -> Pushed {
-        if inner.closing.is_some() {
+        if inner.closing.is_some() || inner.broken {
             return Pushed::Closing;
         }
-        let len = frame.len();
+        let len = frame.wire_len();
         let mut dropped = 0;
         if inner.queued_bytes + len > self.bytes_max {
-            dropped = drop_stale_beats(inner, beat_of);
+            dropped = inner.drop_stale_beats(beat_of);
             if inner.queued_bytes + len > self.bytes_max {
                 inner.closing = Some(CloseCode::SlowReader);
-                inner.queue = VecDeque::new();
-                inner.queued_bytes = 0;
+                inner.drop_unsent();
                 return Pushed::Overflowed;
             }
         }
         inner.queued_bytes += len;
         inner.queue.push_back(Entry { frame, beat_of });
         if dropped > 0 { Pushed::Coalesced { dropped } } else { Pushed::Queued }
+    }
+
+    /// Writes what can be written now; wakes the loop for the rest.
+    fn settle(&self, inner: &mut Inner, boot_us: i64) {
+        match &self.stream {
+            Some(stream) if !inner.corked && !inner.blocked => inner.write(stream, boot_us),
+            _ => {}
+        }
+        if inner.needs_loop(self.stream.is_none()) {
+            self.waker.wake();
+        }
+    }
+
+    /// Writes what waited for company.
+    pub fn flush(&self, boot_us: i64) {
+        let mut inner = self.inner.lock();
+        inner.waits_for_flush = false;
+        self.settle(&mut inner, boot_us);
+    }
+
+    /// From now on frames are queued until [`Outbox::uncork`]: the loop answers several in one write.
+    pub fn cork(&self) {
+        self.inner.lock().corked = true;
+    }
+
+    /// Writes what has gathered. True when the socket takes no more for now.
+    pub fn uncork(&self, boot_us: i64) -> bool {
+        let mut inner = self.inner.lock();
+        inner.corked = false;
+        if let (Some(stream), false) = (&self.stream, inner.blocked) {
+            inner.write(stream, boot_us);
+        }
+        inner.blocked
+    }
+
+    /// For the loop of a blocked socket: Ready when everything is written, or there is nothing to wait for.
+    pub fn poll_unblock(&self, context: &mut Context<'_>, boot_us: i64) -> Poll<()> {
+        let Some(stream) = &self.stream else { return Poll::Ready(()) };
+        loop {
+            if !self.inner.lock().blocked {
+                return Poll::Ready(());
+            }
+            let Poll::Ready(ready) = stream.poll_write_ready(context) else { return Poll::Pending };
+            let mut inner = self.inner.lock();
+            inner.blocked = false;
+            match ready {
+                Ok(()) => inner.write(stream, boot_us),
+                Err(_) => inner.break_off(),
+            }
+        }
+    }
+
+    /// The last frame of all: it goes out after what has begun, whatever else is closing.
+    pub fn push_last(&self, frame: Frame, boot_us: i64) {
+        let mut inner = self.inner.lock();
+        inner.drop_unsent();
+        inner.queued_bytes += frame.wire_len();
+        inner.queue.push_back(Entry { frame, beat_of: 0 });
+        inner.corked = false;
+        self.settle(&mut inner, boot_us);
     }
 
     /// Tells the socket's loop something.
@@ -154,49 +212,36 @@ impl Outbox {
 
     /// Asks the socket's loop to close, after what is queued has been written.
     pub fn close(&self, code: CloseCode) {
-        let mut inner = self.inner.lock();
-        inner.closing.get_or_insert(code);
-        drop(inner);
+        self.inner.lock().closing.get_or_insert(code);
         self.waker.wake();
     }
 
-    pub fn wake(&self) {
-        self.inner.lock().waits_for_flush = false;
-        self.waker.wake();
-    }
-
-    /// The writer registers itself before it looks, so that no push is missed.
+    /// The loop registers itself before it looks, so that nothing is missed.
     pub fn register(&self, context: &Context<'_>) {
         self.waker.register(context.waker());
     }
 
-    /// The next frame to write, in order.
+    /// Takes the next frame out: long poll's way.
     pub fn pop(&self) -> Option<Frame> {
         let mut inner = self.inner.lock();
         let entry = inner.queue.pop_front()?;
-        inner.queued_bytes -= entry.frame.len();
-        if inner.queue.is_empty() && inner.queue.capacity() > 32 {
-            inner.queue = VecDeque::new();
-        }
+        inner.queued_bytes -= entry.frame.wire_len();
+        inner.give_memory_back();
         Some(entry.frame)
-    }
-
-    /// The writer has written: from now on, for a while, the socket counts as busy.
-    pub fn written(&self, boot_us: i64) {
-        self.inner.lock().last_write_us = boot_us;
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.inner.lock().queue.is_empty()
     }
 
     pub fn take_signals(&self) -> Vec<Signal> {
         std::mem::take(&mut self.inner.lock().signals)
     }
 
-    /// The code to close with, once asked for.
+    /// The code to close with, once asked for and once what can be written before it has been.
     pub fn closing(&self) -> Option<CloseCode> {
-        self.inner.lock().closing
+        let inner = self.inner.lock();
+        inner.closing.filter(|_| inner.queue.is_empty() || inner.blocked || self.stream.is_none())
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.inner.lock().broken
     }
 
     /// Waits until there is a signal, a close or, unless frames are to stay where they are, a frame.
@@ -211,67 +256,108 @@ impl Outbox {
         self.heard_s.store((boot_us / 1_000_000) as u32, Ordering::Relaxed);
     }
 
-    pub fn check_at(&self, cluster_us: i64) {
-        self.check_at_us.store(cluster_us, Ordering::Relaxed);
+    pub fn check_at_s(&self, at_s: i64) {
+        self.check_at_s.store(at_s, Ordering::Relaxed);
     }
 
     /// Called by the coarse wheel: closes an idle socket, reminds one whose deadline has come.
-    pub fn sweep(&self, boot_us: i64, now_us: i64, idle_max_s: u32) {
-        let now_s = (boot_us / 1_000_000) as u32;
-        if now_s.saturating_sub(self.heard_s.load(Ordering::Relaxed)) > idle_max_s {
+    pub fn sweep(&self, boot_us: i64, now_s: i64, idle_max_s: u32) {
+        let boot_s = (boot_us / 1_000_000) as u32;
+        if boot_s.saturating_sub(self.heard_s.load(Ordering::Relaxed)) > idle_max_s {
             self.close(CloseCode::Idle);
         }
-        if now_us >= self.check_at_us.load(Ordering::Relaxed) {
-            self.check_at_us.store(i64::MAX, Ordering::Relaxed);
+        if now_s >= self.check_at_s.load(Ordering::Relaxed) {
+            self.check_at_s.store(i64::MAX, Ordering::Relaxed);
             self.signal(Signal::CheckDeadlines);
         }
     }
 }
 
-/// Beats are coalesced first: of each room only the newest stays (none of `newer`, whose next beat is on its way).
-fn drop_stale_beats(inner: &mut Inner, newer: u64) -> usize {
-    let before = inner.queue.len();
-    let mut seen = vec![newer];
-    let mut kept: VecDeque<Entry> = VecDeque::with_capacity(before);
-    while let Some(entry) = inner.queue.pop_back() {
-        if entry.beat_of != 0 {
-            if seen.contains(&entry.beat_of) {
-                inner.queued_bytes -= entry.frame.len();
-                continue;
+impl Inner {
+    fn needs_loop(&self, is_longpoll: bool) -> bool {
+        self.blocked || self.broken || self.closing.is_some() || (is_longpoll && !self.queue.is_empty())
+    }
+
+    /// Writes until the queue is empty or the socket takes no more.
+    fn write(&mut self, stream: &TcpStream, boot_us: i64) {
+        while !self.queue.is_empty() {
+            let mut slices = [io::IoSlice::new(&[]); SLICES_MAX];
+            let mut count = 0;
+            for (slice, entry) in slices.iter_mut().zip(&self.queue) {
+                let from = if count == 0 { self.written_bytes } else { 0 };
+                *slice = io::IoSlice::new(entry.frame.wire().get(from..).unwrap_or_default());
+                count += 1;
             }
-            seen.push(entry.beat_of);
+            let written = match slices.get(..count) {
+                Some([one]) => stream.try_write(one),
+                Some(several) => stream.try_write_vectored(several),
+                None => return,
+            };
+            match written {
+                Ok(written) => self.take_written(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    return;
+                }
+                Err(_) => return self.break_off(),
+            }
+            self.last_write_us = boot_us;
         }
-        kept.push_front(entry);
-    }
-    inner.queue = kept;
-    before - inner.queue.len()
-}
-
-/// Wakes busy sockets together, a moment after their last write, so that one write carries several frames.
-/// One for a node: no socket has a timer of its own.
-#[derive(Default)]
-pub struct Flusher {
-    waiting: Mutex<Vec<Arc<Outbox>>>,
-    notify: tokio::sync::Notify,
-}
-
-impl Flusher {
-    fn add(&self, outbox: Arc<Outbox>) {
-        let mut waiting = self.waiting.lock();
-        waiting.push(outbox);
-        if waiting.len() == 1 {
-            drop(waiting);
-            self.notify.notify_one();
-        }
+        self.give_memory_back();
     }
 
-    /// Runs for the node's life.
-    pub async fn run(&self) {
-        loop {
-            self.notify.notified().await;
-            tokio::time::sleep(std::time::Duration::from_micros(COALESCE_US as u64)).await;
-            let waiting = std::mem::take(&mut *self.waiting.lock());
-            waiting.iter().for_each(|outbox| outbox.wake());
+    fn take_written(&mut self, mut bytes: usize) {
+        while let Some(first) = self.queue.front() {
+            let left = first.frame.wire_len() - self.written_bytes;
+            if bytes < left {
+                self.written_bytes += bytes;
+                return;
+            }
+            bytes -= left;
+            self.queued_bytes -= first.frame.wire_len();
+            self.written_bytes = 0;
+            self.queue.pop_front();
+        }
+    }
+
+    fn break_off(&mut self) {
+        self.broken = true;
+        self.blocked = false;
+        self.queue = VecDeque::new();
+        self.queued_bytes = 0;
+        self.written_bytes = 0;
+    }
+
+    /// Drops everything but a frame that is in the socket in part: the client must be able to read what follows it.
+    fn drop_unsent(&mut self) {
+        self.queue.truncate(usize::from(self.written_bytes > 0));
+        self.queue.shrink_to_fit();
+        self.queued_bytes = self.queue.iter().map(|entry| entry.frame.wire_len()).sum();
+    }
+
+    /// Beats are coalesced first: of each room only the newest stays (none of `newer`, whose next beat is on its way).
+    fn drop_stale_beats(&mut self, newer: u64) -> usize {
+        let before = self.queue.len();
+        let mut seen = vec![newer];
+        let mut kept: VecDeque<Entry> = VecDeque::with_capacity(before);
+        while let Some(entry) = self.queue.pop_back() {
+            let is_begun = self.queue.is_empty() && self.written_bytes > 0;
+            if entry.beat_of != 0 && !is_begun {
+                if seen.contains(&entry.beat_of) {
+                    self.queued_bytes -= entry.frame.wire_len();
+                    continue;
+                }
+                seen.push(entry.beat_of);
+            }
+            kept.push_front(entry);
+        }
+        self.queue = kept;
+        before - self.queue.len()
+    }
+
+    fn give_memory_back(&mut self) {
+        if self.queue.is_empty() && self.queue.capacity() > IDLE_CAPACITY_MAX {
+            self.queue = VecDeque::new();
         }
     }
 }
@@ -280,23 +366,19 @@ impl Flusher {
 mod tests {
     use super::*;
 
-    fn text(text: &'static str) -> Frame {
-        Frame::Text(text.into())
+    /// A frame of two header bytes and the text.
+    fn text(text: &str) -> Frame {
+        Frame::text(text)
     }
 
     fn drained(outbox: &Outbox) -> Vec<String> {
-        std::iter::from_fn(|| outbox.pop())
-            .map(|frame| match frame {
-                Frame::Text(text) => text.to_string(),
-                Frame::Binary(_) => "binary".into(),
-            })
-            .collect()
+        std::iter::from_fn(|| outbox.pop()).map(|frame| frame.as_text().to_owned()).collect()
     }
 
     #[test]
     fn a_full_queue_drops_older_beats_of_the_room_before_anything_else() {
         let flusher = Flusher::default();
-        let outbox = Arc::new(Outbox::new(10, 0));
+        let outbox = Arc::new(Outbox::new(None, 14, 0));
         outbox.push_shared(text("b1b1"), 7, 0, &flusher);
         outbox.push_shared(text("note"), 0, 0, &flusher);
         assert_eq!(outbox.push_shared(text("b2b2"), 7, 0, &flusher), Pushed::Coalesced { dropped: 1 });
@@ -306,19 +388,19 @@ mod tests {
 
     #[test]
     fn a_queue_that_is_full_of_notes_closes_its_socket_with_1013_and_holds_no_more_memory() {
-        let outbox = Arc::new(Outbox::new(10, 0));
-        outbox.push(text("note1"));
-        outbox.push(text("note2"));
-        assert_eq!(outbox.push(text("note3")), Pushed::Overflowed);
+        let outbox = Arc::new(Outbox::new(None, 14, 0));
+        outbox.push(text("note1"), 0);
+        outbox.push(text("note2"), 0);
+        assert_eq!(outbox.push(text("note3"), 0), Pushed::Overflowed);
         assert_eq!(outbox.closing(), Some(CloseCode::SlowReader));
-        assert!(outbox.is_empty());
-        assert_eq!(outbox.push(text("note4")), Pushed::Closing);
+        assert!(outbox.pop().is_none());
+        assert_eq!(outbox.push(text("note4"), 0), Pushed::Closing);
     }
 
     #[test]
     fn the_newest_beat_of_every_room_survives_coalescing() {
         let flusher = Flusher::default();
-        let outbox = Arc::new(Outbox::new(8, 0));
+        let outbox = Arc::new(Outbox::new(None, 16, 0));
         outbox.push_shared(text("x1"), 1, 0, &flusher);
         outbox.push_shared(text("y1"), 2, 0, &flusher);
         outbox.push_shared(text("x2"), 1, 0, &flusher);
@@ -329,11 +411,57 @@ mod tests {
 
     #[test]
     fn an_idle_socket_is_closed_with_1002_and_one_that_was_heard_is_not() {
-        let outbox = Outbox::new(10, 0);
+        let outbox = Outbox::new(None, 10, 0);
         outbox.heard(30_000_000);
         outbox.sweep(90_000_000, 0, 60);
         assert_eq!(outbox.closing(), None);
         outbox.sweep(91_000_001, 0, 60);
         assert_eq!(outbox.closing(), Some(CloseCode::Idle));
+    }
+
+    /// Both ends of a connection over loopback.
+    async fn connection() -> (Arc<TcpStream>, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (Arc::new(accepted.expect("accepted").0), client.expect("connected"))
+    }
+
+    #[tokio::test]
+    async fn a_frame_is_in_the_socket_when_push_returns() {
+        let (stream, client) = connection().await;
+        let outbox = Outbox::new(Some(stream.clone()), 1_000, 0);
+        stream.writable().await.expect("writable");
+        outbox.push(text("hello"), 0);
+        assert!(outbox.inner.lock().queue.is_empty());
+        client.readable().await.expect("readable");
+        let mut read = [0; 16];
+        assert_eq!(client.try_read(&mut read).expect("a frame"), 7);
+        assert_eq!(&read[2..7], b"hello");
+    }
+
+    #[tokio::test]
+    async fn what_a_client_that_does_not_read_is_sent_arrives_whole_and_in_order_once_it_reads() {
+        let (stream, client) = connection().await;
+        let outbox = Outbox::new(Some(stream.clone()), 64 << 20, 0);
+        stream.writable().await.expect("writable");
+        let expected: usize = 200 * Frame::text(&"x".repeat(50_000)).wire_len();
+        (0..200).for_each(|_| {
+            outbox.push(text(&"x".repeat(50_000)), 0);
+        });
+        assert!(outbox.inner.lock().blocked, "ten megabytes do not fit a socket");
+        let reading = async {
+            let mut total = 0;
+            let mut into = vec![0; 1 << 16];
+            while total < expected {
+                client.readable().await.expect("readable");
+                total += client.try_read(&mut into).unwrap_or(0);
+            }
+            total
+        };
+        let writing = std::future::poll_fn(|context| outbox.poll_unblock(context, 0));
+        let (total, ()) = tokio::join!(reading, writing);
+        assert_eq!(total, expected);
+        assert!(outbox.inner.lock().queue.is_empty());
     }
 }

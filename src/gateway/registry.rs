@@ -49,10 +49,10 @@ impl Registry {
     }
 
     /// Once a second: the coarse wheel that serves all sockets, so that none has a timer of its own.
-    pub fn sweep(&self, boot_us: i64, now_us: i64, idle_timeout: Duration) {
+    pub fn sweep(&self, boot_us: i64, now_s: i64, idle_timeout: Duration) {
         let idle_max_s = u32::try_from(idle_timeout.as_secs()).unwrap_or(u32::MAX);
         for outbox in self.open.lock().values() {
-            outbox.sweep(boot_us, now_us, idle_max_s);
+            outbox.sweep(boot_us, now_s, idle_max_s);
         }
     }
 

@@ -1,86 +1,113 @@
-//! A WebSocket's loop: one task, one future, no timer. It writes what waits, then hears what came.
+//! A WebSocket's loop: one task, one future, no timer. It hears what comes and writes on where a socket was full.
 
 use std::{
+    future::poll_fn,
+    io,
     panic::AssertUnwindSafe,
-    pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::{FutureExt, Sink, Stream, StreamExt, future::poll_fn};
+use bytes::BytesMut;
+use futures_util::FutureExt;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use rustix::net::Shutdown;
+use tokio::net::TcpStream;
 
-use super::{connection::Connection, outbox::Frame};
+use super::{Gateway, connection::Connection, frame::Frame, handshake::Admitted, outbox::Outbox};
 use crate::{
-    protocol::CloseCode,
+    protocol::{
+        CloseCode,
+        websocket::{Decoder, Message, Unreadable, encode_close, encode_goodbye, encode_pong},
+    },
     telemetry::{Open, count},
 };
 
-/// Frames read in one go before other tasks get their turn.
-const READS_PER_TURN: usize = 16;
-/// How long a client has to answer the server's close frame, or to read it.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-const TRANSPORT: &str = "websocket";
-
+/// Reads in one turn.
+const READS_PER_TURN: usize = 8;
 /// Turns of reading and writing before other tasks get theirs.
 const TURNS: usize = 4;
+/// Room for one read; given back when everything in it is understood.
+const READ_BYTES: usize = 4 * 1024;
+/// How long a client has to read the server's close frame and to answer it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// What a client may still send after the server has said its last word.
+const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
+const TRANSPORT: &str = "websocket";
 
 /// Why the loop ended.
 enum End {
     /// The client's connection broke.
     Gone,
-    /// The client said goodbye.
-    Closed,
+    /// The client said goodbye, with this code if it gave one; it gets the same back.
+    Closed(Option<u16>),
     Close(CloseCode),
 }
 
-/// Serves one upgraded socket to its end.
-pub async fn serve(mut socket: WebSocket, connection: Connection) {
-    let metrics = connection.gateway().metrics.clone();
-    let registration = connection.registration();
+/// One socket's reading side.
+struct Reader {
+    stream: Arc<TcpStream>,
+    decoder: Decoder,
+    /// What has come and is not understood yet; no memory while there is nothing.
+    input: BytesMut,
+}
+
+/// Serves a socket from its upgrade to its end.
+pub async fn serve(upgrade: OnUpgrade, gateway: Arc<Gateway>, admitted: Admitted) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let parts = match downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => parts,
+        Err(_) => return tracing::error!("the upgraded connection is not a TCP stream; this build cannot serve it"),
+    };
+    let stream = Arc::new(parts.io.into_inner());
+    let reader = Reader {
+        stream: stream.clone(),
+        decoder: Decoder::new(gateway.settings.frame_bytes_max),
+        input: BytesMut::from(&*parts.read_buf),
+    };
+    let metrics = gateway.metrics.clone();
+    let boot_us = gateway.clock.boot_us();
+    let connection = Connection::new(gateway, admitted, Some(stream.clone()));
+    let (outbox, registration) = (connection.outbox().clone(), connection.registration());
     let open = Open::count(&metrics, TRANSPORT);
     // Whoever is in a room leaves it before the close handshake, which may take its time: the loop owns the connection.
-    let end = AssertUnwindSafe(run(&mut socket, connection)).catch_unwind().await;
+    let end = AssertUnwindSafe(run(reader, connection)).catch_unwind().await;
     drop(open);
-    let code = match end {
+    let last = match end {
         Ok(End::Gone) => return,
-        Ok(End::Closed) => {
-            // Reading on is what sends the answer to the client's close frame.
-            let answered = async { while let Some(Ok(_)) = socket.next().await {} };
-            let _ = tokio::time::timeout(CLOSE_TIMEOUT, answered).await;
-            return;
+        Ok(End::Closed(code)) => encode_goodbye(code),
+        Ok(End::Close(code)) => {
+            count(&metrics.connections_closed, cause(code));
+            encode_close(code.number(), code.reason())
         }
-        Ok(End::Close(code)) => code,
         Err(_) => {
             count(&metrics.panics, "socket");
-            CloseCode::Malformed
+            encode_close(CloseCode::Malformed.number(), CloseCode::Malformed.reason())
         }
     };
-    count(&metrics.connections_closed, cause(code));
-    close(socket, code).await;
+    outbox.push_last(Frame::control(last), boot_us);
+    // However this ends, the connection then closes. A client that is stuck is dropped.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, part(&stream, &outbox, boot_us)).await;
     // The drain waits for those whose close frame is still on its way.
     drop(registration);
 }
 
-async fn run(socket: &mut WebSocket, mut connection: Connection) -> End {
-    let mut unflushed = false;
-    poll_fn(|context| poll(socket, &mut connection, &mut unflushed, context)).await
+async fn run(mut reader: Reader, mut connection: Connection) -> End {
+    poll_fn(|context| poll(&mut reader, &mut connection, context)).await
 }
 
-fn poll(
-    socket: &mut WebSocket,
-    connection: &mut Connection,
-    unflushed: &mut bool,
-    context: &mut Context<'_>,
-) -> Poll<End> {
-    connection.outbox().register(context);
-    let mut blocked = match write(socket, connection, unflushed, context) {
-        Ok(blocked) => blocked,
-        Err(end) => return Poll::Ready(end),
-    };
+fn poll(reader: &mut Reader, connection: &mut Connection, context: &mut Context<'_>) -> Poll<End> {
+    let outbox = connection.outbox().clone();
+    let clock = connection.gateway().clock.clone();
+    outbox.register(context);
     for _ in 0..TURNS {
+        let is_blocked = outbox.poll_unblock(context, clock.boot_us()).is_pending();
         let mut progressed = false;
-        for signal in connection.outbox().take_signals() {
+        // Everything that is asked in one go is answered in one write.
+        outbox.cork();
+        for signal in outbox.take_signals() {
             connection.obey(signal);
             progressed = true;
         }
@@ -88,25 +115,19 @@ fn poll(
             progressed = true;
         }
         // A client that does not read is not read from either: its answers would only pile up.
-        for _ in 0..if blocked { 0 } else { READS_PER_TURN } {
-            match Pin::new(&mut *socket).poll_next(context) {
-                Poll::Ready(Some(Ok(message))) => {
-                    if let Some(end) = receive(connection, message) {
-                        return Poll::Ready(end);
-                    }
-                    progressed = true;
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(end_of(&error)),
-                Poll::Ready(None) => return Poll::Ready(End::Gone),
-                Poll::Pending => break,
-            }
-        }
-        // Everything that was asked in one go is answered in one write.
-        blocked = match write(socket, connection, unflushed, context) {
-            Ok(blocked) => blocked,
+        let read = if is_blocked { Ok(false) } else { reader.read(connection, context) };
+        let is_blocked_now = outbox.uncork(clock.boot_us());
+        match read {
+            Ok(heard) => progressed |= heard,
             Err(end) => return Poll::Ready(end),
-        };
-        if !progressed {
+        }
+        if outbox.is_broken() {
+            return Poll::Ready(End::Gone);
+        }
+        if let Some(code) = outbox.closing() {
+            return Poll::Ready(End::Close(code));
+        }
+        if !progressed && is_blocked == is_blocked_now {
             return Poll::Pending;
         }
     }
@@ -114,85 +135,82 @@ fn poll(
     Poll::Pending
 }
 
-/// Writes everything that waits into one flush; true when the socket takes no more for now.
-fn write(
-    socket: &mut WebSocket,
-    connection: &Connection,
-    unflushed: &mut bool,
-    context: &mut Context<'_>,
-) -> Result<bool, End> {
-    let outbox = connection.outbox();
-    let mut sink = Pin::new(socket);
-    let mut blocked = false;
-    loop {
-        match sink.as_mut().poll_ready(context) {
-            Poll::Pending => {
-                blocked = true;
-                break;
+impl Reader {
+    /// Reads and handles what is there; true when there was something.
+    fn read(&mut self, connection: &mut Connection, context: &mut Context<'_>) -> Result<bool, End> {
+        let mut heard = self.handle(connection)?;
+        for _ in 0..READS_PER_TURN {
+            match self.stream.poll_read_ready(context) {
+                Poll::Pending => break,
+                Poll::Ready(Err(_)) => return Err(End::Gone),
+                Poll::Ready(Ok(())) => {}
             }
-            Poll::Ready(Err(_)) => return Err(End::Gone),
-            Poll::Ready(Ok(())) => {}
-        }
-        let Some(frame) = outbox.pop() else { break };
-        let message = match frame {
-            Frame::Text(text) => Message::Text(text),
-            Frame::Binary(bytes) => Message::Binary(bytes),
-        };
-        sink.as_mut().start_send(message).map_err(|_| End::Gone)?;
-        *unflushed = true;
-    }
-    if *unflushed && !blocked {
-        match sink.poll_flush(context) {
-            Poll::Ready(Ok(())) => {
-                *unflushed = false;
-                outbox.written(connection.gateway().clock.boot_us());
+            self.input.reserve(READ_BYTES.max(self.decoder.wanted(&self.input)));
+            match self.stream.try_read_buf(&mut self.input) {
+                Ok(0) => return Err(End::Gone),
+                Ok(_) => heard |= self.handle(connection)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(End::Gone),
             }
-            Poll::Ready(Err(_)) => return Err(End::Gone),
-            Poll::Pending => blocked = true,
         }
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        Ok(heard)
     }
-    match outbox.closing() {
-        Some(code) if blocked || outbox.is_empty() => Err(End::Close(code)),
-        _ => Ok(blocked),
-    }
-}
 
-fn receive(connection: &mut Connection, message: Message) -> Option<End> {
-    let received = match message {
-        Message::Text(text) => connection.receive_text(&text),
-        Message::Binary(bytes) => connection.receive_binary(&bytes),
-        Message::Ping(_) | Message::Pong(_) => {
-            connection.heard();
-            Ok(())
+    fn handle(&mut self, connection: &mut Connection) -> Result<bool, End> {
+        let mut heard = false;
+        while let Some(message) =
+            self.decoder.next(&mut self.input).map_err(|unreadable| End::Close(code_of(&unreadable)))?
+        {
+            heard = true;
+            let received = match message {
+                Message::Text(text) => connection.receive_text(&text),
+                Message::Binary(bytes) => connection.receive_binary(&bytes),
+                Message::Ping(payload) => {
+                    connection.heard();
+                    connection.send_frame(Frame::control(encode_pong(&payload)));
+                    Ok(())
+                }
+                Message::Pong => {
+                    connection.heard();
+                    Ok(())
+                }
+                Message::Close(code) => return Err(End::Closed(code)),
+            };
+            received.map_err(End::Close)?;
         }
-        Message::Close(_) => return Some(End::Closed),
-    };
-    received.err().map(End::Close)
-}
-
-/// The close code for what the WebSocket layer could not read.
-fn end_of(error: &axum::Error) -> End {
-    use std::error::Error;
-    match error.source().and_then(|source| source.downcast_ref::<tungstenite::Error>()) {
-        Some(tungstenite::Error::Capacity(_)) => End::Close(CloseCode::FrameTooBig),
-        Some(tungstenite::Error::Utf8(_)) => End::Close(CloseCode::NotUtf8),
-        Some(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
-            End::Gone
-        }
-        Some(tungstenite::Error::Protocol(_)) => End::Close(CloseCode::Malformed),
-        _ => End::Gone,
+        Ok(heard)
     }
 }
 
-async fn close(mut socket: WebSocket, code: CloseCode) {
-    let frame = CloseFrame { code: code.number(), reason: code.reason().into() };
-    let farewell = async {
-        if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
+fn code_of(unreadable: &Unreadable) -> CloseCode {
+    tracing::debug!(%unreadable, "a socket sent what cannot be read");
+    match unreadable {
+        Unreadable::TooBig => CloseCode::FrameTooBig,
+        Unreadable::NotUtf8 => CloseCode::NotUtf8,
+        Unreadable::Protocol(_) => CloseCode::Malformed,
+    }
+}
+
+/// Writes what is left, says that nothing more comes, and hears the client out. Closing on a client in the middle of a
+/// sentence would reset the connection, and the reset would overtake the close frame.
+async fn part(stream: &TcpStream, outbox: &Outbox, boot_us: i64) -> io::Result<()> {
+    poll_fn(|context| outbox.poll_unblock(context, boot_us)).await;
+    rustix::net::shutdown(stream, Shutdown::Write)?;
+    let mut discarded = 0;
+    let mut into = vec![0; READ_BYTES];
+    while discarded < LINGER_BYTES_MAX {
+        stream.readable().await?;
+        match stream.try_read(&mut into) {
+            Ok(0) => break,
+            Ok(read) => discarded += read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
-    };
-    // A client that is stuck is dropped.
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, farewell).await;
+    }
+    Ok(())
 }
 
 fn cause(code: CloseCode) -> &'static str {

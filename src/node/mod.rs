@@ -7,7 +7,7 @@ use std::{
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -166,9 +166,16 @@ impl Node {
 
         let hub = Arc::new(Hub::new(clock.clone(), &metrics));
         let (due_sender, due) = mpsc::unbounded_channel();
+        // The mirror schedules on the thread, and the thread wakes the mirror.
+        let woken: Arc<OnceLock<Weak<Mirror>>> = Arc::default();
+        let to_wake = woken.clone();
         let beat_thread = BeatThread::spawn(clock.clone(), move |batch| {
-            // Nobody takes batches any more only when the node is going down.
-            let _ = due_sender.send(batch);
+            let Some(mirror) = to_wake.get().and_then(Weak::upgrade) else { return };
+            let large = mirror.beat_what_is_small(batch);
+            if !large.is_empty() {
+                // Nobody takes batches any more only when the node is going down.
+                let _ = due_sender.send(large);
+            }
         })
         .map_err(NodeError::BeatThread)?;
         let (mirror, wishes) = Mirror::new(
@@ -181,6 +188,7 @@ impl Node {
             MirrorSettings { holdover_us: micros(settings.holdover) },
         );
         let mirror = Arc::new(mirror);
+        woken.get_or_init(|| Arc::downgrade(&mirror));
         let router = Arc::new(Router::new(
             clock.clone(),
             store.clone(),
@@ -256,7 +264,7 @@ impl Node {
         let (gateway, readiness, store) = (self.gateway.clone(), self.http.readiness.clone(), self.store.clone());
         tasks.spawn(every(Duration::from_secs(1), move || {
             let clock = &gateway.clock;
-            gateway.registry.sweep(clock.boot_us(), clock.now_us(), gateway.settings.idle_timeout);
+            gateway.registry.sweep(clock.boot_us(), clock.now_s(), gateway.settings.idle_timeout);
             if store.failure().is_some() {
                 readiness.poison("store");
             }

@@ -16,6 +16,7 @@ pub mod reference;
 pub mod subprotocol;
 pub mod text;
 pub mod version;
+pub mod websocket;
 
 pub use binary::{
     FieldTooLong, decode_binary, encode_binary_broadcast, encode_binary_push, encode_binary_reply,

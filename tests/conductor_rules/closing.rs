@@ -130,3 +130,18 @@ async fn the_end_of_an_empty_room_waits_for_the_store() {
     house.pass(1_000).await;
     assert_eq!(house.stored(&key).await, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_room_whose_conductor_dies_in_closing_it_is_closed_to_everybody_all_the_same() {
+    let house = House::new().await;
+    let (key, guests) = house.class().await;
+    house.heard();
+    house.store().panic_after_the_next_write();
+    house.order_and_go(&key, "close_room", json!({})).await;
+    house.pass(1_000).await;
+    assert_eq!(house.stored(&key).await, None);
+    let heard = house.heard();
+    assert_eq!(heard.iter().filter(|heard| heard.what == What::Ended { for_good: true }).count(), 1);
+    assert_eq!(heard.iter().filter(|heard| heard.name() == "room_closed").count(), 1);
+    assert!(guests[0].room.lock().room.controls.closed);
+}

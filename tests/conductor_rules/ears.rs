@@ -98,6 +98,10 @@ fn json(text: &str) -> Value {
 }
 
 impl Audience for Ear {
+    fn size(&self) -> usize {
+        1
+    }
+
     fn send(&self, to: Recipients<'_>, class: Class, event: &'static str, payload: &str) {
         let to = match to {
             Recipients::All => To::All,

@@ -163,7 +163,9 @@ impl Store for FaultyStore {
 
     async fn close_room(&self, key: &RoomKey, fence: &Fence) -> Result<(), WriteRefused> {
         self.before_write().await?;
-        self.inner.close_room(key, fence).await
+        let closed = self.inner.close_room(key, fence).await;
+        self.after_write();
+        closed
     }
 
     async fn list_rooms(

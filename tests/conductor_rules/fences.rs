@@ -6,7 +6,10 @@ use downbeat::{
 };
 use serde_json::json;
 
-use super::house::{House, World};
+use super::{
+    ears::{assert_no_gap_and_no_repeat, beats},
+    house::{House, World, actor, control},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_conductor_never_overwrites_what_its_successor_stored() {
@@ -62,4 +65,24 @@ async fn a_deposed_conductor_cannot_close_the_room_either() {
     assert_eq!(a.ask(&key, "close_room", json!({})).await, Err(ControlRefused::NoConductor));
     assert!(a.stored(&key).await.is_some());
     b.ask(&key, "set_tempo", json!({"bpm": 61})).await.expect("b conducts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mirror_follows_no_conductor_of_an_earlier_reign() {
+    let house = House::new().await;
+    let (key, guests) = house.class().await;
+    house.pass(1_000).await;
+    // On the same node and in the same session, so that nothing but the epoch tells the two reigns apart.
+    let successor = house.another_router();
+    let faster = control("set_tempo", &json!({"bpm": 240}));
+    successor.control(&key, actor("ms-ray", 1), faster, None).await.expect("the successor took the room up");
+    house.heard();
+    house.pass(5_000).await;
+    let record = house.record(&key).await;
+    let stamp = guests[0].room.lock().stamp;
+    assert_eq!((stamp.epoch, stamp.nonce, stamp.rev), (record.epoch, record.nonce, record.controls.rev));
+    let heard = house.heard();
+    assert_no_gap_and_no_repeat(&beats(&heard));
+    assert!((19..=21).contains(&beats(&heard).len()), "the successor's tempo: {:?}", beats(&heard));
+    assert!(house.metrics.exposition().contains("relay_messages_total{kind=\"fenced\"} 5"), "each old plan is counted");
 }

@@ -5,7 +5,6 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, channel},
     },
     time::Duration,
@@ -21,13 +20,13 @@ use downbeat::{
     telemetry::Metrics,
     time::{BeatThread, Clock, FakeClock},
 };
-use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
     ears::{Ears, Heard},
     faulty_store::FaultyStore,
+    house_clock::HouseClock,
 };
 
 pub const START_US: i64 = 1_700_000_000_000_000;
@@ -35,38 +34,6 @@ pub const HOLDOVER_US: i64 = 20_000_000;
 pub const LEAD_US: i64 = 150_000;
 /// How far time moves at once: the interval between two of the router's twenty ticks a second.
 const STEP_MS: i64 = 50;
-
-/// The house's clock: a fake one that writes down for when beats are waited for.
-struct HouseClock {
-    fake: Arc<FakeClock>,
-    waited_for: Mutex<Vec<i64>>,
-    waits: AtomicUsize,
-}
-
-impl Clock for HouseClock {
-    fn now_us(&self) -> i64 {
-        self.fake.now_us()
-    }
-
-    fn boot_us(&self) -> i64 {
-        self.fake.boot_us()
-    }
-
-    /// Asked exactly when something is put on the wheel.
-    fn boot_at(&self, cluster_us: i64) -> i64 {
-        self.waited_for.lock().push(cluster_us);
-        self.waits.fetch_add(1, Ordering::SeqCst);
-        cluster_us
-    }
-
-    fn uncertainty_us(&self) -> i64 {
-        1
-    }
-
-    fn time_base(&self) -> &str {
-        "fake"
-    }
-}
 
 /// The parts of the world that outlive a node, or that two nodes share.
 #[derive(Clone)]
@@ -111,11 +78,7 @@ impl House {
 
     /// A node called `name`.
     pub async fn on(name: &str, world: World) -> Self {
-        let clock = Arc::new(HouseClock {
-            fake: world.clock.clone(),
-            waited_for: Mutex::default(),
-            waits: AtomicUsize::new(0),
-        });
+        let clock = Arc::new(HouseClock::over(world.clock.clone()));
         let metrics = Arc::new(Metrics::new());
         let terms = Terms::from_ttl_ms(2_000);
         let info = SessionInfo::default();
@@ -191,6 +154,19 @@ impl House {
         self.ears.take()
     }
 
+    /// Another way to the rooms of this very node, which knows nothing of the first.
+    pub fn another_router(&self) -> Router {
+        let settings = RouterSettings { control_lead_us: LEAD_US };
+        Router::new(
+            self.clock.clone(),
+            self.world.store.clone(),
+            self.mirror.clone(),
+            self.membership.clone(),
+            self.metrics.clone(),
+            settings,
+        )
+    }
+
     /// Lets every task do what it can do at this moment.
     pub async fn settle(&self) {
         for _ in 0..24 {
@@ -231,7 +207,7 @@ impl House {
     /// Wakes the mirror when the time has come for which it asked to be woken.
     fn beat(&self) {
         let mut wakes = self.wakes.take();
-        while self.wakes_taken.get() < self.clock.waits.load(Ordering::SeqCst) {
+        while self.wakes_taken.get() < self.clock.waits() {
             let batch = self
                 .handed_over
                 .recv_timeout(Duration::from_secs(20))
@@ -311,20 +287,20 @@ impl House {
     /// Makes the room's conductor fail, with nobody there who would ask again.
     pub async fn kill_conductor(&self, key: &RoomKey) {
         self.store().panic_before_the_next_write();
-        self.order_and_go(key).await;
+        self.order_and_go(key, "reset_clock", serde_json::json!({})).await;
     }
 
     /// The same, and until the store is healed nobody can take the room up.
     pub async fn kill_conductor_and_store(&self, key: &RoomKey) {
         self.store().panic_before_the_next_write_and_go_away();
-        self.order_and_go(key).await;
+        self.order_and_go(key, "reset_clock", serde_json::json!({})).await;
         assert_eq!(self.metrics.rooms.get(), 0, "the only conductor has failed");
     }
 
     /// Sends the conductor a control, and is no longer there when it looks at it.
-    async fn order_and_go(&self, key: &RoomKey) {
+    pub async fn order_and_go(&self, key: &RoomKey, event: &str, payload: Value) {
         {
-            let asked = std::pin::pin!(self.ask(key, "reset_clock", serde_json::json!({})));
+            let asked = std::pin::pin!(self.ask(key, event, payload));
             tokio::select! {
                 biased;
                 answer = asked => panic!("the conductor has not run yet, and answers {answer:?}"),

@@ -8,6 +8,7 @@ mod faulty_store;
 mod fences;
 mod holdover;
 mod house;
+mod house_clock;
 mod joining;
 mod mirrors;
 mod notes;

@@ -31,7 +31,7 @@ async fn a_room_is_mirrored_and_heard_from_its_first_seat_to_its_last() {
     ray.leave().await;
     assert!(house.mirror.room(&key).is_some(), "ada is there");
     assert!(hears(&house, &key).await);
-    assert_eq!(*house.ears.present.lock(), [key.clone()]);
+    assert_eq!(*house.ears.present.lock(), std::slice::from_ref(&key));
     assert_eq!(house.metrics.rooms_attended.get(), 1);
 
     ada.leave().await;
@@ -95,11 +95,14 @@ async fn a_code_that_is_given_out_again_is_a_new_room_even_to_a_seat_of_the_old_
 
     let mut record = created;
     record.epoch += 1;
-    record.controls.rev = closed_at_rev - 1;
+    record.controls.rev = closed_at_rev;
+    record.controls.settings.autostart = false;
     house.store().create_room(record, 10).await.expect("the code is free");
     let ada = house.join(&key, "ada", 2).await;
     assert!(!ada.room.lock().room.controls.closed, "ada would be told that there is no such room");
+    assert!(ada.room.lock().is_here("ada", 2));
+    house.ask(&key, "start_clock", json!({})).await.expect("stored");
     house.heard();
     house.pass(1_000).await;
-    assert_ne!(beats(&house.heard()), [0; 0]);
+    assert_eq!(beats(&house.heard()), [0, 1]);
 }

@@ -79,3 +79,20 @@ async fn who_leaves_while_nobody_conducts_has_left() {
     assert!(leaving.is_finished());
     assert_eq!(house.members(&key).await, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_conductor_stored_and_could_not_tell_its_successor_brings_to_the_mirrors() {
+    let house = House::new().await;
+    let (key, guests) = house.class().await;
+    house.heard();
+    house.store().panic_after_the_next_write();
+    house.order_and_go(&key, "set_tempo", json!({"bpm": 60})).await;
+    house.pass(50).await;
+    let record = house.record(&key).await;
+    assert_eq!(record.controls.bpm, 60);
+    assert_eq!(guests[0].room.lock().room.controls, record.controls);
+    let heard = house.heard();
+    let told: Vec<_> = of(&heard, "timeline").map(|timeline| timeline.payload()).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0]["epoch"], &told[0]["rev"]), (&json!(record.epoch), &json!(record.controls.rev)));
+}

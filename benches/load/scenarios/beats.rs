@@ -17,7 +17,7 @@ const LATENESS: &str = "downbeat_beat_lateness_seconds";
 /// Classes do not begin in the same moment: so long it takes until all have, four beats, so that they lie evenly.
 const BEGIN_OVER_US: i64 = 2_000_000;
 /// Ten beats a room at least, or a slope says nothing.
-const SHORTEST_US: i64 = 8_000_000;
+const SHORTEST_US: i64 = 5_000_000;
 
 pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
     report.title(&format!("Beats: {ROOMS} rooms of {MEMBERS}, 120 beats a minute"));

@@ -14,7 +14,7 @@ const DELAY_P99_US_MAX: f64 = 50_000.0;
 /// The first rate tried: the goal.
 const LOWEST: f64 = 6.0;
 /// How finely the ceiling is sought, as a share of it.
-const STEP: f64 = 0.125;
+const STEP: f64 = 0.2;
 /// A rate is given up when it has failed so often in a row: one failure may be the machine's.
 const FAILURES: usize = 2;
 /// Beyond it the numbers by which notes are told apart would come round too soon.

@@ -43,14 +43,14 @@ fn climb(lab: &Lab, report: &Report, subject: Subject, steps: &[usize], clocks: 
     let mut fleet = Fleet::new()?;
     settle(&mut fleet, 300_000)?;
     let empty_kib = server.rss_kib()?;
-    let most = steps.last().copied().unwrap_or_default();
-    let topics = server.rooms(most.div_ceil(MEMBERS), MEMBERS, clocks)?;
-    let rooms_kib = server.rss_kib()?;
-    let joins = server.joins(&topics, MEMBERS);
     let mut figures = Vec::new();
     for step in steps {
+        let count = (step - fleet.len()) / MEMBERS;
+        let before_kib = server.rss_kib()?;
+        let topics = server.rooms(count, MEMBERS, clocks)?;
+        let rooms_kib = server.rss_kib()?.saturating_sub(before_kib) as f64 / count as f64;
         let meter = Meter::start(&server)?;
-        fleet.join(server.address, &joins[fleet.len()..*step])?;
+        fleet.join(server.address, &server.joins(&topics, MEMBERS))?;
         let joining = meter.read()?;
         settle(&mut fleet, 2_000_000)?;
         let meter = Meter::start(&server)?;
@@ -58,17 +58,10 @@ fn climb(lab: &Lab, report: &Report, subject: Subject, steps: &[usize], clocks: 
         let (idle, _) = meter.read()?.shares();
         let kib = server.rss_kib()?.saturating_sub(empty_kib) as f64 / *step as f64;
         report.note(&format!(
-            "{subject:?}, clocks {clocks}: {step} connections · {kib:.2} KiB each · idle {idle:.1} % of a core · joined in {:.1} s",
+            "{subject:?}, clocks {clocks}: {step} connections · {kib:.2} KiB each ({rooms_kib:.1} for an empty room) · idle {idle:.1} % of a core · joined in {:.1} s",
             joining.elapsed_us / 1e6
         ));
         figures.push(kib);
-    }
-    if subject == Subject::Downbeat {
-        report.note(&format!(
-            "of it the {} rooms alone: {:.2} KiB each",
-            topics.len(),
-            rooms_kib.saturating_sub(empty_kib) as f64 / topics.len().max(1) as f64
-        ));
     }
     Ok(figures)
 }

@@ -10,13 +10,16 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::net::TcpStream;
 
 use self::join::JoinFailed;
 use super::{
     Gateway,
     expiry::Expiry,
+    frame::Frame,
+    handshake::Admitted,
     limits::UserPlace,
-    outbox::{Frame, Outbox, Signal},
+    outbox::{Outbox, Signal},
     registry::Registration,
     session::{Instance, Refusal, Removed, Session, Step},
 };
@@ -63,11 +66,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(gateway: Arc<Gateway>, peer: Peer, vsn: Vsn, place: UserPlace) -> Self {
-        let outbox = Arc::new(Outbox::new(gateway.settings.queue_bytes_max, gateway.clock.boot_us()));
+    /// `stream` is the WebSocket's; without one the frames wait for long poll.
+    pub fn new(gateway: Arc<Gateway>, admitted: Admitted, stream: Option<Arc<TcpStream>>) -> Self {
+        let Admitted { peer, vsn, place } = admitted;
+        let outbox = Arc::new(Outbox::new(stream, gateway.settings.queue_bytes_max, gateway.clock.boot_us()));
         let channels_max = peer.tenant.limits.max_channels_per_client as usize;
         let expiry = Expiry::new(peer.claims.exp_s);
-        outbox.check_at(expiry.check_at_s().saturating_mul(SECOND_US));
+        outbox.check_at_s(expiry.check_at_s());
         Self {
             vsn,
             session: Session::new(channels_max, channels::is_immediate),
@@ -329,8 +334,13 @@ impl Connection {
         self.send(encode_error_reply(self.vsn, join_ref, reference, topic, reason));
     }
 
+    /// Sends a frame to this client, after all that was sent before.
+    pub fn send_frame(&self, frame: Frame) {
+        self.outbox.push(frame, self.gateway.clock.boot_us());
+    }
+
     fn send(&self, frame: String) {
-        self.outbox.push(Frame::Text(frame.into()));
+        self.send_frame(Frame::text(&frame));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::json;
 
-use super::{Connection, Outcome, SECOND_US};
+use super::{Connection, Outcome};
 use crate::{
     auth::{Claims, verify},
     channels::Peer,
@@ -90,7 +90,7 @@ impl Connection {
 
     pub(super) fn follow(&mut self, claims: Claims) {
         self.expiry = Expiry::new(claims.exp_s);
-        self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US));
+        self.outbox.check_at_s(self.expiry.check_at_s());
         for (_, channel) in &mut self.channels {
             channel.follow(&claims);
             if let Some(audience) = self.gateway.hub.audience(channel.room().key()) {
@@ -107,7 +107,7 @@ impl Connection {
                 let channel = self.session.channel(topic);
                 channel.iter().for_each(|channel| self.send_system(channel, "ok", &warning(seconds)));
             }
-            _ => self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US)),
+            _ => self.outbox.check_at_s(self.expiry.check_at_s()),
         }
     }
 
@@ -122,7 +122,7 @@ impl Connection {
             self.send_system_to_all("error", TOKEN_OVER);
             self.error_all_channels();
         } else {
-            self.outbox.check_at(self.expiry.check_at_s().saturating_mul(SECOND_US));
+            self.outbox.check_at_s(self.expiry.check_at_s());
         }
     }
 

@@ -1,0 +1,37 @@
+//! Writes to busy sockets together, a moment after their last write, so that one write carries several frames.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+
+use super::outbox::{COALESCE_US, Outbox};
+use crate::time::Clock;
+
+/// One for a node: no socket has a timer of its own.
+#[derive(Default)]
+pub struct Flusher {
+    waiting: Mutex<Vec<Arc<Outbox>>>,
+    notify: tokio::sync::Notify,
+}
+
+impl Flusher {
+    pub(super) fn add(&self, outbox: Arc<Outbox>) {
+        let mut waiting = self.waiting.lock();
+        waiting.push(outbox);
+        if waiting.len() == 1 {
+            drop(waiting);
+            self.notify.notify_one();
+        }
+    }
+
+    /// Runs for the node's life.
+    pub async fn run(&self, clock: &dyn Clock) {
+        loop {
+            self.notify.notified().await;
+            tokio::time::sleep(Duration::from_micros(COALESCE_US.unsigned_abs())).await;
+            let waiting = std::mem::take(&mut *self.waiting.lock());
+            let boot_us = clock.boot_us();
+            waiting.iter().for_each(|outbox| outbox.flush(boot_us));
+        }
+    }
+}
