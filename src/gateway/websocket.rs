@@ -56,17 +56,9 @@ struct Reader {
 
 /// Serves a socket from its upgrade to its end.
 pub async fn serve(upgrade: OnUpgrade, gateway: Arc<Gateway>, admitted: Admitted) {
-    let Ok(upgraded) = upgrade.await else { return };
-    let parts = match downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => parts,
-        Err(_) => return tracing::error!("the upgraded connection is not a TCP stream; this build cannot serve it"),
-    };
-    let stream = Arc::new(parts.io.into_inner());
-    let reader = Reader {
-        stream: stream.clone(),
-        decoder: Decoder::new(gateway.settings.frame_bytes_max),
-        input: BytesMut::from(&*parts.read_buf),
-    };
+    let Some((stream, input)) = bare_stream(upgrade).await else { return };
+    let decoder = Decoder::new(gateway.settings.frame_bytes_max);
+    let reader = Reader { stream: stream.clone(), decoder, input };
     let metrics = gateway.metrics.clone();
     let boot_us = gateway.clock.boot_us();
     let connection = Connection::new(gateway, admitted, Some(stream.clone()));
@@ -92,6 +84,18 @@ pub async fn serve(upgrade: OnUpgrade, gateway: Arc<Gateway>, admitted: Admitted
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, part(&stream, &outbox, boot_us)).await;
     // The drain waits for those whose close frame is still on its way.
     drop(registration);
+}
+
+/// The stream under the upgraded connection, and what the client sent ahead. Nothing else of HTTP's is kept: its read
+/// buffer alone is as large as everything else that an idle socket costs.
+async fn bare_stream(upgrade: OnUpgrade) -> Option<(Arc<TcpStream>, BytesMut)> {
+    match downcast::<TokioIo<TcpStream>>(upgrade.await.ok()?) {
+        Ok(parts) => Some((Arc::new(parts.io.into_inner()), BytesMut::from(&*parts.read_buf))),
+        Err(_) => {
+            tracing::error!("the upgraded connection is not a TCP stream; this build cannot serve it");
+            None
+        }
+    }
 }
 
 async fn run(mut reader: Reader, mut connection: Connection) -> End {
@@ -170,7 +174,7 @@ impl Reader {
                 Message::Binary(bytes) => connection.receive_binary(&bytes),
                 Message::Ping(payload) => {
                     connection.heard();
-                    connection.send_frame(Frame::control(encode_pong(&payload)));
+                    connection.send_frame(Frame::control(encode_pong(payload)));
                     Ok(())
                 }
                 Message::Pong => {
