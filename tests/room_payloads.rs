@@ -127,3 +127,10 @@ fn an_event_that_is_no_control_is_left_to_others() {
     }
     assert_eq!(complaint("mute_all", "{broken"), "payload must be a JSON object");
 }
+
+#[test]
+fn every_event_on_the_list_of_controls_is_read_as_one() {
+    for event in Control::EVENTS {
+        assert!(!matches!(Control::parse(event, "{}"), Ok(None)), "{event}");
+    }
+}

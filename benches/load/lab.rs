@@ -14,7 +14,6 @@ use crate::{
 
 /// In percent of one core: what others may take of the machine without spoiling a measurement.
 const OTHERS_SHARE_MAX: f64 = 20.0;
-const ATTEMPTS: usize = 2;
 
 /// The options and the machine.
 pub struct Lab {
@@ -151,13 +150,14 @@ pub fn undisturbed<T>(
     usage: fn(&T) -> &Usage,
     mut measure: impl FnMut() -> Result<T, LoadError>,
 ) -> Result<T, LoadError> {
-    let mut measured = measure()?;
-    for _ in 1..ATTEMPTS {
-        if !usage(&measured).is_disturbed() {
-            break;
-        }
-        report.note(&format!("disturbed, once more: {}", usage(&measured)));
-        measured = measure()?;
+    let measured = measure()?;
+    if !usage(&measured).is_disturbed() {
+        return Ok(measured);
+    }
+    report.note(&format!("disturbed, once more: {}", usage(&measured)));
+    let measured = measure()?;
+    if usage(&measured).is_disturbed() {
+        report.disturbed();
     }
     Ok(measured)
 }

@@ -1,5 +1,10 @@
 //! What is printed: each figure beside its goal and beside the bare server's.
 
+use std::{
+    cell::Cell,
+    io::{Write, stdout},
+};
+
 use crate::stats::median;
 
 /// A figure's bound.
@@ -100,11 +105,17 @@ impl<T> Figure<T> {
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
+    disturbed: Cell<usize>,
+}
+
+/// Prints a line. A reader that has gone (`| head`) ends nothing.
+fn say(line: &str) {
+    let _ = writeln!(stdout(), "{line}");
 }
 
 impl Report {
     pub fn row(&mut self, row: Row) {
-        println!("  {}", row.line());
+        say(&format!("  {}", row.line()));
         self.rows.push(row);
     }
 
@@ -120,19 +131,30 @@ impl Report {
 
     /// Something to know beside the figures, indented under its scenario.
     pub fn note(&self, text: &str) {
-        println!("    {text}");
+        say(&format!("    {text}"));
+    }
+
+    /// A measurement counts although something else kept the machine busy.
+    pub fn disturbed(&self) {
+        self.disturbed.set(self.disturbed.get() + 1);
     }
 
     pub fn title(&self, text: &str) {
-        println!("\n{text}");
+        say(&format!("\n{text}"));
     }
 
     /// The whole table, in Markdown.
     pub fn print_table(&self) {
-        println!("\n| figure | goal | Downbeat | bare | ratio | |");
-        println!("|---|---|---|---|---|---|");
+        say("\n| figure | goal | Downbeat | bare | ratio | |");
+        say("|---|---|---|---|---|---|");
         for row in &self.rows {
-            println!("{}", row.line());
+            say(&row.line());
+        }
+        if self.disturbed.get() > 0 {
+            say(&format!(
+                "\n{} measurements of these were disturbed by other work on the machine, twice in a row: run them again",
+                self.disturbed.get()
+            ));
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     auth::{Claims, Tenant},
     conductor::{Mirror, Router},
     protocol::{Ref, Status},
+    room::Control,
     store::ReflectionStore,
     time::Clock,
 };
@@ -81,31 +82,7 @@ pub fn is_immediate(event: &str) -> bool {
 
 /// The event's name if it is one of the contract, else `unknown`: what clients invent must not become a metric.
 pub fn known_event(event: &str) -> &'static str {
-    const EVENTS: [&str; 24] = [
-        "play_note",
-        "clock_sync",
-        "get_room",
-        "submit_reflection",
-        "set_tempo",
-        "ramp_tempo",
-        "start_clock",
-        "stop_clock",
-        "reset_clock",
-        "set_meter",
-        "mute_student",
-        "unmute_student",
-        "mute_all",
-        "unmute_all",
-        "assign_beat",
-        "clear_beat",
-        "clear_beats",
-        "assign_role",
-        "lock_room",
-        "unlock_room",
-        "remove_student",
-        "close_room",
-        "raise_hand",
-        "lower_hand",
-    ];
-    EVENTS.into_iter().find(|known| *known == event).unwrap_or("unknown")
+    const OTHERS: [&str; 4] = ["play_note", "clock_sync", "get_room", "submit_reflection"];
+    let known = OTHERS.into_iter().chain(Control::EVENTS);
+    known.into_iter().find(|known| *known == event).unwrap_or("unknown")
 }

@@ -15,30 +15,6 @@ use super::{
 };
 use crate::room::Control;
 
-/// The controls, in the order in which people look for them.
-const EVENTS: [&str; 20] = [
-    "set_tempo",
-    "ramp_tempo",
-    "start_clock",
-    "stop_clock",
-    "reset_clock",
-    "set_meter",
-    "mute_student",
-    "unmute_student",
-    "mute_all",
-    "unmute_all",
-    "assign_beat",
-    "clear_beat",
-    "clear_beats",
-    "assign_role",
-    "lock_room",
-    "unlock_room",
-    "remove_student",
-    "close_room",
-    "raise_hand",
-    "lower_hand",
-];
-
 /// Carry out a control.
 ///
 /// The event and its payload are those of the room's channel, `set_tempo` with `{"bpm": 96, "at": "bar"}` for one.
@@ -71,7 +47,7 @@ pub(super) async fn act(
 }
 
 fn unknown_event() -> Failure {
-    let message = format!("no such control: the controls are {}", EVENTS.join(", "));
+    let message = format!("no such control: the controls are {}", Control::EVENTS.join(", "));
     Failure::new(StatusCode::NOT_FOUND, "unknown_event", message)
 }
 
@@ -81,7 +57,7 @@ mod tests {
 
     #[test]
     fn every_event_of_the_list_is_a_control() {
-        for event in EVENTS {
+        for event in Control::EVENTS {
             let read = Control::parse(event, "{}");
             assert!(!matches!(read, Ok(None)), "{event} is no control");
         }

@@ -29,6 +29,30 @@ const MAX_STUDENTS: &str = "max_students must be an integer from 1 to 10000";
 const NAME: &str = "name must be a string of at most 100 printable characters";
 
 impl Control {
+    /// The events that are controls, in the order in which people look for them.
+    pub const EVENTS: [&str; 20] = [
+        "set_tempo",
+        "ramp_tempo",
+        "start_clock",
+        "stop_clock",
+        "reset_clock",
+        "set_meter",
+        "mute_student",
+        "unmute_student",
+        "mute_all",
+        "unmute_all",
+        "assign_beat",
+        "clear_beat",
+        "clear_beats",
+        "assign_role",
+        "lock_room",
+        "unlock_room",
+        "remove_student",
+        "close_room",
+        "raise_hand",
+        "lower_hand",
+    ];
+
     /// Reads the payload (JSON text) of `event`. None when the event is no control.
     ///
     /// # Errors
