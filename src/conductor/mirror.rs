@@ -29,6 +29,9 @@ use crate::{
 
 /// No plan for this long: the gateway plays on from the last one (three plan intervals).
 const HOLDOVER_AFTER_US: i64 = 3_000_000;
+/// The sweep's turns, one every hundredth of a second.
+pub const SWEEP_SLOTS: usize = 10;
+const SWEEP_PERIOD_US: i64 = 100_000;
 /// What the beat thread sends by itself at one waking: so many rooms, of at most so many sockets each.
 const BEAT_THREAD_ROOMS_MAX: usize = 16;
 const BEAT_THREAD_AUDIENCE_MAX: usize = 64;
@@ -60,6 +63,8 @@ pub struct Mirror {
     slots: RwLock<HashMap<RoomKey, Slot>>,
     serials: AtomicU64,
     wishes: mpsc::UnboundedSender<Wish>,
+    /// How many rooms were in holdover at each turn of the sweep.
+    holdover_counts: Mutex<[usize; SWEEP_SLOTS]>,
 }
 
 /// A change of what this node hears of the relay, carried out in order by [`Mirror::run_subscriptions`].
@@ -87,6 +92,8 @@ pub struct Seat {
 pub struct RoomMirror {
     mirror: Arc<Mirror>,
     key: RoomKey,
+    /// A number of this mirror's own.
+    serial: u64,
     audience: Arc<dyn Audience>,
     state: Mutex<RoomState>,
 }
@@ -128,6 +135,7 @@ impl Mirror {
             slots: RwLock::default(),
             serials: AtomicU64::new(1),
             wishes,
+            holdover_counts: Mutex::default(),
         };
         (mirror, Wishes(receiver))
     }
@@ -174,6 +182,7 @@ impl Mirror {
         let opened = Arc::new(RoomMirror {
             mirror: self.clone(),
             key: room.key.clone(),
+            serial,
             audience: self.audiences.audience_of(&room.key, serial),
             state: Mutex::new(RoomState {
                 stamp,
@@ -185,7 +194,8 @@ impl Mirror {
                 generation: 0,
                 plan_heard_us: boot_us,
                 lost: false,
-                periodic_at_us: boot_us + PERIODIC_US,
+                // Rooms that were opened together do not send together.
+                periodic_at_us: boot_us + PERIODIC_US - (serial % 50) as i64 * SWEEP_PERIOD_US,
             }),
         });
         slot.room = Some(opened.clone());
@@ -271,11 +281,18 @@ impl Mirror {
         outcome.ok()
     }
 
-    /// Ten times a second: presence diffs, holdover, the periodic timeline and participation.
-    pub fn sweep(&self) {
-        let rooms: Vec<_> = self.slots.read().values().filter_map(|slot| slot.room.clone()).collect();
+    /// Presence diffs, holdover, the periodic timeline and participation of every [`SWEEP_SLOTS`]th room, so that no
+    /// beat waits for the sweep of all. `turn` counts up; each room's turn comes ten times a second.
+    pub fn sweep(&self, turn: usize) {
+        let turn = turn % SWEEP_SLOTS;
+        let is_due = |room: &&Arc<RoomMirror>| room.serial as usize % SWEEP_SLOTS == turn;
+        let slots = self.slots.read();
+        let rooms: Vec<_> = slots.values().filter_map(|slot| slot.room.as_ref()).filter(is_due).cloned().collect();
+        drop(slots);
         let in_holdover = rooms.iter().filter(|room| self.contain("sweep", || room.sweep()).unwrap_or(false)).count();
-        self.metrics.rooms_in_holdover.set(in_holdover as i64);
+        let mut counts = self.holdover_counts.lock();
+        counts[turn] = in_holdover;
+        self.metrics.rooms_in_holdover.set(counts.iter().sum::<usize>() as i64);
     }
 }
 

@@ -10,6 +10,6 @@ mod router;
 mod update;
 
 pub use audience::{Audience, Audiences, Class, Recipients};
-pub use mirror::{Mirror, MirrorSettings, RoomMirror, RoomState, Seat, Wake, Wishes};
+pub use mirror::{Mirror, MirrorSettings, RoomMirror, RoomState, SWEEP_SLOTS, Seat, Wake, Wishes};
 pub use notes::{NoteLimits, NoteRefused};
 pub use router::{ControlRefused, CreateRefused, RequestId, RoomStanding, Router, RouterSettings};

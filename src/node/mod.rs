@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     channels::Services,
     cli::{Mode, Settings},
-    conductor::{Mirror, MirrorSettings, Router, RouterSettings, Wake, Wishes},
+    conductor::{Mirror, MirrorSettings, Router, RouterSettings, SWEEP_SLOTS, Wake, Wishes},
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
     http::{self, DevMode, GuessDelay, HttpState, Readiness},
     placement::{Membership, POINTS_PER_NODE, RING_VERSION, Terms},
@@ -258,7 +258,10 @@ impl Node {
         let hub = self.hub.clone();
         tasks.spawn(async move { hub.run().await });
         let mirror = self.mirror.clone();
-        tasks.spawn(every(Duration::from_millis(100), move || mirror.sweep()));
+        let mut turns = (0..SWEEP_SLOTS).cycle();
+        tasks.spawn(every(Duration::from_millis(100) / SWEEP_SLOTS as u32, move || {
+            turns.next().into_iter().for_each(|turn| mirror.sweep(turn));
+        }));
         let clock = self.clock.clone();
         tasks.spawn(every(Duration::from_secs(1), move || clock.discipline()));
         let (gateway, readiness, store) = (self.gateway.clone(), self.http.readiness.clone(), self.store.clone());

@@ -12,7 +12,9 @@ use std::{
 
 use downbeat::{
     auth::{Limits, Secret, Tenant, TenantConfig},
-    conductor::{ControlRefused, Mirror, MirrorSettings, RequestId, RoomMirror, Router, RouterSettings, Seat, Wake},
+    conductor::{
+        ControlRefused, Mirror, MirrorSettings, RequestId, RoomMirror, Router, RouterSettings, SWEEP_SLOTS, Seat, Wake,
+    },
     placement::{Membership, Terms},
     relay::{INBOX_CAPACITY, LocalBus, LocalRelay},
     room::{Actor, Control, CreateRoom, Join, RoomKey, TokenRole},
@@ -185,7 +187,7 @@ impl House {
             }
             self.settle().await;
             self.beat();
-            self.mirror.sweep();
+            (0..SWEEP_SLOTS).for_each(|turn| self.mirror.sweep(turn));
             self.settle().await;
         }
     }
