@@ -32,9 +32,8 @@ const HOLDOVER_AFTER_US: i64 = 3_000_000;
 /// The sweep's turns, one every hundredth of a second.
 pub const SWEEP_SLOTS: usize = 10;
 const SWEEP_PERIOD_US: i64 = 100_000;
-/// What the beat thread sends by itself at one waking: so many rooms, of at most so many sockets each.
-const BEAT_THREAD_ROOMS_MAX: usize = 16;
-const BEAT_THREAD_AUDIENCE_MAX: usize = 64;
+/// How many sockets the beat thread writes to by itself at one waking: about a millisecond's worth.
+const BEAT_THREAD_SOCKETS_MAX: usize = 128;
 /// How often members get the timeline, and teachers the participation.
 const PERIODIC_US: i64 = 5_000_000;
 
@@ -254,7 +253,10 @@ impl Mirror {
     pub fn beat(&self, batch: Vec<Wake>) {
         for wake in batch {
             if let Some(room) = wake.room.upgrade() {
-                self.contain("beat", || room.wake(wake.generation));
+                let beaten = self.contain("beat", || room.wake(wake.generation));
+                if beaten.is_none() {
+                    self.contain("beat", || room.schedule(&mut room.lock()));
+                }
             }
         }
     }
@@ -262,14 +264,16 @@ impl Mirror {
     /// The same on the beat thread itself, which spares the beat a task switch; answers what would hold that thread up,
     /// for the runtime to beat.
     pub fn beat_what_is_small(&self, mut batch: Vec<Wake>) -> Vec<Wake> {
-        let is_large =
-            |wake: &mut Wake| wake.room.upgrade().is_some_and(|room| room.audience.size() > BEAT_THREAD_AUDIENCE_MAX);
-        let mut large: Vec<Wake> = batch.extract_if(.., is_large).collect();
-        if batch.len() > BEAT_THREAD_ROOMS_MAX {
-            large.extend(batch.split_off(BEAT_THREAD_ROOMS_MAX));
-        }
+        let mut budget = BEAT_THREAD_SOCKETS_MAX;
+        let is_too_much = |wake: &mut Wake| {
+            let size = wake.room.upgrade().map_or(0, |room| room.audience.size().max(1));
+            let fits = size <= budget;
+            budget -= if fits { size } else { 0 };
+            !fits
+        };
+        let rest = batch.extract_if(.., is_too_much).collect();
         self.beat(batch);
-        large
+        rest
     }
 
     /// A room that fails costs itself its beat, and no other room anything.

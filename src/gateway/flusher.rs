@@ -7,6 +7,9 @@ use parking_lot::Mutex;
 use super::outbox::{COALESCE_US, Outbox};
 use crate::time::Clock;
 
+/// Sockets written to before other tasks get their turn.
+const FLUSHED_AT_ONCE: usize = 64;
+
 /// One for a node: no socket has a timer of its own.
 #[derive(Default)]
 pub struct Flusher {
@@ -30,8 +33,11 @@ impl Flusher {
             self.notify.notified().await;
             tokio::time::sleep(Duration::from_micros(COALESCE_US.unsigned_abs())).await;
             let waiting = std::mem::take(&mut *self.waiting.lock());
-            let boot_us = clock.boot_us();
-            waiting.iter().for_each(|outbox| outbox.flush(boot_us));
+            for some in waiting.chunks(FLUSHED_AT_ONCE) {
+                let boot_us = clock.boot_us();
+                some.iter().for_each(|outbox| outbox.flush(boot_us));
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

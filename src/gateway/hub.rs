@@ -1,6 +1,12 @@
 //! Fan-out: one encoding per serializer, shared by all of a room's sockets on this node.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::metrics::counter::Counter;
@@ -54,6 +60,8 @@ pub struct RoomAudience {
     /// Tells this room's beats from another's in a socket's queue; never 0.
     serial: u64,
     subscribers: Mutex<Vec<Subscriber>>,
+    /// Their number, to be had without the lock, which is held for as long as a fan-out takes.
+    size: AtomicUsize,
 }
 
 impl Hub {
@@ -91,6 +99,7 @@ impl Audiences for Hub {
             topic: format!("music_room:{}", key.code).into(),
             serial,
             subscribers: Mutex::default(),
+            size: AtomicUsize::new(0),
         });
         self.rooms.write().insert(key.clone(), audience.clone());
         audience
@@ -104,7 +113,9 @@ impl Audiences for Hub {
 impl RoomAudience {
     /// Adds a socket; to be called under the room's lock, so that it misses nothing and hears nothing twice.
     pub fn add(&self, subscriber: Subscriber) {
-        self.subscribers.lock().push(subscriber);
+        let mut subscribers = self.subscribers.lock();
+        subscribers.push(subscriber);
+        self.count_subscribers(&subscribers);
     }
 
     /// A fresh token has made a teacher of this connection, or none any longer.
@@ -123,6 +134,11 @@ impl RoomAudience {
         if subscribers.capacity() > 4 * subscribers.len() + 8 {
             subscribers.shrink_to_fit();
         }
+        self.count_subscribers(&subscribers);
+    }
+
+    fn count_subscribers(&self, subscribers: &[Subscriber]) {
+        self.size.store(subscribers.len(), Ordering::Relaxed);
     }
 
     fn count(&self, class: Class, sent: u64) {
@@ -173,23 +189,27 @@ impl Audience for RoomAudience {
     }
 
     fn size(&self) -> usize {
-        self.subscribers.lock().len()
+        self.size.load(Ordering::Relaxed)
     }
 
     fn eject(&self, connections: &[u64], event: Option<(&'static str, &str)>) {
-        self.subscribers.lock().retain(|subscriber| {
+        let mut subscribers = self.subscribers.lock();
+        subscribers.retain(|subscriber| {
             let goes = connections.contains(&subscriber.connection);
             if goes {
                 self.end(subscriber, event, true);
             }
             !goes
         });
+        self.count_subscribers(&subscribers);
     }
 
     fn end_all(&self, for_good: bool) {
-        for subscriber in self.subscribers.lock().drain(..) {
+        let mut subscribers = self.subscribers.lock();
+        for subscriber in subscribers.drain(..) {
             self.end(&subscriber, None, for_good);
         }
+        self.count_subscribers(&subscribers);
     }
 }
 

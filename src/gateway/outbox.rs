@@ -103,8 +103,9 @@ impl Outbox {
     /// Sends a frame to this socket alone.
     pub fn push(&self, frame: Frame, boot_us: i64) -> Pushed {
         let mut inner = self.inner.lock();
-        let pushed = self.enqueue(&mut inner, frame, 0);
-        self.settle(&mut inner, boot_us);
+        let was_blocked = inner.blocked;
+        let pushed = self.enqueue(&mut inner, frame, 0, boot_us);
+        self.settle(&mut inner, was_blocked, boot_us);
         pushed
     }
 
@@ -112,7 +113,8 @@ impl Outbox {
     /// never wait.
     pub fn push_shared(self: &Arc<Self>, frame: Frame, beat_of: u64, boot_us: i64, flusher: &Flusher) -> Pushed {
         let mut inner = self.inner.lock();
-        let pushed = self.enqueue(&mut inner, frame, beat_of);
+        let was_blocked = inner.blocked;
+        let pushed = self.enqueue(&mut inner, frame, beat_of, boot_us);
         let is_busy = boot_us - inner.last_write_us < COALESCE_US;
         if is_busy && beat_of == 0 && pushed != Pushed::Overflowed && self.stream.is_some() {
             if !std::mem::replace(&mut inner.waits_for_flush, true) {
@@ -120,18 +122,26 @@ impl Outbox {
                 flusher.add(self.clone());
             }
         } else {
-            self.settle(&mut inner, boot_us);
+            self.settle(&mut inner, was_blocked, boot_us);
         }
         pushed
     }
 
-    fn enqueue(&self, inner: &mut Inner, frame: Frame, beat_of: u64) -> Pushed {
+    fn enqueue(&self, inner: &mut Inner, frame: Frame, beat_of: u64, boot_us: i64) -> Pushed {
         if inner.closing.is_some() || inner.broken {
             return Pushed::Closing;
         }
         let len = frame.wire_len();
         let mut dropped = 0;
-        if inner.queued_bytes + len > self.bytes_max {
+        if inner.queued_bytes + len > self.bytes_max
+            && !inner.blocked
+            && let Some(stream) = &self.stream
+        {
+            // Perhaps the queue is long only because it waited for company.
+            inner.write(stream, boot_us);
+        }
+        // A frame that is longer than the limit by itself has to go out alone, or its client would never get it.
+        if !inner.queue.is_empty() && inner.queued_bytes + len > self.bytes_max {
             dropped = inner.drop_stale_beats(beat_of);
             if inner.queued_bytes + len > self.bytes_max {
                 inner.closing = Some(CloseCode::SlowReader);
@@ -145,12 +155,13 @@ impl Outbox {
     }
 
     /// Writes what can be written now; wakes the loop for the rest.
-    fn settle(&self, inner: &mut Inner, boot_us: i64) {
+    fn settle(&self, inner: &mut Inner, was_blocked: bool, boot_us: i64) {
         match &self.stream {
             Some(stream) if !inner.corked && !inner.blocked => inner.write(stream, boot_us),
             _ => {}
         }
-        if inner.needs_loop(self.stream.is_none()) {
+        // A loop that knows it is blocked waits for the socket itself.
+        if inner.blocked != was_blocked || inner.needs_loop(self.stream.is_none()) {
             self.waker.wake();
         }
     }
@@ -159,7 +170,8 @@ impl Outbox {
     pub fn flush(&self, boot_us: i64) {
         let mut inner = self.inner.lock();
         inner.waits_for_flush = false;
-        self.settle(&mut inner, boot_us);
+        let was_blocked = inner.blocked;
+        self.settle(&mut inner, was_blocked, boot_us);
     }
 
     /// From now on frames are queued until [`Outbox::uncork`]: the loop answers several in one write.
@@ -201,7 +213,8 @@ impl Outbox {
         inner.queued_bytes += frame.wire_len();
         inner.queue.push_back(Entry { frame, beat_of: 0 });
         inner.corked = false;
-        self.settle(&mut inner, boot_us);
+        let was_blocked = inner.blocked;
+        self.settle(&mut inner, was_blocked, boot_us);
     }
 
     /// Tells the socket's loop something.
@@ -275,7 +288,7 @@ impl Outbox {
 
 impl Inner {
     fn needs_loop(&self, is_longpoll: bool) -> bool {
-        self.blocked || self.broken || self.closing.is_some() || (is_longpoll && !self.queue.is_empty())
+        self.broken || self.closing.is_some() || (is_longpoll && !self.queue.is_empty())
     }
 
     /// Writes until the queue is empty or the socket takes no more.

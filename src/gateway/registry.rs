@@ -15,6 +15,9 @@ use tokio::sync::Notify;
 use super::outbox::Outbox;
 use crate::protocol::CloseCode;
 
+/// A drain closes some sockets every so often.
+const DRAIN_SLICE: Duration = Duration::from_millis(10);
+
 /// The sockets that are open.
 #[derive(Default)]
 pub struct Registry {
@@ -61,14 +64,10 @@ impl Registry {
         // Before the list is made: who is not on it closes itself.
         self.is_draining.store(true, Ordering::SeqCst);
         let all: Vec<_> = self.open.lock().values().cloned().collect();
-        let pause = window / u32::try_from(all.len().max(1)).unwrap_or(u32::MAX);
-        for outbox in all {
-            outbox.close(CloseCode::Drain);
-            if pause > Duration::from_millis(1) {
-                tokio::time::sleep(pause).await;
-            } else {
-                tokio::task::yield_now().await;
-            }
+        let slices = usize::try_from(window.as_millis() / DRAIN_SLICE.as_millis()).unwrap_or(1).max(1);
+        for some in all.chunks(all.len().div_ceil(slices).max(1)) {
+            some.iter().for_each(|outbox| outbox.close(CloseCode::Drain));
+            tokio::time::sleep(DRAIN_SLICE).await;
         }
     }
 

@@ -31,6 +31,8 @@ const READS_PER_TURN: usize = 8;
 const TURNS: usize = 4;
 /// Room for one read; given back when everything in it is understood.
 const READ_BYTES: usize = 4 * 1024;
+/// How long HTTP may take to let go of a connection: it may still have answers that the client does not read.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client has to read the server's close frame and to answer it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a client may still send after the server has said its last word.
@@ -56,7 +58,7 @@ struct Reader {
 
 /// Serves a socket from its upgrade to its end.
 pub async fn serve(upgrade: OnUpgrade, gateway: Arc<Gateway>, admitted: Admitted) {
-    let Some((stream, input)) = bare_stream(upgrade).await else { return };
+    let Ok(Some((stream, input))) = tokio::time::timeout(UPGRADE_TIMEOUT, bare_stream(upgrade)).await else { return };
     let decoder = Decoder::new(gateway.settings.frame_bytes_max);
     let reader = Reader { stream: stream.clone(), decoder, input };
     let metrics = gateway.metrics.clone();
@@ -140,12 +142,18 @@ fn poll(reader: &mut Reader, connection: &mut Connection, context: &mut Context<
 }
 
 impl Reader {
-    /// Reads and handles what is there; true when there was something.
+    /// Reads and handles what is there; true when there was something, or may be more: false only once the loop is
+    /// registered for what comes next.
     fn read(&mut self, connection: &mut Connection, context: &mut Context<'_>) -> Result<bool, End> {
         let mut heard = self.handle(connection)?;
         for _ in 0..READS_PER_TURN {
             match self.stream.poll_read_ready(context) {
-                Poll::Pending => break,
+                Poll::Pending => {
+                    if self.input.is_empty() {
+                        self.input = BytesMut::new();
+                    }
+                    return Ok(heard);
+                }
                 Poll::Ready(Err(_)) => return Err(End::Gone),
                 Poll::Ready(Ok(())) => {}
             }
@@ -157,10 +165,7 @@ impl Reader {
                 Err(_) => return Err(End::Gone),
             }
         }
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
-        Ok(heard)
+        Ok(true)
     }
 
     fn handle(&mut self, connection: &mut Connection) -> Result<bool, End> {

@@ -55,6 +55,18 @@ describe("V2 text", () => {
       await socket.heartbeat();
     }));
 
+  test("a message is heard whole, in a thousand fragments sent at once or in one frame of almost the limit", () =>
+    withSocket({}, async (socket) => {
+      const padded = (ref, bytes) => JSON.stringify([null, ref, "phoenix", "heartbeat", { padding: "x".repeat(bytes) }]);
+      const fragmented = padded("f", 200_000);
+      for (let at = 0; at < fragmented.length; at += 200) {
+        socket.ws.send(fragmented.slice(at, at + 200), { binary: false, fin: at + 200 >= fragmented.length });
+      }
+      assert.equal((await socket.reply("f")).payload.status, "ok");
+      socket.text(padded("w", 1_000_000));
+      assert.equal((await socket.reply("w")).payload.status, "ok");
+    }));
+
   test("extra elements of a frame are ignored", () =>
     withSocket({}, async (socket) => {
       socket.text([null, "1", "phoenix", "heartbeat", {}, "more", { and: "more" }]);

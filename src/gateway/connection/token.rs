@@ -148,6 +148,7 @@ impl Connection {
             .collect();
         for (topic, instance) in joined {
             self.drop_channel(instance);
+            self.ending.retain(|(ending, _)| *ending != instance);
             if let Some(Removed::Joined { join_ref }) = self.session.remove(&topic, instance) {
                 self.send(encode_error(self.vsn, join_ref.as_ref(), &topic, "token_expired"));
             }
