@@ -9,33 +9,22 @@ use std::{
     },
 };
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
-use super::{
-    Audience, Audiences, Class, Recipients,
-    emitter::Emitter,
-    notes::NoteBook,
-    roster::{self, Roster},
-    update::{Update, plan_of},
-};
+use super::{Audiences, room_mirror::RoomMirror, update::Update};
 use crate::{
     placement::Membership,
     relay::{Body, Envelope, Plan, Relay, Stamp, Topic},
-    room::{MemberChange, Members, Moment, Room, RoomKey, Source, TokenRole, ms},
+    room::{Members, Room, RoomKey},
     telemetry::{Metrics, count},
-    time::{BATCH_WINDOW_US, Clock, Wheel},
+    time::{Clock, Wheel},
 };
 
-/// No plan for this long: the gateway plays on from the last one (three plan intervals).
-const HOLDOVER_AFTER_US: i64 = 3_000_000;
 /// The sweep's turns, one every hundredth of a second.
 pub const SWEEP_SLOTS: usize = 10;
-const SWEEP_PERIOD_US: i64 = 100_000;
 /// How many sockets the beat thread writes to by itself at one waking: about a millisecond's worth.
 const BEAT_THREAD_SOCKETS_MAX: usize = 128;
-/// How often members get the timeline, and teachers the participation.
-const PERIODIC_US: i64 = 5_000_000;
 
 /// How long and how a mirror carries on.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +35,8 @@ pub struct MirrorSettings {
 
 /// A room whose next beat may be due. Stale wakings are told by their generation.
 pub struct Wake {
-    room: Weak<RoomMirror>,
-    generation: u64,
+    pub(super) room: Weak<RoomMirror>,
+    pub(super) generation: u64,
 }
 
 /// All rooms with members on this node.
@@ -57,8 +46,8 @@ pub struct Mirror {
     membership: Arc<Membership>,
     relay: Arc<dyn Relay>,
     audiences: Arc<dyn Audiences>,
-    wheel: Arc<Wheel<Wake>>,
-    settings: MirrorSettings,
+    pub(super) wheel: Arc<Wheel<Wake>>,
+    pub(super) settings: MirrorSettings,
     slots: RwLock<HashMap<RoomKey, Slot>>,
     serials: AtomicU64,
     wishes: mpsc::UnboundedSender<Wish>,
@@ -85,31 +74,6 @@ struct Slot {
 pub struct Seat {
     mirror: Arc<Mirror>,
     key: RoomKey,
-}
-
-/// One room as this node knows it.
-pub struct RoomMirror {
-    mirror: Arc<Mirror>,
-    key: RoomKey,
-    /// A number of this mirror's own.
-    serial: u64,
-    audience: Arc<dyn Audience>,
-    state: Mutex<RoomState>,
-}
-
-/// What the lock of a room's mirror guards.
-pub struct RoomState {
-    /// The highest (epoch, nonce, rev) accepted; lower ones are dropped, this node's own included.
-    pub stamp: Stamp,
-    pub room: Room,
-    pub source: Source,
-    pub roster: Roster,
-    pub(super) notes: NoteBook,
-    emitter: Emitter,
-    generation: u64,
-    plan_heard_us: i64,
-    lost: bool,
-    periodic_at_us: i64,
 }
 
 impl Mirror {
@@ -177,26 +141,8 @@ impl Mirror {
         let mut slots = self.slots.write();
         let Some(slot) = slots.get_mut(&room.key) else { return };
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
-        let boot_us = self.clock.boot_us();
-        let opened = Arc::new(RoomMirror {
-            mirror: self.clone(),
-            key: room.key.clone(),
-            serial,
-            audience: self.audiences.audience_of(&room.key, serial),
-            state: Mutex::new(RoomState {
-                stamp,
-                emitter: Emitter::starting(plan_of(stamp, room), self.clock.now_us()),
-                roster: Roster::of(&room.members),
-                room: room.clone(),
-                source: Source::Clock,
-                notes: NoteBook::default(),
-                generation: 0,
-                plan_heard_us: boot_us,
-                lost: false,
-                // Rooms that were opened together do not send together.
-                periodic_at_us: boot_us + PERIODIC_US - (serial % 50) as i64 * SWEEP_PERIOD_US,
-            }),
-        });
+        let audience = self.audiences.audience_of(&room.key, serial);
+        let opened = Arc::new(RoomMirror::opened(self, room, stamp, serial, audience));
         slot.room = Some(opened.clone());
         self.metrics.rooms_attended.inc();
         self.wish(Wish::Hear(Topic::Room(room.key.clone())));
@@ -266,7 +212,7 @@ impl Mirror {
     pub fn beat_what_is_small(&self, mut batch: Vec<Wake>) -> Vec<Wake> {
         let mut budget = BEAT_THREAD_SOCKETS_MAX;
         let is_too_much = |wake: &mut Wake| {
-            let size = wake.room.upgrade().map_or(0, |room| room.audience.size().max(1));
+            let size = wake.room.upgrade().map_or(0, |room| room.audience().size().max(1));
             let fits = size <= budget;
             budget -= if fits { size } else { 0 };
             !fits
@@ -289,7 +235,7 @@ impl Mirror {
     /// beat waits for the sweep of all. `turn` counts up; each room's turn comes ten times a second.
     pub fn sweep(&self, turn: usize) {
         let turn = turn % SWEEP_SLOTS;
-        let is_due = |room: &&Arc<RoomMirror>| room.serial as usize % SWEEP_SLOTS == turn;
+        let is_due = |room: &&Arc<RoomMirror>| room.serial() as usize % SWEEP_SLOTS == turn;
         let slots = self.slots.read();
         let rooms: Vec<_> = slots.values().filter_map(|slot| slot.room.as_ref()).filter(is_due).cloned().collect();
         drop(slots);
@@ -325,194 +271,3 @@ impl Drop for Seat {
     }
 }
 
-impl RoomMirror {
-    pub fn key(&self) -> &RoomKey {
-        &self.key
-    }
-
-    pub fn audience(&self) -> &Arc<dyn Audience> {
-        &self.audience
-    }
-
-    pub(super) fn mirror(&self) -> &Mirror {
-        &self.mirror
-    }
-
-    /// The room's state; while the guard is held nothing is sent to its audience.
-    pub fn lock(&self) -> MutexGuard<'_, RoomState> {
-        self.state.lock()
-    }
-
-    fn accept(self: &Arc<Self>, room: &Room, update: &Update) {
-        let mut state = self.lock();
-        if !self.may_follow(&state, update.stamp) {
-            return;
-        }
-        if state.stamp != update.stamp {
-            state.room.controls = room.controls.clone();
-        }
-        for change in &update.member_changes {
-            state.apply(room, change);
-        }
-        for event in &update.events {
-            self.audience.send(Recipients::All, Class::Control, event.event, &event.payload.to_string());
-        }
-        self.follow(&mut state, &plan_of(update.stamp, room));
-        if update.timeline_changed {
-            self.send_timeline(&state);
-        }
-        for ejected in &update.ejected {
-            let connections: Vec<u64> = ejected.connections.iter().copied().collect();
-            let payload = ejected.last_event.as_ref().map(|last| (last.event, last.payload.to_string()));
-            self.audience.eject(&connections, payload.as_ref().map(|(event, payload)| (*event, payload.as_str())));
-        }
-        if update.closed {
-            self.audience.end_all(true);
-        }
-    }
-
-    fn end(&self) {
-        let mut state = self.lock();
-        if !state.room.controls.closed {
-            state.room.controls.closed = true;
-            self.audience.send(Recipients::All, Class::Control, "room_closed", "{}");
-            self.audience.end_all(true);
-        }
-    }
-
-    fn accept_plan(self: &Arc<Self>, plan: &Plan) {
-        let mut state = self.lock();
-        if self.may_follow(&state, plan.stamp) {
-            self.follow(&mut state, plan);
-        }
-    }
-
-    /// The gateway's fence: nothing from below the highest (epoch, nonce, rev) that it has accepted.
-    fn may_follow(&self, state: &RoomState, stamp: Stamp) -> bool {
-        let may_follow = stamp >= state.stamp;
-        if !may_follow {
-            count(&self.mirror.metrics.relay_messages, "fenced");
-        }
-        may_follow
-    }
-
-    fn follow(self: &Arc<Self>, state: &mut RoomState, plan: &Plan) {
-        state.stamp = plan.stamp;
-        state.plan_heard_us = self.mirror.clock.boot_us();
-        let relocked = std::mem::replace(&mut state.source, Source::Clock) == Source::Holdover;
-        let was_lost = std::mem::take(&mut state.lost);
-        let changed = state.emitter.plan() != plan;
-        if changed {
-            state.emitter.follow(plan.clone());
-        }
-        if was_lost {
-            // The beats of the silence are not made up for.
-            state.emitter.begin_at(self.mirror.clock.now_us());
-            self.audience.send(Recipients::All, Class::Control, "clock_restored", "{}");
-        }
-        if relocked {
-            self.send_timeline(state);
-        }
-        if changed || was_lost {
-            self.schedule(state);
-        }
-    }
-
-    fn schedule(self: &Arc<Self>, state: &mut RoomState) {
-        state.generation += 1;
-        let Some(due_us) = state.emitter.next_due_us(self.mirror.clock.now_us()) else {
-            return;
-        };
-        let wake = Wake { room: Arc::downgrade(self), generation: state.generation };
-        self.mirror.wheel.schedule(self.mirror.clock.boot_at(due_us), wake);
-    }
-
-    fn wake(self: &Arc<Self>, generation: u64) {
-        let mut state = self.lock();
-        if state.generation != generation || state.lost {
-            return;
-        }
-        // The beat thread hands over what is due within its batch's window.
-        let now_us = self.mirror.clock.now_us() + BATCH_WINDOW_US;
-        let source = state.source;
-        while let Some(due) = state.emitter.take_due(now_us, source) {
-            // A struct of numbers and names always serialises.
-            let payload = serde_json::to_string(&due.view).unwrap_or_default();
-            self.audience.send(Recipients::All, Class::Beat, "beat", &payload);
-            let lateness_us = self.mirror.clock.now_us() - due.due_us;
-            self.mirror.metrics.beat_lateness_seconds.observe(lateness_us as f64 / 1e6);
-        }
-        self.mirror.metrics.beats_skipped.inc_by(state.emitter.take_skipped());
-        self.schedule(&mut state);
-    }
-
-    /// True while the room is in holdover.
-    fn sweep(self: &Arc<Self>) -> bool {
-        let mut state = self.lock();
-        let boot_us = self.mirror.clock.boot_us();
-        if let Some(diff) = state.roster.take_diff() {
-            self.audience.send(Recipients::All, Class::Presence, "presence_diff", &diff);
-        }
-        let silent_us = boot_us - state.plan_heard_us;
-        if silent_us > HOLDOVER_AFTER_US && state.source == Source::Clock {
-            state.source = Source::Holdover;
-            self.send_timeline(&state);
-        }
-        if silent_us > self.mirror.settings.holdover_us && !state.lost {
-            state.lost = true;
-            let since_us = self.mirror.clock.now_us() - silent_us;
-            let payload = serde_json::json!({ "since": ms(since_us) }).to_string();
-            self.audience.send(Recipients::All, Class::Control, "clock_lost", &payload);
-        }
-        if boot_us >= state.periodic_at_us {
-            state.periodic_at_us = boot_us + PERIODIC_US;
-            self.send_timeline(&state);
-            let RoomState { room, notes, .. } = &mut *state;
-            notes.forget_strangers(&room.members);
-            if room.members.values().any(|member| member.role == TokenRole::Teacher) {
-                let payload = roster::participation(&room.members, notes);
-                self.audience.send(Recipients::Teachers, Class::Presence, "participation", &payload);
-            }
-        }
-        state.source == Source::Holdover
-    }
-
-    fn send_timeline(&self, state: &RoomState) {
-        let payload = self.timeline_json(state);
-        self.audience.send(Recipients::All, Class::Control, "timeline", &payload);
-    }
-
-    /// What the views of the room need beside it.
-    pub fn moment<'a>(&'a self, state: &RoomState) -> Moment<'a> {
-        Moment {
-            epoch: state.stamp.epoch,
-            time_base: self.mirror.clock.time_base(),
-            source: state.source,
-            server_now_us: self.mirror.clock.now_us(),
-        }
-    }
-
-    pub fn timeline_json(&self, state: &RoomState) -> String {
-        // A struct of numbers and names always serialises.
-        serde_json::to_string(&state.room.controls.timeline_view(self.moment(state))).unwrap_or_default()
-    }
-}
-
-impl RoomState {
-    /// Whether this connection is the member's, now: the socket may not have heard yet that it is not.
-    pub fn is_here(&self, student_id: &str, connection: u64) -> bool {
-        let member = self.room.members.get(student_id);
-        !self.room.controls.closed && member.is_some_and(|member| member.connections.contains(&connection))
-    }
-
-    fn apply(&mut self, room: &Room, change: &MemberChange) {
-        let (MemberChange::Joined { student_id, .. }
-        | MemberChange::Left { student_id, .. }
-        | MemberChange::Changed { student_id }) = change;
-        match room.members.get(student_id) {
-            Some(member) => self.room.members.insert(student_id.clone(), member.clone()),
-            None => self.room.members.remove(student_id),
-        };
-        self.roster.note(change);
-    }
-}

@@ -5,11 +5,13 @@ mod audience;
 mod emitter;
 mod mirror;
 mod notes;
+mod room_mirror;
 mod roster;
 mod router;
 mod update;
 
 pub use audience::{Audience, Audiences, Class, Recipients};
-pub use mirror::{Mirror, MirrorSettings, RoomMirror, RoomState, SWEEP_SLOTS, Seat, Wake, Wishes};
+pub use mirror::{Mirror, MirrorSettings, SWEEP_SLOTS, Seat, Wake, Wishes};
 pub use notes::{NoteLimits, NoteRefused};
+pub use room_mirror::{RoomMirror, RoomState};
 pub use router::{ControlRefused, CreateRefused, RequestId, RoomStanding, Router, RouterSettings};

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use super::{
     Class, Recipients,
-    mirror::{RoomMirror, RoomState},
+    room_mirror::{RoomMirror, RoomState},
 };
 use crate::{
     rate::Rate,

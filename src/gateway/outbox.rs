@@ -4,9 +4,9 @@
 //! socket takes no more, when it is busy, or when its own loop is about to write anyway. So a fan-out costs its
 //! receivers no task switch.
 
+mod queue;
+
 use std::{
-    collections::VecDeque,
-    io,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU32, Ordering},
@@ -18,15 +18,12 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
+use self::queue::{Entry, Queue};
 use super::{flusher::Flusher, frame::Frame, session::Instance};
 use crate::protocol::CloseCode;
 
 /// A socket written to more recently than this is busy: its next frames wait for the flusher.
 pub const COALESCE_US: i64 = 2_000;
-/// Frames that one write carries at most.
-const SLICES_MAX: usize = 16;
-/// A queue that has grown beyond this gives its memory back when it is empty.
-const IDLE_CAPACITY_MAX: usize = 4;
 
 /// What the hub tells a socket's own loop, beside the frames.
 #[derive(Debug)]
@@ -51,33 +48,9 @@ pub enum Pushed {
     Closing,
 }
 
-struct Entry {
-    frame: Frame,
-    /// The serial of the room whose beat this is; 0 = not a beat.
-    beat_of: u64,
-}
-
-#[derive(Default)]
-struct Inner {
-    queue: VecDeque<Entry>,
-    queued_bytes: usize,
-    /// How much of the first frame is in the socket already.
-    written_bytes: usize,
-    signals: Vec<Signal>,
-    closing: Option<CloseCode>,
-    last_write_us: i64,
-    waits_for_flush: bool,
-    /// The loop is at work and writes when it has done: until then everything is queued.
-    corked: bool,
-    /// The socket took no more: the loop writes on when it does again.
-    blocked: bool,
-    /// The socket is broken: nothing goes out any more.
-    broken: bool,
-}
-
 /// The queue between everybody who sends to a socket and the socket itself.
 pub struct Outbox {
-    inner: Mutex<Inner>,
+    queue: Mutex<Queue>,
     waker: AtomicWaker,
     /// None for long poll, whose requests take the frames.
     stream: Option<Arc<TcpStream>>,
@@ -91,7 +64,7 @@ pub struct Outbox {
 impl Outbox {
     pub fn new(stream: Option<Arc<TcpStream>>, bytes_max: usize, boot_us: i64) -> Self {
         Self {
-            inner: Mutex::new(Inner { last_write_us: i64::MIN / 2, ..Inner::default() }),
+            queue: Mutex::new(Queue { last_write_us: i64::MIN / 2, ..Queue::default() }),
             waker: AtomicWaker::new(),
             stream,
             bytes_max,
@@ -102,130 +75,130 @@ impl Outbox {
 
     /// Sends a frame to this socket alone.
     pub fn push(&self, frame: Frame, boot_us: i64) -> Pushed {
-        let mut inner = self.inner.lock();
-        let was_blocked = inner.blocked;
-        let pushed = self.enqueue(&mut inner, frame, 0, boot_us);
-        self.settle(&mut inner, was_blocked, boot_us);
+        let mut queue = self.queue.lock();
+        let was_blocked = queue.blocked;
+        let pushed = self.enqueue(&mut queue, frame, 0, boot_us);
+        self.settle(&mut queue, was_blocked, boot_us);
         pushed
     }
 
     /// Sends a frame of a fan-out. A busy socket is left to `flusher`, so that several frames share a write; beats
     /// never wait.
     pub fn push_shared(self: &Arc<Self>, frame: Frame, beat_of: u64, boot_us: i64, flusher: &Flusher) -> Pushed {
-        let mut inner = self.inner.lock();
-        let was_blocked = inner.blocked;
-        let pushed = self.enqueue(&mut inner, frame, beat_of, boot_us);
-        let is_busy = boot_us - inner.last_write_us < COALESCE_US;
+        let mut queue = self.queue.lock();
+        let was_blocked = queue.blocked;
+        let pushed = self.enqueue(&mut queue, frame, beat_of, boot_us);
+        let is_busy = boot_us - queue.last_write_us < COALESCE_US;
         if is_busy && beat_of == 0 && pushed != Pushed::Overflowed && self.stream.is_some() {
-            if !std::mem::replace(&mut inner.waits_for_flush, true) {
-                drop(inner);
+            if !std::mem::replace(&mut queue.waits_for_flush, true) {
+                drop(queue);
                 flusher.add(self.clone());
             }
         } else {
-            self.settle(&mut inner, was_blocked, boot_us);
+            self.settle(&mut queue, was_blocked, boot_us);
         }
         pushed
     }
 
-    fn enqueue(&self, inner: &mut Inner, frame: Frame, beat_of: u64, boot_us: i64) -> Pushed {
-        if inner.closing.is_some() || inner.broken {
+    fn enqueue(&self, queue: &mut Queue, frame: Frame, beat_of: u64, boot_us: i64) -> Pushed {
+        if queue.closing.is_some() || queue.broken {
             return Pushed::Closing;
         }
         let len = frame.wire_len();
         let mut dropped = 0;
-        if inner.queued_bytes + len > self.bytes_max
-            && !inner.blocked
+        if queue.queued_bytes + len > self.bytes_max
+            && !queue.blocked
             && let Some(stream) = &self.stream
         {
             // Perhaps the queue is long only because it waited for company.
-            inner.write(stream, boot_us);
+            queue.write(stream, boot_us);
         }
         // A frame that is longer than the limit by itself has to go out alone, or its client would never get it.
-        if !inner.queue.is_empty() && inner.queued_bytes + len > self.bytes_max {
-            dropped = inner.drop_stale_beats(beat_of);
-            if inner.queued_bytes + len > self.bytes_max {
-                inner.closing = Some(CloseCode::SlowReader);
-                inner.drop_unsent();
+        if !queue.frames.is_empty() && queue.queued_bytes + len > self.bytes_max {
+            dropped = queue.drop_stale_beats(beat_of);
+            if queue.queued_bytes + len > self.bytes_max {
+                queue.closing = Some(CloseCode::SlowReader);
+                queue.drop_unsent();
                 return Pushed::Overflowed;
             }
         }
-        inner.queued_bytes += len;
-        inner.queue.push_back(Entry { frame, beat_of });
+        queue.queued_bytes += len;
+        queue.frames.push_back(Entry { frame, beat_of });
         if dropped > 0 { Pushed::Coalesced { dropped } } else { Pushed::Queued }
     }
 
     /// Writes what can be written now; wakes the loop for the rest.
-    fn settle(&self, inner: &mut Inner, was_blocked: bool, boot_us: i64) {
+    fn settle(&self, queue: &mut Queue, was_blocked: bool, boot_us: i64) {
         match &self.stream {
-            Some(stream) if !inner.corked && !inner.blocked => inner.write(stream, boot_us),
+            Some(stream) if !queue.corked && !queue.blocked => queue.write(stream, boot_us),
             _ => {}
         }
         // A loop that knows it is blocked waits for the socket itself.
-        if inner.blocked != was_blocked || inner.needs_loop(self.stream.is_none()) {
+        if queue.blocked != was_blocked || queue.needs_loop(self.stream.is_none()) {
             self.waker.wake();
         }
     }
 
     /// Writes what waited for company.
     pub fn flush(&self, boot_us: i64) {
-        let mut inner = self.inner.lock();
-        inner.waits_for_flush = false;
-        let was_blocked = inner.blocked;
-        self.settle(&mut inner, was_blocked, boot_us);
+        let mut queue = self.queue.lock();
+        queue.waits_for_flush = false;
+        let was_blocked = queue.blocked;
+        self.settle(&mut queue, was_blocked, boot_us);
     }
 
     /// From now on frames are queued until [`Outbox::uncork`]: the loop answers several in one write.
     pub fn cork(&self) {
-        self.inner.lock().corked = true;
+        self.queue.lock().corked = true;
     }
 
     /// Writes what has gathered. True when the socket takes no more for now.
     pub fn uncork(&self, boot_us: i64) -> bool {
-        let mut inner = self.inner.lock();
-        inner.corked = false;
-        if let (Some(stream), false) = (&self.stream, inner.blocked) {
-            inner.write(stream, boot_us);
+        let mut queue = self.queue.lock();
+        queue.corked = false;
+        if let (Some(stream), false) = (&self.stream, queue.blocked) {
+            queue.write(stream, boot_us);
         }
-        inner.blocked
+        queue.blocked
     }
 
     /// For the loop of a blocked socket: Ready when everything is written, or there is nothing to wait for.
     pub fn poll_unblock(&self, context: &mut Context<'_>, boot_us: i64) -> Poll<()> {
         let Some(stream) = &self.stream else { return Poll::Ready(()) };
         loop {
-            if !self.inner.lock().blocked {
+            if !self.queue.lock().blocked {
                 return Poll::Ready(());
             }
             let Poll::Ready(ready) = stream.poll_write_ready(context) else { return Poll::Pending };
-            let mut inner = self.inner.lock();
-            inner.blocked = false;
+            let mut queue = self.queue.lock();
+            queue.blocked = false;
             match ready {
-                Ok(()) => inner.write(stream, boot_us),
-                Err(_) => inner.break_off(),
+                Ok(()) => queue.write(stream, boot_us),
+                Err(_) => queue.break_off(),
             }
         }
     }
 
     /// The last frame of all: it goes out after what has begun, whatever else is closing.
     pub fn push_last(&self, frame: Frame, boot_us: i64) {
-        let mut inner = self.inner.lock();
-        inner.drop_unsent();
-        inner.queued_bytes += frame.wire_len();
-        inner.queue.push_back(Entry { frame, beat_of: 0 });
-        inner.corked = false;
-        let was_blocked = inner.blocked;
-        self.settle(&mut inner, was_blocked, boot_us);
+        let mut queue = self.queue.lock();
+        queue.drop_unsent();
+        queue.queued_bytes += frame.wire_len();
+        queue.frames.push_back(Entry { frame, beat_of: 0 });
+        queue.corked = false;
+        let was_blocked = queue.blocked;
+        self.settle(&mut queue, was_blocked, boot_us);
     }
 
     /// Tells the socket's loop something.
     pub fn signal(&self, signal: Signal) {
-        self.inner.lock().signals.push(signal);
+        self.queue.lock().signals.push(signal);
         self.waker.wake();
     }
 
     /// Asks the socket's loop to close, after what is queued has been written.
     pub fn close(&self, code: CloseCode) {
-        self.inner.lock().closing.get_or_insert(code);
+        self.queue.lock().closing.get_or_insert(code);
         self.waker.wake();
     }
 
@@ -236,33 +209,33 @@ impl Outbox {
 
     /// Takes the next frame out: long poll's way.
     pub fn pop(&self) -> Option<Frame> {
-        let mut inner = self.inner.lock();
-        let entry = inner.queue.pop_front()?;
-        inner.queued_bytes -= entry.frame.wire_len();
-        inner.give_memory_back();
+        let mut queue = self.queue.lock();
+        let entry = queue.frames.pop_front()?;
+        queue.queued_bytes -= entry.frame.wire_len();
+        queue.give_memory_back();
         Some(entry.frame)
     }
 
     pub fn take_signals(&self) -> Vec<Signal> {
-        std::mem::take(&mut self.inner.lock().signals)
+        std::mem::take(&mut self.queue.lock().signals)
     }
 
     /// The code to close with, once asked for and once what can be written before it has been.
     pub fn closing(&self) -> Option<CloseCode> {
-        let inner = self.inner.lock();
-        inner.closing.filter(|_| inner.queue.is_empty() || inner.blocked || self.stream.is_none())
+        let queue = self.queue.lock();
+        queue.closing.filter(|_| queue.frames.is_empty() || queue.blocked || self.stream.is_none())
     }
 
     pub fn is_broken(&self) -> bool {
-        self.inner.lock().broken
+        self.queue.lock().broken
     }
 
     /// Waits until there is a signal, a close or, unless frames are to stay where they are, a frame.
     pub fn poll_ready(&self, context: &mut Context<'_>, leave_frames: bool) -> Poll<()> {
         self.register(context);
-        let inner = self.inner.lock();
-        let has_frames = !leave_frames && !inner.queue.is_empty();
-        if has_frames || !inner.signals.is_empty() || inner.closing.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        let queue = self.queue.lock();
+        let has_frames = !leave_frames && !queue.frames.is_empty();
+        if has_frames || !queue.signals.is_empty() || queue.closing.is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     pub fn heard(&self, boot_us: i64) {
@@ -282,95 +255,6 @@ impl Outbox {
         if now_s >= self.check_at_s.load(Ordering::Relaxed) {
             self.check_at_s.store(i64::MAX, Ordering::Relaxed);
             self.signal(Signal::CheckDeadlines);
-        }
-    }
-}
-
-impl Inner {
-    fn needs_loop(&self, is_longpoll: bool) -> bool {
-        self.broken || self.closing.is_some() || (is_longpoll && !self.queue.is_empty())
-    }
-
-    /// Writes until the queue is empty or the socket takes no more.
-    fn write(&mut self, stream: &TcpStream, boot_us: i64) {
-        while !self.queue.is_empty() {
-            let mut slices = [io::IoSlice::new(&[]); SLICES_MAX];
-            let mut count = 0;
-            for (slice, entry) in slices.iter_mut().zip(&self.queue) {
-                let from = if count == 0 { self.written_bytes } else { 0 };
-                *slice = io::IoSlice::new(entry.frame.wire().get(from..).unwrap_or_default());
-                count += 1;
-            }
-            let written = match slices.get(..count) {
-                Some([one]) => stream.try_write(one),
-                Some(several) => stream.try_write_vectored(several),
-                None => return,
-            };
-            match written {
-                Ok(written) => self.take_written(written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked = true;
-                    return;
-                }
-                Err(_) => return self.break_off(),
-            }
-            self.last_write_us = boot_us;
-        }
-        self.give_memory_back();
-    }
-
-    fn take_written(&mut self, mut bytes: usize) {
-        while let Some(first) = self.queue.front() {
-            let left = first.frame.wire_len() - self.written_bytes;
-            if bytes < left {
-                self.written_bytes += bytes;
-                return;
-            }
-            bytes -= left;
-            self.queued_bytes -= first.frame.wire_len();
-            self.written_bytes = 0;
-            self.queue.pop_front();
-        }
-    }
-
-    fn break_off(&mut self) {
-        self.broken = true;
-        self.blocked = false;
-        self.queue = VecDeque::new();
-        self.queued_bytes = 0;
-        self.written_bytes = 0;
-    }
-
-    /// Drops everything but a frame that is in the socket in part: the client must be able to read what follows it.
-    fn drop_unsent(&mut self) {
-        self.queue.truncate(usize::from(self.written_bytes > 0));
-        self.queue.shrink_to_fit();
-        self.queued_bytes = self.queue.iter().map(|entry| entry.frame.wire_len()).sum();
-    }
-
-    /// Beats are coalesced first: of each room only the newest stays (none of `newer`, whose next beat is on its way).
-    fn drop_stale_beats(&mut self, newer: u64) -> usize {
-        let before = self.queue.len();
-        let mut seen = vec![newer];
-        let mut kept: VecDeque<Entry> = VecDeque::with_capacity(before);
-        while let Some(entry) = self.queue.pop_back() {
-            let is_begun = self.queue.is_empty() && self.written_bytes > 0;
-            if entry.beat_of != 0 && !is_begun {
-                if seen.contains(&entry.beat_of) {
-                    self.queued_bytes -= entry.frame.wire_len();
-                    continue;
-                }
-                seen.push(entry.beat_of);
-            }
-            kept.push_front(entry);
-        }
-        self.queue = kept;
-        before - self.queue.len()
-    }
-
-    fn give_memory_back(&mut self) {
-        if self.queue.is_empty() && self.queue.capacity() > IDLE_CAPACITY_MAX {
-            self.queue = VecDeque::new();
         }
     }
 }
@@ -446,7 +330,7 @@ mod tests {
         let outbox = Outbox::new(Some(stream.clone()), 1_000, 0);
         stream.writable().await.expect("writable");
         outbox.push(text("hello"), 0);
-        assert!(outbox.inner.lock().queue.is_empty());
+        assert!(outbox.queue.lock().frames.is_empty());
         client.readable().await.expect("readable");
         let mut read = [0; 16];
         assert_eq!(client.try_read(&mut read).expect("a frame"), 7);
@@ -462,7 +346,7 @@ mod tests {
         (0..200).for_each(|_| {
             outbox.push(text(&"x".repeat(50_000)), 0);
         });
-        assert!(outbox.inner.lock().blocked, "ten megabytes do not fit a socket");
+        assert!(outbox.queue.lock().blocked, "ten megabytes do not fit a socket");
         let reading = async {
             let mut total = 0;
             let mut into = vec![0; 1 << 16];
@@ -475,6 +359,6 @@ mod tests {
         let writing = std::future::poll_fn(|context| outbox.poll_unblock(context, 0));
         let (total, ()) = tokio::join!(reading, writing);
         assert_eq!(total, expected);
-        assert!(outbox.inner.lock().queue.is_empty());
+        assert!(outbox.queue.lock().frames.is_empty());
     }
 }

@@ -1,0 +1,272 @@
+//! One room's mirror: it follows the room's conductor, beats from the last plan, and speaks to the room's audience.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::{
+    Audience, Class, Mirror, Recipients,
+    emitter::Emitter,
+    mirror::Wake,
+    notes::NoteBook,
+    roster::{self, Roster},
+    update::{Update, plan_of},
+};
+use crate::{
+    relay::{Plan, Stamp},
+    room::{MemberChange, Moment, Room, RoomKey, Source, TokenRole, ms},
+    telemetry::count,
+    time::BATCH_WINDOW_US,
+};
+
+/// No plan for this long: the gateway plays on from the last one (three plan intervals).
+const HOLDOVER_AFTER_US: i64 = 3_000_000;
+/// How often members get the timeline, and teachers the participation.
+const PERIODIC_US: i64 = 5_000_000;
+/// Moments of that period at which one room or another sends them.
+const STAGGERS: u64 = 50;
+
+/// One room as this node knows it.
+pub struct RoomMirror {
+    mirror: Arc<Mirror>,
+    key: RoomKey,
+    /// A number of this mirror's own.
+    serial: u64,
+    audience: Arc<dyn Audience>,
+    state: Mutex<RoomState>,
+}
+
+/// What the lock of a room's mirror guards.
+pub struct RoomState {
+    /// The highest (epoch, nonce, rev) accepted; lower ones are dropped, this node's own included.
+    pub stamp: Stamp,
+    pub room: Room,
+    pub source: Source,
+    pub roster: Roster,
+    pub(super) notes: NoteBook,
+    emitter: Emitter,
+    generation: u64,
+    plan_heard_us: i64,
+    lost: bool,
+    periodic_at_us: i64,
+}
+
+impl RoomMirror {
+    pub(super) fn opened(
+        mirror: &Arc<Mirror>,
+        room: &Room,
+        stamp: Stamp,
+        serial: u64,
+        audience: Arc<dyn Audience>,
+    ) -> Self {
+        let boot_us = mirror.clock.boot_us();
+        let state = RoomState {
+            stamp,
+            emitter: Emitter::starting(plan_of(stamp, room), mirror.clock.now_us()),
+            roster: Roster::of(&room.members),
+            room: room.clone(),
+            source: Source::Clock,
+            notes: NoteBook::default(),
+            generation: 0,
+            plan_heard_us: boot_us,
+            lost: false,
+            // Rooms that were opened together do not send together.
+            periodic_at_us: boot_us + PERIODIC_US - (serial % STAGGERS) as i64 * (PERIODIC_US / STAGGERS as i64),
+        };
+        Self { mirror: mirror.clone(), key: room.key.clone(), serial, audience, state: Mutex::new(state) }
+    }
+
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    pub fn key(&self) -> &RoomKey {
+        &self.key
+    }
+
+    pub fn audience(&self) -> &Arc<dyn Audience> {
+        &self.audience
+    }
+
+    pub(super) fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    /// The room's state; while the guard is held nothing is sent to its audience.
+    pub fn lock(&self) -> MutexGuard<'_, RoomState> {
+        self.state.lock()
+    }
+
+    pub(super) fn accept(self: &Arc<Self>, room: &Room, update: &Update) {
+        let mut state = self.lock();
+        if !self.may_follow(&state, update.stamp) {
+            return;
+        }
+        if state.stamp != update.stamp {
+            state.room.controls = room.controls.clone();
+        }
+        for change in &update.member_changes {
+            state.apply(room, change);
+        }
+        for event in &update.events {
+            self.audience.send(Recipients::All, Class::Control, event.event, &event.payload.to_string());
+        }
+        self.follow(&mut state, &plan_of(update.stamp, room));
+        if update.timeline_changed {
+            self.send_timeline(&state);
+        }
+        for ejected in &update.ejected {
+            let connections: Vec<u64> = ejected.connections.iter().copied().collect();
+            let payload = ejected.last_event.as_ref().map(|last| (last.event, last.payload.to_string()));
+            self.audience.eject(&connections, payload.as_ref().map(|(event, payload)| (*event, payload.as_str())));
+        }
+        if update.closed {
+            self.audience.end_all(true);
+        }
+    }
+
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        if !state.room.controls.closed {
+            state.room.controls.closed = true;
+            self.audience.send(Recipients::All, Class::Control, "room_closed", "{}");
+            self.audience.end_all(true);
+        }
+    }
+
+    pub(super) fn accept_plan(self: &Arc<Self>, plan: &Plan) {
+        let mut state = self.lock();
+        if self.may_follow(&state, plan.stamp) {
+            self.follow(&mut state, plan);
+        }
+    }
+
+    /// The gateway's fence: nothing from below the highest (epoch, nonce, rev) that it has accepted.
+    fn may_follow(&self, state: &RoomState, stamp: Stamp) -> bool {
+        let may_follow = stamp >= state.stamp;
+        if !may_follow {
+            count(&self.mirror.metrics.relay_messages, "fenced");
+        }
+        may_follow
+    }
+
+    fn follow(self: &Arc<Self>, state: &mut RoomState, plan: &Plan) {
+        state.stamp = plan.stamp;
+        state.plan_heard_us = self.mirror.clock.boot_us();
+        let relocked = std::mem::replace(&mut state.source, Source::Clock) == Source::Holdover;
+        let was_lost = std::mem::take(&mut state.lost);
+        let changed = state.emitter.plan() != plan;
+        if changed {
+            state.emitter.follow(plan.clone());
+        }
+        if was_lost {
+            // The beats of the silence are not made up for.
+            state.emitter.begin_at(self.mirror.clock.now_us());
+            self.audience.send(Recipients::All, Class::Control, "clock_restored", "{}");
+        }
+        if relocked {
+            self.send_timeline(state);
+        }
+        if changed || was_lost {
+            self.schedule(state);
+        }
+    }
+
+    pub(super) fn schedule(self: &Arc<Self>, state: &mut RoomState) {
+        state.generation += 1;
+        let Some(due_us) = state.emitter.next_due_us(self.mirror.clock.now_us()) else {
+            return;
+        };
+        let wake = Wake { room: Arc::downgrade(self), generation: state.generation };
+        self.mirror.wheel.schedule(self.mirror.clock.boot_at(due_us), wake);
+    }
+
+    pub(super) fn wake(self: &Arc<Self>, generation: u64) {
+        let mut state = self.lock();
+        if state.generation != generation || state.lost {
+            return;
+        }
+        // The beat thread hands over what is due within its batch's window.
+        let now_us = self.mirror.clock.now_us() + BATCH_WINDOW_US;
+        let source = state.source;
+        while let Some(due) = state.emitter.take_due(now_us, source) {
+            // A struct of numbers and names always serialises.
+            let payload = serde_json::to_string(&due.view).unwrap_or_default();
+            self.audience.send(Recipients::All, Class::Beat, "beat", &payload);
+            let lateness_us = self.mirror.clock.now_us() - due.due_us;
+            self.mirror.metrics.beat_lateness_seconds.observe(lateness_us as f64 / 1e6);
+        }
+        self.mirror.metrics.beats_skipped.inc_by(state.emitter.take_skipped());
+        self.schedule(&mut state);
+    }
+
+    /// True while the room is in holdover.
+    pub(super) fn sweep(self: &Arc<Self>) -> bool {
+        let mut state = self.lock();
+        let boot_us = self.mirror.clock.boot_us();
+        if let Some(diff) = state.roster.take_diff() {
+            self.audience.send(Recipients::All, Class::Presence, "presence_diff", &diff);
+        }
+        let silent_us = boot_us - state.plan_heard_us;
+        if silent_us > HOLDOVER_AFTER_US && state.source == Source::Clock {
+            state.source = Source::Holdover;
+            self.send_timeline(&state);
+        }
+        if silent_us > self.mirror.settings.holdover_us && !state.lost {
+            state.lost = true;
+            let since_us = self.mirror.clock.now_us() - silent_us;
+            let payload = serde_json::json!({ "since": ms(since_us) }).to_string();
+            self.audience.send(Recipients::All, Class::Control, "clock_lost", &payload);
+        }
+        if boot_us >= state.periodic_at_us {
+            state.periodic_at_us = boot_us + PERIODIC_US;
+            self.send_timeline(&state);
+            let RoomState { room, notes, .. } = &mut *state;
+            notes.forget_strangers(&room.members);
+            if room.members.values().any(|member| member.role == TokenRole::Teacher) {
+                let payload = roster::participation(&room.members, notes);
+                self.audience.send(Recipients::Teachers, Class::Presence, "participation", &payload);
+            }
+        }
+        state.source == Source::Holdover
+    }
+
+    fn send_timeline(&self, state: &RoomState) {
+        let payload = self.timeline_json(state);
+        self.audience.send(Recipients::All, Class::Control, "timeline", &payload);
+    }
+
+    /// What the views of the room need beside it.
+    pub fn moment<'a>(&'a self, state: &RoomState) -> Moment<'a> {
+        Moment {
+            epoch: state.stamp.epoch,
+            time_base: self.mirror.clock.time_base(),
+            source: state.source,
+            server_now_us: self.mirror.clock.now_us(),
+        }
+    }
+
+    pub fn timeline_json(&self, state: &RoomState) -> String {
+        // A struct of numbers and names always serialises.
+        serde_json::to_string(&state.room.controls.timeline_view(self.moment(state))).unwrap_or_default()
+    }
+}
+
+impl RoomState {
+    /// Whether this connection is the member's, now: the socket may not have heard yet that it is not.
+    pub fn is_here(&self, student_id: &str, connection: u64) -> bool {
+        let member = self.room.members.get(student_id);
+        !self.room.controls.closed && member.is_some_and(|member| member.connections.contains(&connection))
+    }
+
+    fn apply(&mut self, room: &Room, change: &MemberChange) {
+        let (MemberChange::Joined { student_id, .. }
+        | MemberChange::Left { student_id, .. }
+        | MemberChange::Changed { student_id }) = change;
+        match room.members.get(student_id) {
+            Some(member) => self.room.members.insert(student_id.clone(), member.clone()),
+            None => self.room.members.remove(student_id),
+        };
+        self.roster.note(change);
+    }
+}
