@@ -53,7 +53,7 @@ pub struct Metrics {
     pub store_writes: Kinds,
     /// Failures caught at a task's edge, by part.
     pub panics: Kinds,
-    /// Allocated nowhere else: how many plans the conductors have published.
+    /// Beat plans that this node's conductors have published.
     pub plans_published: Counter,
     /// HTTP requests by status class.
     pub http_requests: Kinds,

@@ -124,7 +124,7 @@ fn a_count_in_is_numbered_up_to_minus_one_and_opens_a_run() {
     let timeline = room.controls.timeline.as_ref().expect("it runs");
     let first = timeline.next_beat(None, 0).expect("a beat");
     assert_eq!((first.beat, first.due_us), (-4, LATER + LEAD));
-    let view = BeatView::new(&room.controls, timeline, -1, first.due_us, Source::Clock);
+    let view = BeatView::new(room.controls.run, &room.controls.meter, timeline, -1, first.due_us, Source::Clock);
     assert_eq!((view.bar, view.pulse), (0, 4));
     assert_eq!(serde_json::to_value(view).expect("plain data")["bpm"], 120);
 }
@@ -185,7 +185,14 @@ fn a_tempo_of_a_fraction_is_shown_as_a_fraction() {
     let mut room = class();
     later(&mut room, "ramp_tempo", json!({ "bpm": 121, "beats": 2 }));
     let timeline = room.controls.timeline.as_ref().expect("it runs");
-    let view = BeatView::new(&room.controls, timeline, 11, timeline.time_of(11_100_000), Source::Holdover);
+    let view = BeatView::new(
+        room.controls.run,
+        &room.controls.meter,
+        timeline,
+        11,
+        timeline.time_of(11_100_000),
+        Source::Holdover,
+    );
     let view = serde_json::to_value(view).expect("plain data");
     assert_eq!(view["source"], "holdover");
     let bpm = view["bpm"].as_f64().expect("a number");

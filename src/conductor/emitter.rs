@@ -4,7 +4,7 @@
 
 use crate::{
     relay::Plan,
-    room::{BeatView, MilliBpm, Source, ms},
+    room::{BeatView, Source},
     tempo::DueBeat,
 };
 
@@ -78,16 +78,7 @@ impl Emitter {
     pub fn take_due(&mut self, now_us: i64, source: Source) -> Option<Emitted> {
         let (plan, DueBeat { beat, due_us }) = self.next(now_us).filter(|(_, due)| due.due_us <= now_us)?;
         let run = plan.run;
-        let place = plan.meter.position(beat);
-        let view = BeatView {
-            beat,
-            run,
-            at: ms(due_us),
-            bpm: MilliBpm(plan.timeline.as_ref()?.milli_bpm_at(due_us)),
-            bar: place.bar,
-            pulse: place.pulse,
-            source,
-        };
+        let view = BeatView::new(run, &plan.meter, plan.timeline.as_ref()?, beat, due_us, source);
         if let Some(last) = self.last.filter(|last| last.run == run) {
             self.skipped += beat.abs_diff(last.beat).saturating_sub(1);
         }

@@ -4,9 +4,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{
-    code::RoomKey,
     role::TokenRole,
-    state::{Controls, Members, Room},
+    state::{Controls, Room},
 };
 use crate::tempo::{BEAT_UB, Meter, Segment, Timeline};
 
@@ -98,13 +97,13 @@ pub struct MemberView<'a> {
 }
 
 impl BeatView {
-    /// Beat number `beat` of the current run, due at `due_us`. `timeline` is the room's.
+    /// Beat number `beat` of `run`, due at `due_us`.
     #[must_use]
-    pub fn new(controls: &Controls, timeline: &Timeline, beat: i64, due_us: i64, source: Source) -> Self {
-        let place = controls.meter.position(beat);
+    pub fn new(run: u64, meter: &Meter, timeline: &Timeline, beat: i64, due_us: i64, source: Source) -> Self {
+        let place = meter.position(beat);
         Self {
             beat,
-            run: controls.run,
+            run,
             at: ms(due_us),
             bpm: MilliBpm(timeline.milli_bpm_at(due_us)),
             bar: place.bar,
@@ -136,25 +135,6 @@ impl Controls {
     pub fn beat_at(&self, t_us: i64) -> Option<f64> {
         let timeline = self.timeline.as_ref()?;
         Some(beats(timeline.position_at(t_us)))
-    }
-
-    /// A room in the answers of REST.
-    #[must_use]
-    pub fn summary(&self, key: &RoomKey, members: &Members) -> Value {
-        let students = members.values().filter(|member| member.role == TokenRole::Student).count();
-        json!({
-            "room_id": key.code,
-            "teacher_id": self.teacher_id,
-            "bpm": self.bpm,
-            "playing": self.playing,
-            "run": self.run,
-            "rev": self.rev,
-            "meter": self.meter,
-            "settings": self.settings,
-            "students": students,
-            "created_at": ms(self.created_at_us),
-            "last_active_at": ms(self.last_active_at_us),
-        })
     }
 }
 
