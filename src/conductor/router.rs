@@ -287,7 +287,9 @@ impl Router {
         let claim = TakeOver {
             expected: Owner { node: record.owner, incarnation: record.incarnation },
             claimant: Owner { node: self.node.to_string(), incarnation },
+            expected_reign: None,
             nonce: random(),
+            from_beat: None,
             highest_seen_epoch: self.surroundings.mirror.highest_epoch(key),
             now_ms: self.surroundings.clock.now_us().div_euclid(1_000).unsigned_abs(),
         };
@@ -340,10 +342,10 @@ impl Router {
 
     /// Takes up every room of the store: for the node's start.
     pub async fn resume_all(&self) -> Result<usize, store::StoreError> {
-        let records = self.surroundings.store.all_rooms().await?;
-        let count = records.len();
+        let rooms = self.surroundings.store.owners().await?;
+        let count = rooms.len();
         // All at once: the store's journal commits them together.
-        futures_util::future::join_all(records.iter().map(|record| self.retake(&record.key))).await;
+        futures_util::future::join_all(rooms.iter().map(|(key, _)| self.retake(key))).await;
         Ok(count)
     }
 
@@ -411,6 +413,10 @@ impl Router {
             incarnation: self.surroundings.membership.standing()?,
             epoch: now_us.div_euclid(1_000).unsigned_abs(),
             nonce: random(),
+            since_ms: now_us.div_euclid(1_000).unsigned_abs(),
+            taken_from: String::new(),
+            from_beat: None,
+            members_rev: 0,
             controls: room.controls,
         })
     }

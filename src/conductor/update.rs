@@ -1,7 +1,7 @@
 //! What a conductor tells the mirrors of its room.
 
 use crate::{
-    relay::{self, Body, Plan, RoomEvents, Stamp},
+    relay::{self, Body, Plan, RoomUpdate, Stamp},
     room::{Ejected, MemberChange, Room, RoomEvent},
 };
 
@@ -24,7 +24,7 @@ impl Update {
             .into_iter()
             .map(|event| relay::RoomEvent { event: event.event.into(), payload: event.payload.to_string().into() })
             .collect();
-        Body::RoomEvents(RoomEvents { stamp: self.stamp, events })
+        Body::RoomUpdate(RoomUpdate { stamp: self.stamp, events, ..RoomUpdate::default() })
     }
 }
 
@@ -37,5 +37,6 @@ pub(super) fn plan_of(stamp: Stamp, room: &Room) -> Plan {
         playing: controls.playing,
         timeline: controls.timeline.clone(),
         meter: controls.meter.clone(),
+        members_rev: 0,
     }
 }

@@ -96,6 +96,6 @@ async fn open(
     info: &SessionInfo,
 ) -> Result<Session, StoreError> {
     let opening = Renewal::sent(clock.boot_us());
-    let incarnation = store.open_session(node, info).await?;
+    let incarnation = store.open_session(node, info, 0).await?;
     Ok(Session::opened(incarnation, opening, terms))
 }

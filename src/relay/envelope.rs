@@ -8,7 +8,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::tempo::{Meter, Timeline};
+use crate::{
+    room::{Controls, MemberChange},
+    store::{MemberRecord, MemberWrite},
+    tempo::{Meter, Timeline},
+};
 
 /// The version that must agree.
 pub const MAJOR: u16 = 1;
@@ -32,8 +36,11 @@ pub struct Envelope {
 pub enum Body {
     Plan(Plan),
     Note(Note),
-    RoomEvents(RoomEvents),
-    Presence(Presence),
+    RoomUpdate(RoomUpdate),
+    Snapshot(Snapshot),
+    Call(Call),
+    Answer(Answer),
+    Usage(Usage),
 }
 
 /// Which reign and which change of a room a message belongs to. Ordered: gateways keep the highest and drop less.
@@ -53,6 +60,9 @@ pub struct Plan {
     /// None before the first start.
     pub timeline: Option<Timeline>,
     pub meter: Meter,
+    /// The number of the last change of the members.
+    #[serde(default)]
+    pub members_rev: u64,
 }
 
 /// A note that its gateway has checked and delivered to its own members.
@@ -64,12 +74,90 @@ pub struct Note {
     pub payload: Arc<str>,
 }
 
-/// What a change of a room tells its members, in this order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RoomEvents {
+/// One applied change of a room, for every gateway with members in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RoomUpdate {
     /// The stamp after the change.
     pub stamp: Stamp,
+    /// The controls after the change, if it changed them.
+    #[serde(default)]
+    pub controls: Option<Arc<Controls>>,
+    /// The number of the last change of the members: one more than before, if this is one.
+    #[serde(default)]
+    pub members_rev: u64,
+    /// The members that were changed, as they are now.
+    #[serde(default)]
+    pub members: Vec<MemberWrite>,
+    #[serde(default)]
+    pub member_changes: Vec<MemberChange>,
+    /// For everybody, in this order.
+    #[serde(default)]
     pub events: Vec<RoomEvent>,
+    #[serde(default)]
+    pub timeline_changed: bool,
+    /// Connections that end here, after the events.
+    #[serde(default)]
+    pub ejected: Vec<Ejection>,
+    /// The room is no more.
+    #[serde(default)]
+    pub closed: bool,
+}
+
+/// Connections of one person that end for good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ejection {
+    pub connections: Vec<u64>,
+    /// What they alone get before the end.
+    pub last_event: Option<RoomEvent>,
+}
+
+/// Everything about a room at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub stamp: Stamp,
+    /// The rev that this reign began with: whoever knows a higher one knows of changes that were lost.
+    pub inherited_rev: u64,
+    pub members_rev: u64,
+    pub controls: Arc<Controls>,
+    pub members: Vec<MemberRecord>,
+}
+
+/// A question to another node, which answers under the same number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// New for every call of a node.
+    pub number: u64,
+    /// Which part of the node is asked.
+    pub service: Arc<str>,
+    /// MessagePack of that part's own.
+    #[serde(with = "serde_bytes")]
+    pub payload: Vec<u8>,
+}
+
+/// The answer to a [`Call`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The call's.
+    pub number: u64,
+    #[serde(with = "serde_bytes")]
+    pub payload: Vec<u8>,
+}
+
+/// What a node's tenants use of their limits, each second.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub tenants: Vec<TenantUsage>,
+}
+
+/// One tenant's use of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantUsage {
+    pub tenant: Arc<str>,
+    /// Sockets that are open now.
+    pub users: u64,
+    /// Joins and client messages of the last second, those that were refused included.
+    pub joins: u64,
+    pub events: u64,
 }
 
 /// One event for everybody in a room.
@@ -78,13 +166,6 @@ pub struct RoomEvent {
     pub event: Arc<str>,
     /// The JSON text of its payload.
     pub payload: Arc<str>,
-}
-
-/// Who came and went.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Presence {
-    /// The JSON text of `presence_diff`'s payload.
-    pub diff: Arc<str>,
 }
 
 /// Why an envelope was not written or read.
@@ -121,9 +202,15 @@ struct Wire<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<Part<'a, Note>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    room_events: Option<Part<'a, RoomEvents>>,
+    room_update: Option<Part<'a, RoomUpdate>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    presence: Option<Part<'a, Presence>>,
+    snapshot: Option<Part<'a, Snapshot>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call: Option<Part<'a, Call>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<Part<'a, Answer>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    usage: Option<Part<'a, Usage>>,
 }
 
 /// A body: borrowed to be written, owned once it is read.
@@ -139,14 +226,20 @@ impl Envelope {
             incarnation: self.incarnation,
             plan: None,
             note: None,
-            room_events: None,
-            presence: None,
+            room_update: None,
+            snapshot: None,
+            call: None,
+            answer: None,
+            usage: None,
         };
         match &self.body {
             Body::Plan(plan) => wire.plan = Some(Part::Borrowed(plan)),
             Body::Note(note) => wire.note = Some(Part::Borrowed(note)),
-            Body::RoomEvents(events) => wire.room_events = Some(Part::Borrowed(events)),
-            Body::Presence(presence) => wire.presence = Some(Part::Borrowed(presence)),
+            Body::RoomUpdate(update) => wire.room_update = Some(Part::Borrowed(update)),
+            Body::Snapshot(snapshot) => wire.snapshot = Some(Part::Borrowed(snapshot)),
+            Body::Call(call) => wire.call = Some(Part::Borrowed(call)),
+            Body::Answer(answer) => wire.answer = Some(Part::Borrowed(answer)),
+            Body::Usage(usage) => wire.usage = Some(Part::Borrowed(usage)),
         }
         let bytes =
             rmp_serde::to_vec_named(&wire).map_err(|error| BadEnvelope::Malformed { reason: error.to_string() })?;
@@ -167,8 +260,11 @@ impl Envelope {
         let body = None
             .or(wire.plan.map(|plan| Body::Plan(plan.into_owned())))
             .or(wire.note.map(|note| Body::Note(note.into_owned())))
-            .or(wire.room_events.map(|events| Body::RoomEvents(events.into_owned())))
-            .or(wire.presence.map(|presence| Body::Presence(presence.into_owned())))
+            .or(wire.room_update.map(|update| Body::RoomUpdate(update.into_owned())))
+            .or(wire.snapshot.map(|snapshot| Body::Snapshot(snapshot.into_owned())))
+            .or(wire.call.map(|call| Body::Call(call.into_owned())))
+            .or(wire.answer.map(|answer| Body::Answer(answer.into_owned())))
+            .or(wire.usage.map(|usage| Body::Usage(usage.into_owned())))
             .ok_or(BadEnvelope::UnknownBody)?;
         Ok(Self { origin: wire.origin, incarnation: wire.incarnation, body })
     }

@@ -3,14 +3,17 @@
 //! The relay is at most once. What is lost is reported as a [`Gap`], and whoever hears of it reads the room's record.
 
 mod bus;
+mod calls;
 mod envelope;
 mod inbox;
 mod local;
 mod topic;
 
 pub use bus::{NotPublished, Relay, RelayFigures, SubscribeError};
+pub use calls::{CallFailed, Calls, Service};
 pub use envelope::{
-    BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope, MAJOR, MINOR, Note, Plan, Presence, RoomEvent, RoomEvents, Stamp,
+    Answer, BadEnvelope, Body, Call, ENVELOPE_BYTES_MAX, Ejection, Envelope, MAJOR, MINOR, Note, Plan, RoomEvent,
+    RoomUpdate, Snapshot, Stamp, TenantUsage, Usage,
 };
 pub use inbox::{Gap, INBOX_CAPACITY, Inbound, Inbox, InboxSender, inbox};
 pub use local::{LocalBus, LocalRelay};

@@ -14,15 +14,18 @@ pub enum Topic {
     Room(RoomKey),
     /// To one node: its inbox.
     Node(Arc<str>),
+    /// To all nodes that subscribe to it.
+    Nodes,
 }
 
 /// A text that is no topic's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is not a topic: it must be <tenant>:music_room:<code> or node:<id>")]
+#[error("`{0}` is not a topic: it must be <tenant>:music_room:<code>, node:<id> or nodes")]
 pub struct BadTopic(String);
 
 const ROOM: &str = "music_room";
 const NODE: &str = "node";
+const NODES: &str = "nodes";
 
 impl Topic {
     /// The inbox of a node.
@@ -48,6 +51,7 @@ impl fmt::Display for Topic {
                 write!(f, "{NODE}:")?;
                 escape(id, f)
             }
+            Self::Nodes => f.write_str(NODES),
         }
     }
 }
@@ -62,6 +66,7 @@ impl FromStr for Topic {
                 .zip(code.parse::<Code>().ok())
                 .map(|(tenant, code)| Self::Room(RoomKey { tenant, code })),
             [node, id] if *node == NODE => unescape(id).map(Self::Node),
+            [nodes] if *nodes == NODES => Some(Self::Nodes),
             _ => None,
         };
         topic

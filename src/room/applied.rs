@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Controls, Member, role::TokenRole};
@@ -34,7 +35,8 @@ pub struct RoomEvent {
 }
 
 /// What presence and the member list have to learn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
 pub enum MemberChange {
     /// A connection has come.
     Joined {

@@ -16,8 +16,9 @@ use parking_lot::RwLock;
 use crate::room::{Controls, RoomKey};
 
 use super::{
-    CreateRefused, Done, Fence, NewReflection, ReflectionRefused, ReflectionStore, RoomCursor, RoomRecord, SessionInfo,
-    SessionRecord, Store, StoreError, StoredReflection, TakeOver, TakeOverRefused, WriteRefused,
+    CreateRefused, Done, Fence, Look, MemberWrite, NewReflection, Owner, ReflectionRefused, ReflectionStore,
+    Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, Store, StoreError, StoredMembers, StoredReflection,
+    TakeOver, TakeOverRefused, WriteRefused,
 };
 use journal::Journal;
 use json::Changes;
@@ -25,6 +26,9 @@ use state::State;
 
 pub use journal::JournalFigures;
 pub use reload::OpenError;
+
+/// This store has one life: what it holds is never lost without the node.
+const GENERATION: &str = "embedded";
 
 /// The store of a single node. Dropping it writes out what is queued, and frees the file.
 pub struct EmbeddedStore {
@@ -127,12 +131,40 @@ impl Store for EmbeddedStore {
         Ok(self.state.read().list_rooms(tenant, cursor, limit))
     }
 
-    async fn all_rooms(&self) -> Result<Vec<RoomRecord>, StoreError> {
-        Ok(self.state.read().all_rooms())
+    async fn owners(&self) -> Result<Vec<(RoomKey, Owner)>, StoreError> {
+        Ok(self.state.read().owners())
     }
 
-    async fn open_session(&self, node: &str, info: &SessionInfo) -> Result<u64, StoreError> {
-        self.change(|state, changes| state.open_session(node, info, changes)).await
+    /// In memory alone: the members of a node that runs alone end with it.
+    async fn write_members(
+        &self,
+        key: &RoomKey,
+        fence: &Fence,
+        members_rev: u64,
+        changes: &[MemberWrite],
+    ) -> Result<(), WriteRefused> {
+        self.state.write().write_members(key, fence, members_rev, changes)
+    }
+
+    async fn members(&self, key: &RoomKey) -> Result<StoredMembers, StoreError> {
+        Ok(self.state.read().members(key))
+    }
+
+    async fn occupancies(&self, keys: &[RoomKey]) -> Result<Vec<usize>, StoreError> {
+        let state = self.state.read();
+        Ok(keys.iter().map(|key| state.members(key).members.len()).collect())
+    }
+
+    async fn restore_room(&self, restoration: &Restoration) -> Result<Restored, StoreError> {
+        self.change(|state, changes| state.restore_room(restoration, changes)).await
+    }
+
+    async fn bury_room(&self, key: &RoomKey, epoch: u64) -> Result<(), StoreError> {
+        self.change(|state, changes| state.bury_room(key, epoch, changes)).await
+    }
+
+    async fn open_session(&self, node: &str, info: &SessionInfo, at_least: u64) -> Result<u64, StoreError> {
+        self.change(|state, changes| state.open_session(node, info, at_least, changes)).await
     }
 
     async fn renew_session(&self, node: &str, incarnation: u64, info: &SessionInfo) -> Result<bool, StoreError> {
@@ -147,8 +179,22 @@ impl Store for EmbeddedStore {
         Ok(self.state.write().end_session(node, incarnation, Some(renewals)))
     }
 
-    async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
-        Ok(self.state.read().sessions())
+    async fn look(&self) -> Result<Look, StoreError> {
+        let sessions = self.state.read().sessions();
+        Ok(Look { sessions, generation: Some(GENERATION.to_owned()), server: None })
+    }
+
+    async fn name_generation(&self, _proposal: &str) -> Result<String, StoreError> {
+        Ok(GENERATION.to_owned())
+    }
+
+    /// This store has no clock of its own: the node's is the cluster's.
+    async fn agree_clock(&self, _run_id: &str, _expected: Option<i64>, offset_us: i64) -> Result<i64, StoreError> {
+        Ok(offset_us)
+    }
+
+    async fn shared_secret(&self, name: &str, proposal: &[u8]) -> Result<Vec<u8>, StoreError> {
+        Ok(self.state.write().shared_secret(name, proposal))
     }
 
     fn failure(&self) -> Option<StoreError> {

@@ -14,8 +14,9 @@ use crate::room::{Controls, RoomKey};
 
 pub use embedded::{EmbeddedStore, JournalFigures, OpenError};
 pub use records::{
-    BadCursor, DONE_PER_ROOM, Done, Fence, NewReflection, Owner, REFLECTIONS_PER_CODE, RoomCursor, RoomRecord,
-    SessionInfo, SessionRecord, StoredReflection, TakeOver,
+    BadCursor, DONE_PER_ROOM, Done, Fence, Home, Look, MemberRecord, MemberWrite, NewReflection, Owner,
+    REFLECTIONS_PER_CODE, Restoration, Restored, RoomCursor, RoomRecord, ServerClock, SessionInfo, SessionRecord,
+    StoredMembers, StoredReflection, TakeOver,
 };
 pub use refused::{CreateRefused, ReflectionRefused, StoreError, TakeOverRefused, WriteRefused};
 
@@ -35,7 +36,9 @@ pub trait Store: Send + Sync {
     async fn load_room(&self, key: &RoomKey) -> Result<Option<RoomRecord>, StoreError>;
 
     /// Gives a room to a new owner if it still belongs to `claim.expected`, and answers the record of the new reign:
-    /// its epoch is `max(stored + 1, now in ms, highest seen + 1)`, its controls are those last stored.
+    /// its epoch is `max(stored + 1, now in ms, highest seen + 1)`, its controls and members are those last stored.
+    /// Takeover, hand-over (the claimant is another node than the one that asks) and re-assertion (claimant and
+    /// expected owner are the same) are this one step. A store with replicas answers only once enough of them have it.
     async fn take_over(&self, key: &RoomKey, claim: TakeOver) -> Result<RoomRecord, TakeOverRefused>;
 
     /// Stores a room's controls, and among the room's recent answers the one that this change is acknowledged with.
@@ -65,12 +68,36 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<(Vec<RoomRecord>, Option<RoomCursor>), StoreError>;
 
-    /// Every room of every tenant, in no order: for a node's start and for the search for rooms without a conductor.
-    async fn all_rooms(&self) -> Result<Vec<RoomRecord>, StoreError>;
+    /// Every room of every tenant and who owns it, in no order: for the search for rooms without a conductor.
+    async fn owners(&self) -> Result<Vec<(RoomKey, Owner)>, StoreError>;
 
-    /// Opens a session for `node`, in place of whichever it had, and answers its incarnation:
-    /// a number that no session of any node ever has twice, also across restarts of the store.
-    async fn open_session(&self, node: &str, info: &SessionInfo) -> Result<u64, StoreError>;
+    /// Stores changes of a room's members as the change of number `members_rev`. Fenced by incarnation, epoch and nonce
+    /// like [`Store::write_room`], and by `members_rev`, which must be above the stored one.
+    async fn write_members(
+        &self,
+        key: &RoomKey,
+        fence: &Fence,
+        members_rev: u64,
+        changes: &[MemberWrite],
+    ) -> Result<(), WriteRefused>;
+
+    /// Who is in a room, as its conductor last stored it; nobody where no such room lives.
+    async fn members(&self, key: &RoomKey) -> Result<StoredMembers, StoreError>;
+
+    /// How many people are in each of these rooms, in their order.
+    async fn occupancies(&self, keys: &[RoomKey]) -> Result<Vec<usize>, StoreError>;
+
+    /// Gives a room back to a store that has lost it: written whole where the store has no such room, or one with a
+    /// lower (epoch, nonce, rev), unless it was closed or buried. The record keeps its owner, who is dead by then.
+    async fn restore_room(&self, restoration: &Restoration) -> Result<Restored, StoreError>;
+
+    /// Says that a room is closed to a store that may have lost that: it is removed, and for an hour not restored.
+    /// A room made anew under the code is another room, whose epoch is higher, and stays.
+    async fn bury_room(&self, key: &RoomKey, epoch: u64) -> Result<(), StoreError>;
+
+    /// Opens a session for `node`, in place of whichever it had, and answers its incarnation: a number that no session
+    /// of any node ever has twice, also across restarts of the store, and at least `at_least`. It is below 2⁵³.
+    async fn open_session(&self, node: &str, info: &SessionInfo, at_least: u64) -> Result<u64, StoreError>;
 
     /// Renews exactly this session and counts the renewal. False: it is gone, and its incarnation with it.
     async fn renew_session(&self, node: &str, incarnation: u64, info: &SessionInfo) -> Result<bool, StoreError>;
@@ -81,8 +108,18 @@ pub trait Store: Send + Sync {
     /// Ends another node's session that was seen to stand still at `renewals`. False: it has moved since, and lives.
     async fn end_session(&self, node: &str, incarnation: u64, renewals: u64) -> Result<bool, StoreError>;
 
-    /// All sessions, in no order.
-    async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;
+    /// All sessions, this life's name and the server's clock, at one moment: to be called some four times a second.
+    async fn look(&self) -> Result<Look, StoreError>;
+
+    /// Names this life of the store `proposal`, unless it has a name; answers the name in force.
+    async fn name_generation(&self, proposal: &str) -> Result<String, StoreError>;
+
+    /// Agrees on what to add to the clock of the server `run_id`: sets it to `offset_us` if it is still `expected`,
+    /// and answers the one in force.
+    async fn agree_clock(&self, run_id: &str, expected: Option<i64>, offset_us: i64) -> Result<i64, StoreError>;
+
+    /// A secret that all nodes share: `proposal` if nobody proposed one under this name before. At most 64 bytes.
+    async fn shared_secret(&self, name: &str, proposal: &[u8]) -> Result<Vec<u8>, StoreError>;
 
     /// Why the store takes no more writes, or none while it does: for readiness.
     fn failure(&self) -> Option<StoreError>;

@@ -1,11 +1,11 @@
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::room::{Code, Controls, RoomKey};
+use crate::room::{Code, Controls, MemberRole, RoomKey};
 
 /// How many answers a room keeps for repeated commands.
 pub const DONE_PER_ROOM: usize = 64;
@@ -26,6 +26,14 @@ pub struct RoomRecord {
     /// Drawn at random by each claimant, to tell reigns of the same epoch apart.
     /// Below 2⁵³: Redis scripts compare it as a double.
     pub nonce: u64,
+    /// When this reign began, milliseconds since 1970 by the store's clock.
+    pub since_ms: u64,
+    /// The node that conducted before; empty while the room is still with the node that it was made for.
+    pub taken_from: String,
+    /// The first beat that counts by this reign's plans, where the room was handed over in mid-beat.
+    pub from_beat: Option<i64>,
+    /// The number of the last change of the members; never restarts.
+    pub members_rev: u64,
     pub controls: Controls,
 }
 
@@ -51,18 +59,96 @@ pub struct Owner {
     pub incarnation: u64,
 }
 
-/// A claim to conduct a room whose owner is gone.
+/// A claim to conduct a room whose owner is gone, or gives it away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeOver {
     /// The owner that the claimant knows to be dead, or to be itself in an earlier session.
     pub expected: Owner,
     pub claimant: Owner,
+    /// Refused also if the record's (epoch, nonce) are not these: for whoever gives away, or takes back, a reign that
+    /// it knows.
+    pub expected_reign: Option<(u64, u64)>,
     /// Random, below 2⁵³.
     pub nonce: u64,
+    /// Kept in the record: see [`RoomRecord::from_beat`].
+    pub from_beat: Option<i64>,
     /// The highest epoch that the claimant has heard of for this room; 0 for none.
     pub highest_seen_epoch: u64,
     /// Milliseconds since 1970 by the cluster's clock. A store with a clock of its own reads that one instead.
     pub now_ms: u64,
+}
+
+/// The process on which a connection ends. Its number tells it from an earlier one under the same node id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Home {
+    pub node: Arc<str>,
+    pub process: u64,
+}
+
+/// A member as it is stored and told to other nodes: live state, which ends with its connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRecord {
+    pub student_id: String,
+    pub name: String,
+    pub role: MemberRole,
+    pub hand: bool,
+    pub joined_at_us: i64,
+    /// Where each of the member's connections ends.
+    pub connections: BTreeMap<u64, Home>,
+}
+
+/// One change of who is in a room: what is to stand there of this student, or that nothing is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberWrite {
+    pub student_id: String,
+    pub member: Option<MemberRecord>,
+}
+
+/// What a room's members were after the change of this number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredMembers {
+    pub members_rev: u64,
+    pub members: Vec<MemberRecord>,
+}
+
+/// A room as a node that knew it gives it back to a store that has lost everything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restoration {
+    pub record: RoomRecord,
+    pub members: Vec<MemberRecord>,
+    pub done: Vec<Done>,
+}
+
+/// What became of a [`Restoration`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    Written,
+    /// The store knows as much or more: the same or a higher (epoch, nonce, rev).
+    KnownAlready,
+    /// The room was closed: it stays so.
+    Closed,
+}
+
+/// One look at everything that nodes watch in the store, answered at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// All sessions, in no order.
+    pub sessions: Vec<SessionRecord>,
+    /// Names this life of the store: another one, or none, says that everything in it was lost.
+    pub generation: Option<String>,
+    /// None where the store has no clock of its own.
+    pub server: Option<ServerClock>,
+}
+
+/// The clock of the server that a store runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerClock {
+    /// The server's process: another one has another clock.
+    pub run_id: String,
+    /// Microseconds since 1970 by that clock.
+    pub time_us: i64,
+    /// What to add to it for cluster time, if the nodes have agreed on it.
+    pub offset_us: Option<i64>,
 }
 
 /// An answered command, kept so that its repetition is answered and not applied.
@@ -84,6 +170,9 @@ pub struct SessionInfo {
     /// How it hashes rooms to nodes; nodes that differ in these two must not share rooms.
     pub ring_version: u32,
     pub ring_points: u32,
+    /// Random, below 2⁵³: tells this process from an earlier one under the same id.
+    #[serde(default)]
+    pub process: u64,
     /// It leaves, and takes no new rooms.
     pub draining: bool,
     pub rooms: u64,

@@ -181,8 +181,8 @@ impl Store for FaultyStore {
         self.inner.all_rooms().await
     }
 
-    async fn open_session(&self, node: &str, info: &SessionInfo) -> Result<u64, StoreError> {
-        self.inner.open_session(node, info).await
+    async fn open_session(&self, node: &str, info: &SessionInfo, at_least: u64) -> Result<u64, StoreError> {
+        self.inner.open_session(node, info, at_least).await
     }
 
     async fn renew_session(&self, node: &str, incarnation: u64, info: &SessionInfo) -> Result<bool, StoreError> {

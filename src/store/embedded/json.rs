@@ -130,6 +130,12 @@ pub struct RoomJson<'a> {
     incarnation: u64,
     epoch: u64,
     nonce: u64,
+    #[serde(default)]
+    since_ms: u64,
+    #[serde(default)]
+    taken_from: Cow<'a, str>,
+    #[serde(default)]
+    from_beat: Option<i64>,
     controls: Cow<'a, Controls>,
 }
 
@@ -142,6 +148,9 @@ impl<'a> From<&'a RoomRecord> for RoomJson<'a> {
             incarnation: record.incarnation,
             epoch: record.epoch,
             nonce: record.nonce,
+            since_ms: record.since_ms,
+            taken_from: Cow::Borrowed(&record.taken_from),
+            from_beat: record.from_beat,
             controls: Cow::Borrowed(&record.controls),
         }
     }
@@ -156,6 +165,11 @@ impl RoomJson<'_> {
             incarnation: self.incarnation,
             epoch: self.epoch,
             nonce: self.nonce,
+            since_ms: self.since_ms,
+            taken_from: self.taken_from.into_owned(),
+            from_beat: self.from_beat,
+            // The members of a node that runs alone end with it.
+            members_rev: 0,
             controls: self.controls.into_owned(),
         })
     }

@@ -11,8 +11,9 @@ use std::{
 
 use crate::room::{Code, Controls, RoomKey};
 use crate::store::{
-    CreateRefused, DONE_PER_ROOM, Done, Fence, NewReflection, REFLECTIONS_PER_CODE, ReflectionRefused, RoomCursor,
-    RoomRecord, SessionInfo, SessionRecord, StoreError, StoredReflection, TakeOver, TakeOverRefused, WriteRefused,
+    CreateRefused, DONE_PER_ROOM, Done, Fence, MemberRecord, MemberWrite, NewReflection, Owner, REFLECTIONS_PER_CODE,
+    ReflectionRefused, Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, SessionRecord, StoreError,
+    StoredMembers, StoredReflection, TakeOver, TakeOverRefused, WriteRefused,
 };
 
 use super::json::Changes;
@@ -24,6 +25,9 @@ pub struct State {
     sessions: HashMap<String, SessionRecord>,
     last_incarnation: u64,
     reflections: HashMap<RoomKey, Vec<StoredReflection>>,
+    /// The epochs of rooms that were closed, for [`Restored::Closed`]; in memory, as what restores is.
+    closed: HashMap<RoomKey, u64>,
+    secrets: HashMap<String, Vec<u8>>,
 }
 
 struct Room {
@@ -31,6 +35,7 @@ struct Room {
     /// Recent answers by ascending number.
     done: VecDeque<(u64, Done)>,
     next_done: u64,
+    members: BTreeMap<String, MemberRecord>,
 }
 
 impl State {
@@ -55,7 +60,8 @@ impl State {
     pub fn insert_room(&mut self, record: RoomRecord, done: VecDeque<(u64, Done)>) {
         let next_done = done.back().map_or(0, |(number, _)| number + 1);
         let RoomKey { tenant, code } = record.key.clone();
-        self.tenants.entry(tenant).or_default().insert(code, Room { record, done, next_done });
+        let room = Room { record, done, next_done, members: BTreeMap::new() };
+        self.tenants.entry(tenant).or_default().insert(code, room);
     }
 
     pub fn live_rooms(&self, tenant: &str) -> usize {
@@ -78,7 +84,10 @@ impl State {
     ) -> Result<RoomRecord, TakeOverRefused> {
         let room = self.room_mut(key).ok_or(TakeOverRefused::Gone)?;
         let stored = &room.record;
-        if (stored.owner.as_str(), stored.incarnation) != (claim.expected.node.as_str(), claim.expected.incarnation) {
+        let is_expected = (stored.owner.as_str(), stored.incarnation)
+            == (claim.expected.node.as_str(), claim.expected.incarnation)
+            && claim.expected_reign.is_none_or(|reign| reign == (stored.epoch, stored.nonce));
+        if !is_expected {
             return Err(TakeOverRefused::Owned { node: stored.owner.clone(), incarnation: stored.incarnation });
         }
         let record = RoomRecord {
@@ -87,6 +96,10 @@ impl State {
             incarnation: claim.claimant.incarnation,
             epoch: stored.epoch.saturating_add(1).max(claim.now_ms).max(claim.highest_seen_epoch.saturating_add(1)),
             nonce: claim.nonce,
+            since_ms: claim.now_ms,
+            taken_from: stored.owner.clone(),
+            from_beat: claim.from_beat,
+            members_rev: stored.members_rev,
             controls: stored.controls.clone(),
         };
         changes.room(&record)?;
@@ -125,6 +138,13 @@ impl State {
     pub fn close_room(&mut self, key: &RoomKey, fence: &Fence, changes: &mut Changes) -> Result<(), WriteRefused> {
         let room = self.room_mut(key).ok_or(WriteRefused::Gone)?;
         room.admits(fence, room.record.controls.rev)?;
+        self.remove_room(key, changes)?;
+        Ok(())
+    }
+
+    fn remove_room(&mut self, key: &RoomKey, changes: &mut Changes) -> Result<(), StoreError> {
+        let Some(room) = self.room_mut(key) else { return Ok(()) };
+        let epoch = room.record.epoch;
         changes.remove_room(key)?;
         for (number, _) in &room.done {
             changes.remove_done(key, *number)?;
@@ -135,7 +155,71 @@ impl State {
                 self.tenants.remove(&key.tenant);
             }
         }
+        self.closed.insert(key.clone(), epoch);
         Ok(())
+    }
+
+    pub fn write_members(
+        &mut self,
+        key: &RoomKey,
+        fence: &Fence,
+        members_rev: u64,
+        writes: &[MemberWrite],
+    ) -> Result<(), WriteRefused> {
+        let room = self.room_mut(key).ok_or(WriteRefused::Gone)?;
+        room.admits(fence, room.record.controls.rev)?;
+        if members_rev <= room.record.members_rev {
+            return Err(WriteRefused::Fenced { stored: room.record.fence(), rev: room.record.controls.rev });
+        }
+        room.record.members_rev = members_rev;
+        for MemberWrite { student_id, member } in writes {
+            match member {
+                Some(member) => room.members.insert(student_id.clone(), member.clone()),
+                None => room.members.remove(student_id),
+            };
+        }
+        Ok(())
+    }
+
+    pub fn members(&self, key: &RoomKey) -> StoredMembers {
+        let room = self.tenants.get(&key.tenant).and_then(|rooms| rooms.get(&key.code));
+        room.map_or_else(StoredMembers::default, |room| StoredMembers {
+            members_rev: room.record.members_rev,
+            members: room.members.values().cloned().collect(),
+        })
+    }
+
+    pub fn restore_room(&mut self, restoration: &Restoration, changes: &mut Changes) -> Result<Restored, StoreError> {
+        let Restoration { record, members, done } = restoration;
+        if self.closed.get(&record.key).is_some_and(|epoch| *epoch >= record.epoch) {
+            return Ok(Restored::Closed);
+        }
+        let height = |record: &RoomRecord| (record.epoch, record.nonce, record.controls.rev);
+        if self.room(&record.key).is_some_and(|stored| height(stored) >= height(record)) {
+            return Ok(Restored::KnownAlready);
+        }
+        changes.room(record)?;
+        let numbered: VecDeque<_> = (0..).zip(done.iter().cloned()).collect();
+        for (number, done) in &numbered {
+            changes.done(&record.key, *number, done)?;
+        }
+        self.insert_room(record.clone(), numbered);
+        if let Some(room) = self.room_mut(&record.key) {
+            room.members = members.iter().map(|member| (member.student_id.clone(), member.clone())).collect();
+        }
+        Ok(Restored::Written)
+    }
+
+    pub fn bury_room(&mut self, key: &RoomKey, epoch: u64, changes: &mut Changes) -> Result<(), StoreError> {
+        if self.room(key).is_none_or(|record| record.epoch <= epoch) {
+            self.remove_room(key, changes)?;
+            self.closed.insert(key.clone(), epoch);
+        }
+        Ok(())
+    }
+
+    pub fn shared_secret(&mut self, name: &str, proposal: &[u8]) -> Vec<u8> {
+        self.secrets.entry(name.to_owned()).or_insert_with(|| proposal.to_vec()).clone()
     }
 
     pub fn list_rooms(
@@ -162,8 +246,10 @@ impl State {
         (page, next)
     }
 
-    pub fn all_rooms(&self) -> Vec<RoomRecord> {
-        self.tenants.values().flat_map(BTreeMap::values).map(|room| room.record.clone()).collect()
+    pub fn owners(&self) -> Vec<(RoomKey, Owner)> {
+        let owner = |record: &RoomRecord| Owner { node: record.owner.clone(), incarnation: record.incarnation };
+        let rooms = self.tenants.values().flat_map(BTreeMap::values);
+        rooms.map(|room| (room.record.key.clone(), owner(&room.record))).collect()
     }
 
     /// Sees to it that every later incarnation is above `incarnation`.
@@ -175,8 +261,14 @@ impl State {
         self.last_incarnation
     }
 
-    pub fn open_session(&mut self, node: &str, info: &SessionInfo, changes: &mut Changes) -> Result<u64, StoreError> {
-        let incarnation = self.last_incarnation + 1;
+    pub fn open_session(
+        &mut self,
+        node: &str,
+        info: &SessionInfo,
+        at_least: u64,
+        changes: &mut Changes,
+    ) -> Result<u64, StoreError> {
+        let incarnation = (self.last_incarnation + 1).max(at_least);
         changes.incarnation(incarnation)?;
         self.last_incarnation = incarnation;
         self.sessions.insert(
