@@ -27,13 +27,14 @@ const LAYERS: [&str; 17] = [
 ];
 
 /// Files and folders that neither do I/O nor read a clock.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "src/redis_url.rs",
     "src/protocol/",
     "src/room/",
     "src/tempo/",
     "src/placement/ring.rs",
     "src/placement/session.rs",
+    "src/placement/decision.rs",
     "src/gateway/session.rs",
     "src/gateway/session/",
     "src/conductor/emitter.rs",

@@ -1,9 +1,11 @@
 //! Which node should conduct a room, and how long a node may believe that it is alive.
 
+mod decision;
 mod membership;
 mod ring;
 mod session;
 
+pub use decision::{Decision, RecordedOwner, Sight, decide};
 pub use membership::Membership;
 pub use ring::{POINTS_PER_NODE, RING_VERSION, Ring};
 pub use session::{Judgement, Observer, Renewal, Session, Terms};
