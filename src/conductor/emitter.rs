@@ -136,6 +136,7 @@ mod tests {
             playing: timeline.stop_at_ub().is_none(),
             timeline: Some(timeline),
             meter: Meter::default(),
+            members_rev: 0,
         }
     }
 
