@@ -1,5 +1,7 @@
 //! What a request gets that cannot be fulfilled: `{"error": {"code", "message", "field"?}}`.
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -28,7 +30,7 @@ pub(super) struct Failure {
     pub code: String,
     pub message: String,
     /// The field of the body, or the query value, that is wrong.
-    pub field: Option<&'static str>,
+    pub field: Option<Cow<'static, str>>,
     pub retry_after_s: Option<u32>,
 }
 
@@ -51,7 +53,7 @@ pub(super) struct FailureDetail {
     /// The field of the body, or the query value, that is wrong; absent where none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "bpm", nullable = false)]
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
 }
 
 impl Failure {
@@ -60,9 +62,9 @@ impl Failure {
     }
 
     /// A value that is missing or wrong.
-    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
+    pub fn field(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", message);
-        Self { field: Some(field), ..failure }
+        Self { field: Some(field.into()), ..failure }
     }
 
     /// For another tenant's rooms too: whoever asks must not learn that they exist.
@@ -179,9 +181,9 @@ fn snake_case(code: &str) -> String {
 mod tests {
     use super::*;
 
-    fn of<E: Into<Failure>>(error: E) -> (u16, String, Option<&'static str>, Option<u32>) {
+    fn of<E: Into<Failure>>(error: E) -> (u16, String, Option<String>, Option<u32>) {
         let failure = error.into();
-        (failure.status.as_u16(), failure.code, failure.field, failure.retry_after_s)
+        (failure.status.as_u16(), failure.code, failure.field.map(Cow::into_owned), failure.retry_after_s)
     }
 
     #[test]
@@ -195,7 +197,7 @@ mod tests {
         let refused = |refusal: Refusal| of(ControlRefused::Refused(refusal));
         assert_eq!(refused(Refusal::RoomNotFound).0, 404);
         assert_eq!(refused(Refusal::Unauthorized).0, 403);
-        assert_eq!(refused(Refusal::UnknownStudent), (422, "invalid_field".into(), Some("student_id"), None));
+        assert_eq!(refused(Refusal::UnknownStudent), (422, "invalid_field".into(), Some("student_id".into()), None));
         assert_eq!(refused(Refusal::TooManyOnRecord).0, 409);
         assert_eq!(of(ControlRefused::NoConductor), (503, "no_conductor".into(), None, Some(1)));
     }

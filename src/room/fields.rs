@@ -3,22 +3,24 @@
 //! JavaScript cannot tell 60 from 60.0, so a number without a fraction is an integer however it is spelt.
 //! A field that is null is a field that is missing; fields that nobody asked for are ignored.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 pub(super) const STUDENT_ID_CHARS_MAX: usize = 64;
 
 /// A field that is missing or wrong; the sentence names it and says what it must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct BadField {
-    pub field: &'static str,
-    pub message: &'static str,
+    pub field: Cow<'static, str>,
+    pub message: Cow<'static, str>,
 }
 
 impl BadField {
     pub(super) const fn new(field: &'static str, message: &'static str) -> Self {
-        Self { field, message }
+        Self { field: Cow::Borrowed(field), message: Cow::Borrowed(message) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
@@ -18,7 +19,7 @@ use crate::tempo::Meter;
 pub const EMPTY_ROOM_LIFETIME_US: i64 = 3_600_000_000;
 
 /// A connection that wants in. The role is the token's, the id checked (`is_student_id`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
     pub student_id: String,
     pub name: String,

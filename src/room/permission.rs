@@ -1,5 +1,7 @@
 //! Who may do what.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     control::{Actor, Control},
     fields::BadField,
@@ -8,7 +10,8 @@ use super::{
 };
 
 /// Why a room does not do what it is asked. The sentence is the reason that the client gets, word for word.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     #[error("Room not found")]
     RoomNotFound,
