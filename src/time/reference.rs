@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::{
-    sample::{Advice, Sample},
+    sample::{Advice, Sample, is_sane},
     window::{DRIFT_PARTS, Look, Reading, Window},
 };
 
@@ -25,6 +25,8 @@ const PATIENCE_US: i64 = 3_000_000;
 /// A first estimate that is better than this sets the clock at once; a worse one waits for three looks, since what is
 /// wrong in it can only be slewed away later.
 const GOOD_FIRST_US: i64 = 5_000;
+/// How long after an agreement there may be nodes that have not heard of it.
+const NEWS_US: i64 = 2_000_000;
 /// For how long without a sample a node knows better than the offset of a server that it turns to. As long as the
 /// holdover's default limit.
 const FRESH_US: i64 = 60_000_000;
@@ -59,8 +61,19 @@ pub struct Reference {
     /// A server whose offset is missing, or contradicts the time that this node knows: watched, not yet believed.
     doubted: Option<Server>,
     held: Option<Estimate>,
+    /// The server and offset that `held` came from.
+    in_force: Option<(Arc<str>, i64)>,
+    news: News,
     /// Whoever asked earlier may know less than we already do.
     not_before_boot_us: i64,
+}
+
+/// An agreement moves time by the error of whoever proposed it, and those who have not heard of it yet report only
+/// their own: until they have, the others answer for the difference.
+#[derive(Debug, Default)]
+struct News {
+    until_boot_us: i64,
+    apart_us: i64,
 }
 
 #[derive(Debug)]
@@ -136,7 +149,8 @@ impl Reference {
         }
         let half_trip_us = (sample.answered_boot_us - sample.asked_boot_us) / 2;
         let middle_boot_us = sample.asked_boot_us + half_trip_us;
-        let apart_us = held.at(middle_boot_us).saturating_sub(sample.server_us + offset_us).saturating_abs();
+        let apart_us =
+            held.at(middle_boot_us).saturating_sub(sample.server_us.saturating_add(offset_us)).saturating_abs();
         let leap_us = held.uncertainty_at(middle_boot_us).saturating_mul(LEAP_UNCERTAINTIES).max(LEAP_US_MIN);
         apart_us.saturating_sub(half_trip_us) <= leap_us
     }
@@ -178,15 +192,25 @@ impl Reference {
 
     /// Renews the estimate out of what the followed server's looks say.
     fn hold(&mut self) {
-        let Some(Server { offset_us: Some(offset_us), window, .. }) = &self.followed else {
+        let Some(Server { run_id, offset_us: Some(offset_us), window, .. }) = &self.followed else {
             return;
         };
-        if let Some(Reading { boot_us, server_us, uncertainty_us }) = window.newest() {
-            let is_good = uncertainty_us <= GOOD_FIRST_US || window.len() >= LOOKS_TO_PROPOSE;
-            if self.held.is_some() || is_good {
-                let cluster_us = server_us.saturating_add(*offset_us);
-                self.held = Some(Estimate { boot_us, cluster_us, uncertainty_us });
-            }
+        let Some(Reading { boot_us, server_us, uncertainty_us }) = window.newest() else {
+            return;
+        };
+        let cluster_us = server_us.saturating_add(*offset_us);
+        let is_first_good = uncertainty_us <= GOOD_FIRST_US || window.len() >= LOOKS_TO_PROPOSE;
+        if !is_sane(cluster_us) || (self.held.is_none() && !is_first_good) {
+            return;
         }
+        let is_as_before = self.in_force.as_ref().is_some_and(|(run, offset)| run == run_id && offset == offset_us);
+        if let Some(held) = self.held.filter(|_| !is_as_before) {
+            let moved_us = cluster_us.saturating_sub(held.at(boot_us)).saturating_abs();
+            let apart_us = held.uncertainty_at(boot_us).saturating_add(moved_us);
+            self.news = News { until_boot_us: boot_us + NEWS_US, apart_us };
+        }
+        let news_us = if boot_us < self.news.until_boot_us { self.news.apart_us } else { 0 };
+        self.in_force = Some((run_id.clone(), *offset_us));
+        self.held = Some(Estimate { boot_us, cluster_us, uncertainty_us: uncertainty_us.saturating_add(news_us) });
     }
 }

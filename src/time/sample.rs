@@ -25,14 +25,17 @@ pub struct Sample {
 impl Sample {
     /// The part that is about the server's clock; none if no honest node and server would say this.
     pub(super) fn look(&self) -> Option<Look> {
-        let &Self { asked_boot_us, answered_boot_us, server_us, .. } = self;
-        let is_sane = (0..=SANE_US).contains(&asked_boot_us)
-            && (asked_boot_us..=SANE_US).contains(&answered_boot_us)
-            && answered_boot_us - asked_boot_us <= ROUND_TRIP_US_MAX
-            && (0..=SANE_US).contains(&server_us)
-            && self.offset_us.is_none_or(|offset_us| (-SANE_US..=SANE_US).contains(&offset_us));
-        is_sane.then_some(Look { asked_boot_us, answered_boot_us, server_us })
+        let &Self { asked_boot_us, answered_boot_us, server_us, offset_us, .. } = self;
+        let clocks = [asked_boot_us, answered_boot_us, server_us, server_us.saturating_add(offset_us.unwrap_or(0))];
+        let has_sense =
+            clocks.into_iter().all(is_sane) && (0..=ROUND_TRIP_US_MAX).contains(&(answered_boot_us - asked_boot_us));
+        has_sense.then_some(Look { asked_boot_us, answered_boot_us, server_us })
     }
+}
+
+/// Whether that may be the reading of a clock.
+pub(super) fn is_sane(us: i64) -> bool {
+    (0..=SANE_US).contains(&us)
 }
 
 /// What the node has to do after a sample.
