@@ -3,6 +3,8 @@
 use downbeat::time::{Advice, Line, Reference, SLEW_PPB_MAX, Sample};
 use proptest::prelude::*;
 
+use crate::rules::honest;
+
 fn number() -> impl Strategy<Value = i64> {
     prop_oneof![
         any::<i64>(),
@@ -35,16 +37,6 @@ fn sane_sample() -> impl Strategy<Value = Sample> {
         offset_us: sample.offset_us.map(|offset_us| offset_us % (1 << 58)),
         ..sample
     })
-}
-
-fn honest(boot_us: i64) -> Sample {
-    Sample {
-        asked_boot_us: boot_us,
-        answered_boot_us: boot_us + 400,
-        run_id: "run-0".into(),
-        server_us: 1_000_000_000_000_200 + boot_us,
-        offset_us: Some(7_000_000),
-    }
 }
 
 proptest! {
@@ -86,6 +78,7 @@ proptest! {
     fn senseless_samples_change_nothing(sample in any_sample()) {
         let is_senseless = sample.asked_boot_us < 0
             || sample.answered_boot_us < sample.asked_boot_us
+            || sample.answered_boot_us > sample.asked_boot_us.saturating_add(1_000_000)
             || sample.server_us < 0
             || sample.server_us > 1 << 60;
         prop_assume!(is_senseless);
@@ -96,40 +89,4 @@ proptest! {
         prop_assert_eq!(reference.estimate(), before);
         prop_assert_eq!(reference.take_in(&honest(250_000), false), Advice::Steered);
     }
-}
-
-#[test]
-fn two_wild_samples_move_nothing_and_the_third_in_a_row_is_a_leap() {
-    let mut reference = Reference::default();
-    for at in 0..10 {
-        assert_eq!(reference.take_in(&honest(at * 250_000), false), Advice::Steered);
-    }
-    let wild = |boot_us: i64| {
-        let sample = honest(boot_us);
-        Sample { server_us: sample.server_us + 3_600_000_000, ..sample }
-    };
-    let before = reference.estimate();
-    assert_eq!(reference.take_in(&wild(2_500_000), false), Advice::Wait);
-    assert_eq!(reference.take_in(&wild(2_750_000), false), Advice::Wait);
-    assert_eq!(reference.estimate(), before);
-    assert_eq!(reference.take_in(&honest(3_000_000), false), Advice::Steered, "it was a glitch");
-    for boot_us in [3_250_000, 3_500_000] {
-        assert_eq!(reference.take_in(&wild(boot_us), false), Advice::Wait);
-    }
-    let advice = reference.take_in(&wild(3_750_000), false);
-    let Advice::Propose { expected_us: Some(7_000_000), offset_us, .. } = advice else {
-        panic!("{advice:?}");
-    };
-    assert!((offset_us - (7_000_000 - 3_600_000_000)).abs() <= 500, "{offset_us}");
-}
-
-#[test]
-fn an_answer_that_was_asked_for_before_the_agreement_is_not_taken_for_the_news() {
-    let mut reference = Reference::default();
-    assert_eq!(reference.take_in(&honest(0), false), Advice::Steered);
-    reference.agreed("run-0", 9_000_000, 300_000);
-    let agreed = reference.estimate();
-    assert_eq!(reference.take_in(&honest(250_000), false), Advice::Wait);
-    assert_eq!(reference.estimate(), agreed);
-    assert_eq!(agreed.map(|estimate| estimate.at(0)), Some(1_000_000_009_000_000));
 }
