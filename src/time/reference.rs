@@ -203,18 +203,17 @@ impl Reference {
         if !is_sane(cluster_us) || (self.held.is_none() && !is_first_good) {
             return;
         }
+        let in_force = Some((run_id.clone(), *offset_us));
         if let Some(held) = self.held {
-            let is_agreed_anew =
-                self.in_force.as_ref().is_none_or(|(run, offset)| run != run_id || offset != offset_us);
-            let (moved_us, known_us) =
-                (cluster_us.saturating_sub(held.at(boot_us)).saturating_abs(), held.uncertainty_at(boot_us));
+            let moved_us = cluster_us.saturating_sub(held.at(boot_us)).saturating_abs();
+            let known_us = held.uncertainty_at(boot_us);
             // A server's clock that was set by less than a leap moves time as well.
-            if is_agreed_anew || moved_us > known_us.saturating_add(uncertainty_us) {
+            if self.in_force != in_force || moved_us > known_us.saturating_add(uncertainty_us) {
                 self.news = News { until_boot_us: boot_us + NEWS_US, apart_us: known_us.saturating_add(moved_us) };
             }
         }
+        self.in_force = in_force;
         let news_us = if boot_us < self.news.until_boot_us { self.news.apart_us } else { 0 };
-        self.in_force = Some((run_id.clone(), *offset_us));
         self.held = Some(Estimate { boot_us, cluster_us, uncertainty_us: uncertainty_us.saturating_add(news_us) });
     }
 }

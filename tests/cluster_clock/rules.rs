@@ -61,6 +61,13 @@ fn a_node_that_knows_the_time_brings_it_to_a_new_server_after_three_looks() {
 }
 
 #[test]
+fn an_emptied_redis_is_told_exactly_what_was_in_force_at_the_first_look() {
+    let mut reference = settled();
+    let emptied = Sample { offset_us: None, ..honest(10 * QUARTER) };
+    assert_eq!(proposal(reference.take_in(&emptied, false)), ("run-0".into(), None, 7_000_000));
+}
+
+#[test]
 fn half_a_second_of_a_new_server_is_enough_where_looks_are_rare() {
     let mut reference = settled();
     assert_eq!(reference.take_in(&stranger(10 * QUARTER, None), false), Advice::Wait);
