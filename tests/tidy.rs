@@ -29,6 +29,7 @@ const LAYERS: [&str; 17] = [
 /// Files and folders that neither do I/O nor read a clock.
 const PURE: [&str; 16] = [
     "src/redis_url.rs",
+    "src/redis_url/",
     "src/protocol/",
     "src/room/",
     "src/tempo/",

@@ -6,12 +6,14 @@
 
 mod embedded;
 mod records;
+mod redis;
 mod refused;
 
 use async_trait::async_trait;
 
 use crate::room::{Controls, RoomKey};
 
+pub use self::redis::RedisStore;
 pub use embedded::{EmbeddedStore, JournalFigures, OpenError};
 pub use records::{
     BadCursor, DONE_PER_ROOM, Done, Fence, Home, Look, MemberRecord, MemberWrite, NewReflection, Owner,

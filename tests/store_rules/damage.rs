@@ -71,12 +71,12 @@ async fn incarnations_stay_unique_when_their_record_is_damaged() {
     let store = file.open();
     let mut last = 0;
     for _ in 0..20 {
-        last = store.open_session("a", &SessionInfo::default()).await.unwrap();
+        last = store.open_session("a", &SessionInfo::default(), 0).await.unwrap();
     }
     store.create_room(record("acme", "MUSIC-0001"), 10).await.unwrap();
     drop(store);
     spoil(&file.path(), "meta", "\"incarnation\"", b"?");
-    let next = file.open().open_session("a", &SessionInfo::default()).await.unwrap();
+    let next = file.open().open_session("a", &SessionInfo::default(), 0).await.unwrap();
     assert!(next > last, "{next} after {last}");
 }
 

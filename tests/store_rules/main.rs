@@ -2,15 +2,22 @@
 
 mod damage;
 mod file;
+mod in_redis;
 mod killed;
+mod members;
+#[path = "../redis_support/mod.rs"]
+mod redis_support;
 mod reigns;
+mod restoration;
 mod rooms;
 mod samples;
 mod sessions;
 
 use downbeat::store::EmbeddedStore;
 
+use members::*;
 use reigns::*;
+use restoration::*;
 use rooms::*;
 use samples::TempFile;
 use sessions::*;
@@ -30,6 +37,24 @@ macro_rules! rules_of_every_store {
                 super::$rule(&file.open()).await;
             })*
         }
+        mod on_one_server {
+            $(#[tokio::test]
+            async fn $rule() {
+                super::$rule(&super::in_redis::on_one_server().await).await;
+            })*
+        }
+        mod in_a_cluster {
+            $(#[tokio::test]
+            async fn $rule() {
+                super::$rule(&super::in_redis::in_a_cluster().await).await;
+            })*
+        }
+        mod behind_a_sentinel {
+            $(#[tokio::test]
+            async fn $rule() {
+                super::$rule(&super::in_redis::behind_a_sentinel().await).await;
+            })*
+        }
     };
 }
 
@@ -44,9 +69,27 @@ rules_of_every_store! {
     the_epoch_of_a_takeover_is_above_all_that_was_known,
     one_of_two_racing_claimants_takes_over,
     the_last_answers_are_kept_oldest_first_and_bounded,
+    a_reign_says_since_when_from_whom_and_from_which_beat_it_is,
+    whoever_knows_a_reign_gives_away_that_one_alone,
+    an_owner_takes_its_own_room_over_above_what_it_has_seen,
+    controls_come_back_as_they_were_written,
+    every_room_of_every_tenant_is_listed_with_its_owner,
+    a_page_that_ends_with_the_last_room_names_no_next_one,
     a_list_pages_through_every_room_of_one_tenant_by_code,
     no_session_has_the_incarnation_of_another,
     a_session_is_renewed_and_closed_by_its_own_incarnation_alone,
     a_session_is_ended_by_others_only_where_it_stood_still,
+    an_incarnation_is_at_least_what_is_asked_and_below_two_to_the_53rd,
+    a_look_shows_every_session_as_its_node_told_of_it,
+    a_life_of_the_store_has_the_name_that_was_proposed_first,
+    a_secret_is_what_was_proposed_first_under_its_name,
+    members_are_stored_change_by_change,
+    a_write_of_members_is_fenced_and_its_number_rises,
+    members_outlive_their_conductor_and_end_with_their_room,
+    occupancies_come_in_the_order_of_their_rooms,
+    a_lost_room_comes_back_whole,
+    a_restoration_never_sets_a_room_back,
+    a_room_that_was_closed_stays_closed,
+    a_buried_room_is_removed_and_not_restored,
     reflections_come_back_oldest_first_under_their_room_alone,
 }

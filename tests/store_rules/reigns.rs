@@ -81,6 +81,43 @@ async fn in_the_embedded_store_an_epoch_is_the_highest_of_stored_seen_and_the_cl
     }
 }
 
+pub async fn a_reign_says_since_when_from_whom_and_from_which_beat_it_is(store: &dyn WholeStore) {
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 1).await.unwrap();
+    let handed = TakeOver { from_beat: Some(-3), ..claim(owner("a", 7), owner("b", 8)) };
+    let taken = store.take_over(&room.key, handed).await.unwrap();
+    assert_eq!((taken.taken_from.as_str(), taken.from_beat), ("a", Some(-3)));
+    assert!(taken.since_ms >= 1_700_000_000_000 && taken.since_ms <= taken.epoch, "{taken:?}");
+    assert_eq!(store.load_room(&room.key).await.unwrap(), Some(taken));
+    let next = store.take_over(&room.key, claim(owner("b", 8), owner("c", 9))).await.unwrap();
+    assert_eq!((next.taken_from.as_str(), next.from_beat), ("b", None), "the beat was the last reign's");
+    assert_eq!(store.load_room(&room.key).await.unwrap(), Some(next));
+}
+
+pub async fn whoever_knows_a_reign_gives_away_that_one_alone(store: &dyn WholeStore) {
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 1).await.unwrap();
+    let (epoch, nonce) = (room.epoch, room.nonce);
+    let stands = Err(TakeOverRefused::Owned { node: "a".into(), incarnation: 7 });
+    for wrong in [(epoch - 1, nonce), (epoch + 1, nonce), (epoch, nonce - 1), (epoch, nonce + 1)] {
+        let given = TakeOver { expected_reign: Some(wrong), ..claim(owner("a", 7), owner("b", 8)) };
+        assert_eq!(store.take_over(&room.key, given).await, stands, "{wrong:?}");
+    }
+    let given = TakeOver { expected_reign: Some((epoch, nonce)), ..claim(owner("a", 7), owner("b", 8)) };
+    assert_eq!(store.take_over(&room.key, given).await.unwrap().owner, "b");
+}
+
+pub async fn an_owner_takes_its_own_room_over_above_what_it_has_seen(store: &dyn WholeStore) {
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 1).await.unwrap();
+    let seen = 1 << 52;
+    let again = TakeOver { highest_seen_epoch: seen, nonce: (1 << 53) - 1, ..claim(owner("a", 7), owner("a", 9)) };
+    let taken = store.take_over(&room.key, again).await.unwrap();
+    assert_eq!((taken.owner.as_str(), taken.incarnation, taken.epoch, taken.nonce), ("a", 9, seen + 1, (1 << 53) - 1));
+    let late = store.write_room(&room.key, &room.fence(), &controls(11), None).await;
+    assert_eq!(late, Err(WriteRefused::Fenced { stored: taken.fence(), rev: 10 }), "its own earlier reign is over too");
+}
+
 pub async fn one_of_two_racing_claimants_takes_over(store: &dyn WholeStore) {
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 1).await.unwrap();

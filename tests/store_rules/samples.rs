@@ -4,8 +4,11 @@ use std::{
 };
 
 use downbeat::{
-    room::{Controls, RoomKey},
-    store::{Done, EmbeddedStore, NewReflection, OpenError, Owner, ReflectionStore, RoomRecord, Store, TakeOver},
+    room::{Controls, MemberRole, RoomKey},
+    store::{
+        Done, EmbeddedStore, Home, MemberRecord, MemberWrite, NewReflection, OpenError, Owner, ReflectionStore,
+        RoomRecord, Store, TakeOver,
+    },
 };
 use serde_json::json;
 
@@ -43,6 +46,10 @@ pub fn record(tenant: &str, code: &str) -> RoomRecord {
         incarnation: 7,
         epoch: 1_000,
         nonce: 50,
+        since_ms: 900,
+        taken_from: String::new(),
+        from_beat: None,
+        members_rev: 0,
         controls: controls(10),
     }
 }
@@ -51,12 +58,40 @@ pub fn done(connection: u64, request: &str) -> Done {
     Done { connection, request: request.into(), reply: json!({"status": "ok", "response": {"n": connection}}) }
 }
 
+/// A member with one connection to node `a`.
+pub fn member(student_id: &str, connection: u64) -> MemberRecord {
+    MemberRecord {
+        student_id: student_id.into(),
+        name: format!("{student_id} «The Horn»"),
+        role: MemberRole::Student,
+        hand: false,
+        joined_at_us: 1_700_000_000_000_000,
+        connections: [(connection, Home { node: "a".into(), process: 77 })].into(),
+    }
+}
+
+pub fn here(member: &MemberRecord) -> MemberWrite {
+    MemberWrite { student_id: member.student_id.clone(), member: Some(member.clone()) }
+}
+
+pub fn gone(student_id: &str) -> MemberWrite {
+    MemberWrite { student_id: student_id.into(), member: None }
+}
+
 pub fn owner(node: &str, incarnation: u64) -> Owner {
     Owner { node: node.into(), incarnation }
 }
 
 pub fn claim(expected: Owner, claimant: Owner) -> TakeOver {
-    TakeOver { expected, claimant, nonce: 99, highest_seen_epoch: 0, now_ms: 0 }
+    TakeOver {
+        expected,
+        claimant,
+        expected_reign: None,
+        nonce: 99,
+        from_beat: None,
+        highest_seen_epoch: 0,
+        now_ms: 1_700_000_000_000,
+    }
 }
 
 pub fn reflection(code: &str, created_at_us: i64, text: &str) -> NewReflection {

@@ -1,0 +1,121 @@
+//! The names of all keys. Readable, and never the same for two things: whatever in a tenant, node or secret name could
+//! be taken for a separator or a brace is escaped, as in the relay's topics.
+
+use std::fmt::Write as _;
+
+use crate::room::RoomKey;
+
+/// What the names are made with.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    prefix: String,
+    /// Whether keys of different hash tags may be touched in one step.
+    together: bool,
+}
+
+/// Every set of keys that a script about one room is given, in the order of `scripts/shared.lua`.
+pub type RoomKeys = Vec<String>;
+
+/// The places of a room's keys that are read without a script.
+pub const DONE: usize = 1;
+pub const MEMBERS: usize = 2;
+
+impl Keys {
+    /// `together`: no Redis Cluster.
+    pub fn new(prefix: &str, together: bool) -> Self {
+        Self { prefix: prefix.to_owned(), together }
+    }
+
+    /// Whether one script may touch all keys, or the servers share them out by hash tag.
+    pub fn together(&self) -> bool {
+        self.together
+    }
+
+    pub fn room(&self, key: &RoomKey) -> RoomKeys {
+        let record = self.record(key);
+        let beside = |what: &str| format!("{record}:{what}");
+        let mut keys = vec![
+            record.clone(),
+            beside("done"),
+            beside("members"),
+            beside("muted"),
+            beside("assignments"),
+            beside("roles"),
+            beside("closed"),
+        ];
+        if self.together {
+            keys.push(self.rooms(&key.tenant));
+            keys.push(self.tenants());
+        }
+        keys
+    }
+
+    pub fn record(&self, key: &RoomKey) -> String {
+        format!("{}room:{{{}:{}}}", self.prefix, escaped(&key.tenant), key.code)
+    }
+
+    /// A tenant's codes by last activity.
+    pub fn rooms(&self, tenant: &str) -> String {
+        format!("{}rooms:{{{}}}", self.prefix, escaped(tenant))
+    }
+
+    /// The tenants that have rooms.
+    pub fn tenants(&self) -> String {
+        self.named("rooms")
+    }
+
+    pub fn lease(&self, node: &str) -> String {
+        format!("{}{}}}", self.leases(), escaped(node))
+    }
+
+    /// What the keys of all sessions begin with; after it the node and a brace.
+    pub fn leases(&self) -> String {
+        self.named("lease:{")
+    }
+
+    pub fn nodes(&self) -> String {
+        self.named("nodes")
+    }
+
+    pub fn incarnation(&self) -> String {
+        self.named("incarnation")
+    }
+
+    pub fn generation(&self) -> String {
+        self.named("generation")
+    }
+
+    /// A server's offset to cluster time.
+    pub fn clock(&self, run_id: &str) -> String {
+        format!("{}{run_id}", self.clocks())
+    }
+
+    pub fn clocks(&self) -> String {
+        self.named("clock:")
+    }
+
+    pub fn secret(&self, name: &str) -> String {
+        format!("{}secret:{}", self.prefix, escaped(name))
+    }
+
+    pub fn reflections(&self, key: &RoomKey) -> String {
+        format!("{}reflections:{{{}:{}}}", self.prefix, escaped(&key.tenant), key.code)
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+/// Letters, digits, `.`, `_` and `-` as they are, every other byte as `%` and two hexadecimal digits.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => escaped.push(char::from(byte)),
+            // Writing to a string does not fail.
+            _ => drop(write!(escaped, "%{byte:02X}")),
+        }
+    }
+    escaped
+}
