@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -37,6 +37,8 @@ pub struct TenantUse {
 #[derive(Debug, Default)]
 struct Limited {
     rate: Rate,
+    /// What the rate is set to; 0 before its first use.
+    share: AtomicU32,
     /// Asked of this node since the last report.
     attempts: AtomicU64,
     /// Asked of this node, per second, as in the last report.
@@ -49,6 +51,10 @@ impl Limited {
     fn admits(&self, limit: u32, boot_us: i64) -> bool {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let share = share(limit, self.own.load(Ordering::Relaxed), self.others.load(Ordering::Relaxed));
+        let before = self.share.swap(share, Ordering::Relaxed);
+        if before != share && before != 0 {
+            self.rate.change(before, share, SECOND_US, boot_us);
+        }
         self.rate.admits(share, SECOND_US, boot_us)
     }
 
