@@ -4,10 +4,12 @@
 
 mod bus;
 mod envelope;
+mod fred;
 mod inbox;
 mod local;
 mod topic;
 
+pub use self::fred::{FredRelay, RelayError};
 pub use bus::{NotPublished, Relay, RelayFigures, SubscribeError};
 pub use envelope::{
     BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope, MAJOR, MINOR, Note, Plan, Presence, RoomEvent, RoomEvents, Stamp,
