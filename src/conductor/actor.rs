@@ -2,14 +2,7 @@
 //!
 //! It takes one request at a time, lets the pure room decide, stores what changed, and only then tells anybody.
 
-use std::{
-    collections::VecDeque,
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -72,7 +65,6 @@ pub(super) struct Conductor {
     pub(super) homes: Homes,
     pub(super) reign: Reign,
     pub(super) done: VecDeque<Done>,
-    occupancy: Arc<AtomicUsize>,
     start_stagger_us: i64,
 }
 
@@ -98,17 +90,9 @@ pub(super) enum Ended {
 }
 
 impl Conductor {
-    pub fn new(
-        surroundings: Arc<Surroundings>,
-        room: Room,
-        homes: Homes,
-        reign: Reign,
-        done: Vec<Done>,
-        occupancy: Arc<AtomicUsize>,
-    ) -> Self {
-        occupancy.store(room.members.len(), Ordering::Relaxed);
+    pub fn new(surroundings: Arc<Surroundings>, room: Room, homes: Homes, reign: Reign, done: Vec<Done>) -> Self {
         let start_stagger_us = stagger_us(&room.key);
-        Self { surroundings, room, homes, reign, done: done.into(), occupancy, start_stagger_us }
+        Self { surroundings, room, homes, reign, done: done.into(), start_stagger_us }
     }
 
     /// Conducts until the room closes or the reign ends; answers whatever is still in the mailbox by dropping it.
@@ -259,7 +243,6 @@ impl Conductor {
                 self.done.pop_front();
             }
         }
-        self.occupancy.store(self.room.members.len(), Ordering::Relaxed);
         let (closed, changed_controls) = (applied.closed, applied.controls_changed);
         self.reign.has_changed_controls |= changed_controls;
         if changed_controls || !applied.member_changes.is_empty() {

@@ -7,6 +7,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -26,6 +27,8 @@ use crate::{
 pub const SWEEP_SLOTS: usize = 10;
 /// How many sockets the beat thread writes to by itself at one waking: about a millisecond's worth.
 const BEAT_THREAD_SOCKETS_MAX: usize = 128;
+/// How long a subscription may hold up those behind it.
+const SUBSCRIBE_PATIENCE: Duration = Duration::from_millis(500);
 /// Messages kept for a room that is about to be opened.
 const EARLY_MAX: usize = 256;
 
@@ -277,14 +280,21 @@ impl Mirror {
         while let Some(wish) = subscriptions.0.recv().await {
             match wish {
                 Wish::Hear(topic, heard) => {
-                    // The relay remembers the wish: once it can be reached again, the room is heard, after a gap.
-                    if let Err(error) = self.relay.subscribe(&topic).await {
-                        tracing::warn!(relay.topic = %topic, %error, "a room is not heard from other nodes yet");
+                    // The relay remembers the wish: once it can be reached again, the room is heard, after a gap. Nobody
+                    // waits for that, nor the other rooms behind this one.
+                    let patience = if self.relay.is_reachable() { SUBSCRIBE_PATIENCE } else { Duration::ZERO };
+                    let subscribed = tokio::time::timeout(patience, self.relay.subscribe(&topic)).await;
+                    if !matches!(subscribed, Ok(Ok(()))) {
+                        tracing::warn!(relay.topic = %topic, "a room is not heard from other nodes yet");
                     }
                     // Whoever waited may have gone.
                     let _ = heard.send(true);
                 }
-                Wish::Ignore(topic) => self.relay.unsubscribe(&topic).await,
+                Wish::Ignore(topic) => {
+                    let patience = if self.relay.is_reachable() { SUBSCRIBE_PATIENCE } else { Duration::ZERO };
+                    // What is heard of it nevertheless is left aside.
+                    let _ = tokio::time::timeout(patience, self.relay.unsubscribe(&topic)).await;
+                }
             }
         }
     }

@@ -1,16 +1,12 @@
 //! The way to a room: to its conductor here or on another node, which is summoned from the room's record when it is
 //! first needed. How a node comes to conduct stands in `succession.rs`.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use thiserror::Error;
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot, watch};
 
 use super::{
     Mirror, RequestId, RoomStanding,
@@ -83,7 +79,6 @@ pub enum ControlRefused {
 #[derive(Clone)]
 pub(super) struct Handle {
     pub mail: mpsc::Sender<Mail>,
-    pub occupancy: Arc<AtomicUsize>,
 }
 
 /// Where a room is conducted.
@@ -103,6 +98,8 @@ pub struct Router {
     pub(super) to_retake: Mutex<Option<mpsc::UnboundedReceiver<(RoomKey, Ended)>>>,
     /// What this node's conductors knew whose reign has ended, until somebody reigns again.
     pub(super) keepsakes: Mutex<HashMap<RoomKey, Keepsake>>,
+    /// Departures that no conductor has heard of yet.
+    departing: watch::Sender<usize>,
     /// A search for rooms without a conductor is under way, or wanted.
     pub(super) search_wanted: tokio::sync::Notify,
 }
@@ -130,6 +127,7 @@ impl Router {
             ended,
             to_retake: Mutex::new(Some(to_retake)),
             keepsakes: Mutex::default(),
+            departing: watch::Sender::new(0),
             search_wanted: tokio::sync::Notify::new(),
         }
     }
@@ -166,9 +164,9 @@ impl Router {
         let mirror = &self.surroundings.mirror;
         let home = self.surroundings.membership.home();
         let wants_snapshot = mirror.room(key).is_none();
-        match self.ask(key, Ask::Admit { join, home, wants_snapshot }, CALL_WITHIN).await? {
-            Reply::Snapshot(snapshot) => mirror.open(key, &snapshot),
-            _ => {}
+        let reply = self.ask(key, Ask::Admit { join, home, wants_snapshot }, CALL_WITHIN).await?;
+        if let Reply::Snapshot(snapshot) = reply {
+            mirror.open(key, &snapshot);
         }
         Ok(())
     }
@@ -176,6 +174,19 @@ impl Router {
     /// A connection has left the room, or may have been on its way in. Goes on until a conductor has heard it, so
     /// that nobody haunts a room.
     pub async fn depart(&self, key: &RoomKey, connection: u64) {
+        self.departing.send_modify(|departing| *departing += 1);
+        self.depart_until_heard(key, connection).await;
+        self.departing.send_modify(|departing| *departing -= 1);
+    }
+
+    /// Resolves when every departure has been heard, or after `within`.
+    pub async fn departed(&self, within: Duration) {
+        let mut departing = self.departing.subscribe();
+        // What is not heard in time is found out from this node's end.
+        let _ = tokio::time::timeout(within, departing.wait_for(|departing| *departing == 0)).await;
+    }
+
+    async fn depart_until_heard(&self, key: &RoomKey, connection: u64) {
         let [mut pause_ms, pause_ms_max] = DEPART_PAUSES_MS;
         loop {
             match self.ask(key, Ask::Depart { connection }, CALL_WITHIN).await {

@@ -220,8 +220,7 @@ impl Router {
         let reign = Reign::of(&record, self.surroundings.clock.boot_us());
         let empty_since_us = members.is_empty().then_some(now_us);
         let room = Room { members, empty_since_us, ..Room::restored(record.key, record.controls, now_us) };
-        let occupancy = Arc::new(AtomicUsize::new(0));
-        let conductor = Conductor::new(self.surroundings.clone(), room, homes, reign, done, occupancy.clone());
+        let conductor = Conductor::new(self.surroundings.clone(), room, homes, reign, done);
         let (mail, mailbox) = mpsc::channel(MAILBOX_LEN);
         let (ended, kept) = (self.ended.clone(), self.surroundings.mirror.clone());
         tokio::spawn(async move {
@@ -235,7 +234,7 @@ impl Router {
                 }
             }
         });
-        Handle { mail, occupancy }
+        Handle { mail }
     }
 
     /// Conducts a room that was made for this node.

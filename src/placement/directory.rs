@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -66,6 +69,7 @@ pub struct Directory {
     dead: Mutex<VecDeque<(Arc<str>, u64)>>,
     view: ArcSwap<View>,
     homes_seen: Mutex<HashMap<Home, i64>>,
+    named_generation: AtomicBool,
     bars: Mutex<Bars>,
 }
 
@@ -91,6 +95,7 @@ impl Directory {
             dead: Mutex::default(),
             view: ArcSwap::from_pointee(view),
             homes_seen: Mutex::default(),
+            named_generation: AtomicBool::new(false),
             bars: Mutex::new(Bars { barred_until_us: i64::MIN, restoring_until_us: i64::MIN }),
         }
     }
@@ -144,20 +149,6 @@ impl Directory {
         }
     }
 
-    /// The store's life has got this name, which is no news to this node.
-    pub fn note_generation(&self, generation: &str) {
-        let view = self.view.load_full();
-        let view = View {
-            asked_us: view.asked_us,
-            nodes: view.nodes.clone(),
-            ring: view.ring.clone(),
-            ring_changes: view.ring_changes,
-            generation: Some(generation.to_owned()),
-            run_id: view.run_id.clone(),
-        };
-        self.view.store(Arc::new(view));
-    }
-
     fn note_dead(&self, before: &BTreeMap<Arc<str>, NodeSeen>, now: &BTreeMap<Arc<str>, NodeSeen>) {
         let is_over =
             |(node, was): &(&Arc<str>, &NodeSeen)| now.get(*node).is_none_or(|is| is.incarnation != was.incarnation);
@@ -176,6 +167,16 @@ impl Directory {
         if homes.len() > HOMES_MAX {
             homes.retain(|_, seen_us| now_us - *seen_us < 60 * GONE_AFTER_US);
         }
+    }
+
+    /// Whether this node has named the store's life, and has seen no other node: there was no cluster before it.
+    pub fn is_founder(&self) -> bool {
+        self.named_generation.load(Ordering::Relaxed) && self.view.load().nodes.len() <= 1
+    }
+
+    /// This node has named the store's life.
+    pub fn note_founding(&self) {
+        self.named_generation.store(true, Ordering::Relaxed);
     }
 
     pub fn view(&self) -> Arc<View> {

@@ -75,7 +75,11 @@ impl Lookout {
         let answered_us = self.clock.boot_us();
         if look.generation.is_none() {
             let proposal = format!("{:0width$x}", random(), width = (GENERATION_BITS / 4) as usize);
-            look.generation = Some(self.store.name_generation(&proposal).await?);
+            let in_force = self.store.name_generation(&proposal).await?;
+            if in_force == proposal {
+                self.directory.note_founding();
+            }
+            look.generation = Some(in_force);
         }
         if let Some(server) = look.server.clone() {
             (self.on_clock)(server, asked_us, answered_us);

@@ -36,6 +36,7 @@ impl Channels {
         let tag = match topic {
             Topic::Room(key) => format!("{}:{}", text.split(':').next().unwrap_or_default(), key.code),
             Topic::Node(_) => text.split(':').nth(1).unwrap_or_default().to_owned(),
+            Topic::Nodes => text.clone(),
         };
         format!("{}{text}:{{{tag}}}", self.before)
     }
