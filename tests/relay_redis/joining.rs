@@ -54,3 +54,13 @@ async fn a_password_opens_and_a_wrong_one_is_named_as_the_reason() {
     };
     assert!(reason.contains("invalid username-password pair"), "{reason}");
 }
+
+#[tokio::test]
+async fn a_node_that_leaves_closes_its_connections() {
+    let server = RedisServer::start();
+    let connections = || server.command(&["CLIENT", "LIST"]).lines().count();
+    let a = Node::join(&server.url(), "a").await;
+    assert_eq!(connections(), 3, "one to speak, one to hear, and the one that asks");
+    drop(a);
+    crate::node::until(|| connections() == 1).await;
+}

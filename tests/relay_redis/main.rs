@@ -4,6 +4,8 @@ mod burst;
 mod cluster;
 mod failures;
 mod joining;
+mod limits;
+mod measured;
 mod node;
 mod sentinel;
 mod separation;
