@@ -9,6 +9,7 @@ mod redis_support;
 
 mod access;
 mod agreement;
+mod cluster;
 mod failover;
 mod figures;
 mod keyspace;

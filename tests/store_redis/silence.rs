@@ -80,6 +80,28 @@ async fn a_burst_of_rooms_does_not_delay_a_renewal() {
 }
 
 #[tokio::test]
+async fn thousands_of_rooms_at_once_wait_their_turn_and_not_past_their_limit() {
+    let server = RedisServer::start();
+    let store = connect(&server.url()).await;
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 9).await.unwrap();
+    let loaded = futures_util::future::join_all((0..8_000).map(|_| store.load_room(&room.key))).await;
+    assert_eq!(loaded.iter().filter(|loaded| loaded.is_err()).count(), 0);
+}
+
+#[tokio::test]
+async fn thousands_of_calls_to_a_frozen_server_fail_together() {
+    let server = RedisServer::start();
+    let store = connect(&server.url()).await;
+    let room = record("acme", "MUSIC-1234");
+    server.freeze();
+    let started = Instant::now();
+    let loaded = futures_util::future::join_all((0..8_000).map(|_| store.load_room(&room.key))).await;
+    assert!(loaded.iter().all(Result::is_err));
+    assert!(started.elapsed() < 3 * LIMIT, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn in_a_cluster_the_rooms_of_other_servers_play_on_while_one_is_frozen() {
     let cluster = RedisCluster::start();
     let store = connect(&cluster.url()).await;

@@ -20,14 +20,17 @@ pub async fn connect(url: &str) -> RedisStore {
 
 /// Repeats `attempt` until it succeeds: each failure takes a while, or says that the next try is not due yet.
 pub async fn until_ok<T, E: std::fmt::Debug>(mut attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let mut last = None;
     let repeated = async {
         let mut often = tokio::time::interval(Duration::from_millis(10));
         loop {
             often.tick().await;
-            if let Ok(done) = attempt().await {
-                return done;
+            match attempt().await {
+                Ok(done) => return done,
+                Err(error) => last = Some(error),
             }
         }
     };
-    tokio::time::timeout(PATIENCE, repeated).await.expect("it recovers")
+    let done = tokio::time::timeout(PATIENCE, repeated).await.ok();
+    done.unwrap_or_else(|| panic!("it does not recover: {last:?}"))
 }
