@@ -38,12 +38,12 @@ async fn what_a_replica_does_not_have_is_no_reign() {
 async fn after_a_failover_the_store_finds_the_new_primary() {
     let mut set = SentinelSet::start();
     assert_eq!(set.primary.command(&["WAIT", "1", "20000"]), "1");
-    // The replica that is left has none itself.
-    let store = connect(&format!("{}?replicas=0", set.url())).await;
     let room = record("acme", "MUSIC-0001");
-    store.create_room(room.clone(), 9).await.unwrap();
+    let careful = connect(&set.url()).await;
+    careful.create_room(room.clone(), 9).await.expect("the replica has it too");
+    // The replica that is left will have none itself.
+    let store = connect(&format!("{}?replicas=0", set.url())).await;
     let before = store.look().await.unwrap().server.expect("it has a clock");
-    assert_eq!(set.primary.command(&["WAIT", "1", "20000"]), "1");
     set.fail_over();
     let after = until_ok(async || store.look().await).await.server.expect("it has a clock");
     assert_ne!(before.run_id, after.run_id);

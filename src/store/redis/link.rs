@@ -27,7 +27,7 @@ const DIAL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How many calls are under way at once. More would wait at the server instead, past their limit: thousands of rooms
 /// are taken over together.
-const CALLS_MAX: usize = 256;
+const CALLS_MAX: usize = 64;
 
 /// A connection and the way to the next.
 pub struct Link {
