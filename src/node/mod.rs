@@ -26,7 +26,7 @@ use crate::{
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
     http::{self, DevMode, GuessDelay, HttpState, Readiness},
     placement::{Membership, POINTS_PER_NODE, RING_VERSION, Terms},
-    relay::{INBOX_CAPACITY, LocalBus},
+    relay::{Calls, INBOX_CAPACITY, LocalBus},
     store::{EmbeddedStore, OpenError, SessionInfo, Store, StoreError},
     telemetry::Metrics,
     time::{BeatThread, Clock, ClusterClock},
@@ -163,6 +163,8 @@ impl Node {
         let membership = Arc::new(membership);
         // A node alone on its bus: nothing ever comes in, and publishing costs next to nothing.
         let (relay, _inbox) = LocalBus::new().join(id.clone(), INBOX_CAPACITY);
+        let relay = Arc::new(relay);
+        let calls = Arc::new(Calls::new(relay.clone(), id.clone(), getrandom::u64()?, || 0));
 
         let hub = Arc::new(Hub::new(clock.clone(), &metrics));
         let (due_sender, due) = mpsc::unbounded_channel();
@@ -182,7 +184,7 @@ impl Node {
             clock.clone(),
             metrics.clone(),
             membership.clone(),
-            Arc::new(relay),
+            relay,
             hub.clone(),
             beat_thread.wheel(),
             MirrorSettings { holdover_us: micros(settings.holdover) },
@@ -215,6 +217,7 @@ impl Node {
             tenants.clone(),
             services,
             hub.clone(),
+            calls,
             token_key,
             gateway_settings,
         ));
