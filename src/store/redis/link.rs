@@ -6,7 +6,10 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
 
 use crate::store::StoreError;
 
@@ -22,12 +25,17 @@ const CLUSTER_DIAL_LIMIT: Duration = Duration::from_secs(2);
 /// Connections are not tried more often.
 const DIAL_INTERVAL: Duration = Duration::from_millis(200);
 
+/// How many calls are under way at once. More would wait at the server instead, past their limit: thousands of rooms
+/// are taken over together.
+const CALLS_MAX: usize = 64;
+
 /// A connection and the way to the next.
 pub struct Link {
     dialer: Arc<Dialer>,
     state: Mutex<State>,
     /// Held by whoever makes the next connection: the others wait for the same.
     dialling: tokio::sync::Mutex<()>,
+    places: Semaphore,
     /// What an answer may take by default.
     limit: Duration,
 }
@@ -38,13 +46,21 @@ struct State {
     /// Counts connections, so that a late failure of an earlier one does not end the next.
     number: u64,
     last_dial: Option<Instant>,
+    /// Counts tries that have ended.
+    dials: u64,
     /// Why the last call failed, or none if it was answered.
     trouble: Option<StoreError>,
 }
 
 impl Link {
     pub fn new(dialer: Arc<Dialer>, limit: Duration) -> Arc<Self> {
-        Arc::new(Self { dialer, state: Mutex::default(), dialling: tokio::sync::Mutex::default(), limit })
+        Arc::new(Self {
+            dialer,
+            state: Mutex::default(),
+            dialling: tokio::sync::Mutex::default(),
+            places: Semaphore::new(CALLS_MAX),
+            limit,
+        })
     }
 
     /// Makes the first connection, for which a cluster may take longer than a call.
@@ -73,6 +89,7 @@ impl Link {
     where
         F: Future<Output = RedisResult<T>>,
     {
+        let _place = self.place().await?;
         let deadline = Instant::now() + limit;
         let (wire, number) = match timeout_at(deadline, self.wire()).await {
             Ok(wire) => wire?,
@@ -108,14 +125,33 @@ impl Link {
         }
     }
 
+    /// A place among the calls under way; its limit runs from there. Whoever had to wait for one does not try a
+    /// broken connection after all those before it did.
+    async fn place(&self) -> Result<Option<SemaphorePermit<'_>>, StoreError> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(Some(place));
+        }
+        // The semaphore is never closed.
+        let place = self.places.acquire().await.ok();
+        let state = self.state.lock();
+        match &state.trouble {
+            Some(trouble) if state.wire.is_none() => Err(trouble.clone()),
+            _ => Ok(place),
+        }
+    }
+
     /// The connection and its number.
     async fn wire(self: &Arc<Self>) -> Result<(Wire, u64), StoreError> {
         if let Some(wire) = self.current() {
             return Ok(wire);
         }
+        let dials = self.state.lock().dials;
         let _only_one = self.dialling.lock().await;
         if let Some(wire) = self.current() {
             return Ok(wire);
+        }
+        if self.state.lock().dials != dials {
+            return Err(self.trouble().unwrap_or_else(|| self.silent(DIAL_LIMIT)));
         }
         self.may_dial()?;
         self.dial().await
@@ -141,6 +177,7 @@ impl Link {
         let limit = if self.dialer.is_cluster() { CLUSTER_DIAL_LIMIT } else { DIAL_LIMIT };
         let dialled = tokio::time::timeout(limit, self.dialer.dial(self.limit)).await;
         let mut state = self.state.lock();
+        state.dials += 1;
         match dialled.unwrap_or_else(|_| Err(self.silent(limit))) {
             Ok(wire) => {
                 state.number += 1;
