@@ -177,7 +177,8 @@ impl World {
         let mut delay_us = self.weather.delay_us(self.now_us, &mut self.rng);
         if self.rng.chance(self.weather.stray(self.now_us)) {
             // A broken connection whose last bytes are read much later.
-            delay_us += self.rng.within(0..3 * SECOND);
+            let stray_us = self.rng.within(0..3 * SECOND);
+            delay_us += stray_us.min(self.weather.faults_end_us - self.now_us);
         }
         let at_us = self.now_us + delay_us;
         if self.nodes[node].cut_until_us > self.now_us {
