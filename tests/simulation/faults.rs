@@ -50,6 +50,8 @@ pub struct Weather {
     /// The span in which the network is bad.
     storm: (Us, Us),
     stops_after_checks: bool,
+    /// The replica falls behind at times.
+    lags: bool,
 }
 
 impl Weather {
@@ -62,6 +64,7 @@ impl Weather {
             end_us: faults_end_us + CONDUCTED_WITHIN_US + BAR_US + FOLLOWED_WITHIN_US,
             storm: (from_us, (from_us + long_us).min(faults_end_us)),
             stops_after_checks: rng.chance(5_000),
+            lags: rng.chance(5_000),
         }
     }
 
@@ -107,7 +110,13 @@ impl Weather {
 
     /// How long a write takes to the replica.
     pub fn lag_us(&self, now_us: Us, rng: &mut Rng) -> Us {
-        if self.has_faults(now_us) && rng.chance(3_000) { rng.within(MS..500 * MS) } else { rng.within(200..3 * MS) }
+        match () {
+            () if self.lags && self.has_faults(now_us) && rng.chance(500) => {
+                rng.within(MS..3 * SECOND).min(self.faults_end_us - now_us)
+            }
+            () if self.has_faults(now_us) && rng.chance(2_000) => rng.within(MS..300 * MS),
+            () => rng.within(200..3 * MS),
+        }
     }
 }
 
@@ -127,7 +136,7 @@ impl World {
             self.at(at_us, Event::Fault(Fault::Start(node)));
         }
         let resets = self.rng.chance(5_000);
-        for _ in 0..self.rng.within(1..6) {
+        for _ in 0..self.rng.within(1..9) {
             let at_us = self.rng.within(SECOND..self.weather.faults_end_us);
             let fault = self.draw(resets);
             self.at(at_us, Event::Fault(fault));

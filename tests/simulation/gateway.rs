@@ -91,7 +91,7 @@ impl World {
     }
 
     fn heard_plan(&mut self, node: NodeId, plan: &Plan) {
-        let fenced = self.stands(Fence::Gateway);
+        let (fenced, persists) = (self.stands(Fence::Gateway), self.stands(Fence::Persistence));
         let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
         let accepted = Reign::of(gateway.stamp);
         if plan.stamp < gateway.stamp && fenced {
@@ -103,7 +103,7 @@ impl World {
         }
         self.follow(node, plan);
         let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
-        let unsettled = gateway.unsettled.clone();
+        let unsettled = if persists { gateway.unsettled.clone() } else { std::mem::take(&mut gateway.unsettled) };
         // It knows that there is more than it has heard.
         let behind = gateway.controls.rev < gateway.stamp.rev || gateway.heard_in < Reign::of(gateway.stamp);
         for known in unsettled {
@@ -219,7 +219,7 @@ impl World {
     /// conductor that it follows, which knows whether it has the control.
     fn heard_done(&mut self, node: NodeId, id: ControlId, reign: Reign, rev: u64) {
         let process_number = self.nodes[node].processes;
-        let strict = self.stands(Fence::Lineage);
+        let strict = self.stands(Fence::AnswersInReign);
         let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
         if reign != Reign::of(gateway.stamp) && strict {
             return;

@@ -13,6 +13,7 @@ mod kinds;
 mod node;
 mod rings;
 mod rng;
+mod same_rules;
 mod server;
 mod store;
 mod world;
@@ -178,4 +179,14 @@ fn the_simulation_fails_without_random_steps_between_incarnations() {
 #[test]
 fn the_simulation_fails_without_the_lineage_of_changes() {
     fails_without(Fence::Lineage);
+}
+
+#[test]
+fn the_simulation_fails_without_returning_until_it_is_settled() {
+    fails_without(Fence::Persistence);
+}
+
+#[test]
+fn the_simulation_fails_without_answers_of_the_followed_reign_alone() {
+    fails_without(Fence::AnswersInReign);
 }

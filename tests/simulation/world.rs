@@ -42,6 +42,10 @@ pub enum Fence {
     BurntRevs,
     /// Incarnations are counted in random steps.
     IncarnationSteps,
+    /// A gateway returns what it knows until the conductor has dealt with it.
+    Persistence,
+    /// An answer from a reign that the gateway does not follow is no acknowledgement.
+    AnswersInReign,
     /// What a gateway returns is adopted only if no other reign has changed the room since.
     Lineage,
 }
@@ -181,7 +185,7 @@ impl World {
             numbers: 0,
         };
         world.begin();
-        world.at(world.weather.faults_end_us, Event::FaultsAreOver);
+        world.at(world.weather.faults_end_us + MS, Event::FaultsAreOver);
         world
     }
 
