@@ -296,7 +296,9 @@ impl World {
 
     /// When the room must be conducted again.
     pub fn conducted_by_us(&self) -> Us {
-        let resets = self.checks.promotions + self.checks.empties > 0;
+        // A process that has just begun cannot know whether the primary has just changed.
+        let just_begun = self.started_us > self.weather.faults_end_us - BAR_US - SECOND;
+        let resets = self.checks.promotions + self.checks.empties > 0 || just_begun;
         self.weather.faults_end_us + CONDUCTED_WITHIN_US + if resets { BAR_US } else { 0 }
     }
 }

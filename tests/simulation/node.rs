@@ -127,6 +127,7 @@ impl World {
     pub fn start(&mut self, node: NodeId) {
         self.checks.note(|| format!("{} starts", NAMES[node]));
         let trust_checked = self.stands(Fence::Trust);
+        self.started_us = self.now_us;
         let state = &mut self.nodes[node];
         state.processes += 1;
         state.process = Some(Process::new(trust_checked));

@@ -151,6 +151,8 @@ pub struct World {
     order: u64,
     numbers: u64,
     end_us: Us,
+    /// When the last process began.
+    pub started_us: Us,
 }
 
 impl World {
@@ -183,6 +185,7 @@ impl World {
             queue: BinaryHeap::new(),
             order: 0,
             numbers: 0,
+            started_us: 0,
         };
         world.begin();
         world.at(world.weather.faults_end_us + MS, Event::FaultsAreOver);
