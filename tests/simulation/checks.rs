@@ -36,6 +36,8 @@ pub struct Checks {
     pub reported: BTreeSet<ControlId>,
     controls: ControlId,
     pub handed_over_us: Us,
+    /// The room was closed, and nothing lost that since.
+    pub closed: bool,
     pub promotions: u32,
     pub empties: u32,
     pub leaps: u32,
@@ -59,6 +61,7 @@ impl Checks {
             reported: BTreeSet::new(),
             controls: 0,
             handed_over_us: 0,
+            closed: false,
             promotions: 0,
             empties: 0,
             leaps: 0,
@@ -129,6 +132,7 @@ impl Checks {
 
     /// The store was promoted and holds `stored`: what a claimant was told must have survived.
     pub fn promoted(&mut self, stored: Option<Reign>) {
+        self.closed &= stored.is_none();
         self.promotions += 1;
         if stored.is_some_and(|stored| stored < self.highest_begun) {
             self.fail(format!("a promotion forgot reign {:?}, which its conductor had begun", self.highest_begun));
@@ -136,6 +140,7 @@ impl Checks {
     }
 
     pub fn emptied(&mut self) {
+        self.closed = false;
         self.empties += 1;
         self.highest_begun = Reign::default();
     }
@@ -145,11 +150,14 @@ impl World {
     /// Some node conducts the room, and the store says so too.
     pub fn check_conducted(&mut self) {
         let Some(room) = self.server.primary.room.clone() else {
-            if self.checks.empties == 0 {
+            if self.checks.empties == 0 && !self.checks.closed {
                 self.checks.fail("the room is gone");
             }
             return;
         };
+        if self.checks.closed {
+            self.checks.fail("the room was closed, and is there again");
+        }
         let conducted = self.nodes.iter().enumerate().any(|(node, state)| {
             let process = state.process.as_ref().filter(|_| !state.stopped);
             let standing = process.and_then(|process| process.standing(state.clock.read(self.now_us)));

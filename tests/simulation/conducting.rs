@@ -149,6 +149,17 @@ impl World {
         self.write(node, controls, Change::Control { id, gateway });
     }
 
+    /// The teacher closes the room, where it is conducted.
+    pub fn close_where_conducted(&mut self) {
+        for node in 0..self.nodes.len() {
+            if !self.nodes[node].stopped && self.reigns(node) {
+                let Some(conducting) = self.process(node).and_then(|process| process.conducting.as_ref()) else { return };
+                let command = Command::Close { incarnation: conducting.incarnation, reign: conducting.reign };
+                self.after_check(node, Act::Send { command, purpose: Purpose::Closing });
+            }
+        }
+    }
+
     pub fn written(&mut self, node: NodeId, reign: Reign, change: Change, written: Option<Result<(), Refused>>) {
         let burns = self.stands(Fence::BurntRevs);
         let Some(process) = self.process(node) else { return };

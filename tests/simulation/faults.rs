@@ -27,6 +27,8 @@ pub enum Fault {
     Stop { node: NodeId, for_us: Us },
     GoOn(NodeId),
     Kill { node: NodeId, back_after_us: Option<Us> },
+    /// Whoever conducts the room.
+    KillConductor,
     Drain { node: NodeId, back_after_us: Us },
     /// The primary dies; after a while the replica is promoted.
     Die { for_us: Us, clock_us: Us },
@@ -52,6 +54,8 @@ pub struct Weather {
     stops_after_checks: bool,
     /// The replica falls behind at times.
     lags: bool,
+    /// It stands still in this span.
+    lag_us: (Us, Us),
 }
 
 impl Weather {
@@ -65,6 +69,7 @@ impl Weather {
             storm: (from_us, (from_us + long_us).min(faults_end_us)),
             stops_after_checks: rng.chance(5_000),
             lags: rng.chance(5_000),
+            lag_us: (0, 0),
         }
     }
 
@@ -111,6 +116,7 @@ impl Weather {
     /// How long a write takes to the replica.
     pub fn lag_us(&self, now_us: Us, rng: &mut Rng) -> Us {
         match () {
+            () if (self.lag_us.0..self.lag_us.1).contains(&now_us) => self.lag_us.1 - now_us + MS,
             () if self.lags && self.has_faults(now_us) && rng.chance(500) => {
                 rng.within(MS..3 * SECOND).min(self.faults_end_us - now_us)
             }
@@ -141,10 +147,36 @@ impl World {
             let fault = self.draw(resets);
             self.at(at_us, Event::Fault(fault));
         }
+        if resets && self.rng.chance(4_000) {
+            self.draw_disaster();
+        }
+        if self.rng.chance(1_000) {
+            let at_us = self.rng.within(SECOND..self.weather.faults_end_us);
+            self.at(at_us, Event::TeacherCloses);
+        }
         for _ in 0..self.rng.within(4..24) {
             let at_us = self.rng.within(SECOND / 2..self.weather.faults_end_us + SECOND);
             self.at(at_us, Event::TeacherActs);
         }
+    }
+
+    /// The primary dies with writes that its replica lacks, and the conductor with it, while gateways that know of them
+    /// hear nothing; and its successor soon after.
+    fn draw_disaster(&mut self) {
+        let at_us = self.rng.within(SECOND..(self.weather.faults_end_us - 3 * SECOND).max(2 * SECOND));
+        self.weather.lag_us = (at_us - self.rng.within(0..SECOND), at_us);
+        let for_us = self.rng.within(100 * MS..SECOND);
+        for node in 0..self.nodes.len() {
+            if self.rng.chance(5_000) {
+                let for_us = self.rng.within(SECOND..8 * SECOND);
+                self.at(at_us, Event::Fault(Fault::Deafen { node, for_us }));
+            }
+        }
+        self.at(at_us, Event::Fault(Fault::Die { for_us, clock_us: 0 }));
+        let killed_us = at_us + self.rng.within(0..SECOND);
+        self.at(killed_us, Event::Fault(Fault::KillConductor));
+        let again_us = killed_us + self.rng.within(3 * SECOND..6 * SECOND);
+        self.at(again_us.min(self.weather.faults_end_us), Event::Fault(Fault::KillConductor));
     }
 
     fn draw(&mut self, resets: bool) -> Fault {
@@ -199,6 +231,13 @@ impl World {
                     }
                 }
             }
+            Fault::KillConductor => {
+                let conducts = |node: &crate::world::Node| node.process.as_ref().is_some_and(|process| process.conducting.is_some());
+                if let Some(node) = self.nodes.iter().position(conducts) {
+                    let back_after_us = Some(self.rng.within(100 * MS..4 * SECOND));
+                    self.strike(Fault::Kill { node, back_after_us });
+                }
+            }
             Fault::Drain { node, back_after_us } => {
                 if let Some(process) = self.process(node) {
                     process.draining = true;
@@ -211,8 +250,13 @@ impl World {
                 self.at(self.ends_us(for_us), Event::Fault(Fault::Promote { clock_us }));
             }
             Fault::Promote { clock_us } => {
-                let replica_after_us = self.rng.within(0..SECOND);
+                let replica_after_us = if self.rng.chance(5_000) { 0 } else { self.rng.within(0..SECOND) };
                 self.server.promote(self.now_us, clock_us, replica_after_us);
+                if self.rng.chance(3_000) {
+                    // In a cluster sessions are on servers of their own, which may have lost more than the room's.
+                    let rng = &mut self.rng;
+                    self.server.primary.sessions.retain(|_| rng.chance(6_000));
+                }
                 if clock_us.abs() >= HOUR_US {
                     self.checks.leaps += 1;
                 }

@@ -40,6 +40,8 @@ pub struct Process {
     generation: Option<u64>,
     /// No takeover of others' rooms before then, by this node's clock.
     pub barred_until_us: Us,
+    /// Gateways give rooms back until then: who finds no record finds nothing out.
+    restoring_until_us: Us,
     pub pending: Vec<u64>,
     /// The room's record and when it was learnt, by this node's clock.
     pub record: Option<(Record, Us)>,
@@ -91,6 +93,7 @@ impl Process {
             run_id: None,
             generation: None,
             barred_until_us: i64::MIN,
+            restoring_until_us: i64::MIN,
             pending: Vec::new(),
             record: None,
             claiming: false,
@@ -107,6 +110,15 @@ impl Process {
     pub fn standing(&self, boot_us: Us) -> Option<u64> {
         let session = self.session.as_ref()?;
         (session.is_trusted(boot_us) || !self.trust_checked).then(|| session.incarnation())
+    }
+
+    /// No record in a store that has lost nothing: the room was closed. In a life of the store that this process has not
+    /// seen yet, it says nothing.
+    fn forget_room(&mut self, generation: Option<u64>) {
+        if self.generation.is_some() && self.generation == generation {
+            self.gateway = None;
+            self.conducting = None;
+        }
     }
 
     pub fn observer(&self) -> &Observer {
@@ -261,8 +273,8 @@ impl World {
             (Purpose::Naming, Some(Answer::Named(name))) => self.generation_is(node, name),
             (Purpose::Reading, answer) => {
                 process.reading = false;
-                if let Some(Answer::Read(record)) = answer {
-                    self.read(node, record);
+                if let Some(Answer::Read(record, generation)) = answer {
+                    self.read(node, record, generation);
                 }
             }
             (Purpose::Ending { claim }, answer) => self.ended(node, claim, matches!(answer, Some(Answer::Ended(true)))),
@@ -289,7 +301,6 @@ impl World {
         let boot_us = self.boot_us(node);
         let (bar, bar_at_start) = (self.stands(Fence::Bar), self.stands(Fence::BarAtStart));
         let is_first = self.now_us < SECOND;
-        let always_restores = !self.stands(Fence::RestoreByGeneration);
         let Some(process) = self.process(node) else { return };
         let seen = sessions.iter().map(|row| (NAMES[row.node], row.incarnation, row.renewals));
         process.observer.observe(asked_us, boot_us, seen);
@@ -313,9 +324,6 @@ impl World {
                 self.send(node, Command::Name(proposal), Purpose::Naming);
             }
         }
-        if changed && always_restores {
-            self.restore(node);
-        }
         self.decide_about_room(node);
         if looks % 2 == 0 {
             self.read_room(node);
@@ -331,6 +339,7 @@ impl World {
             self.checks.note(|| format!("{} sees another generation", NAMES[node]));
             let Some(process) = self.process(node) else { return };
             process.barred_until_us = process.barred_until_us.max(boot_us + RESTORE_US);
+            process.restoring_until_us = boot_us + RESTORE_US;
             self.restore(node);
         }
     }
@@ -342,11 +351,19 @@ impl World {
     }
 
     /// The record as it was when it was read.
-    fn read(&mut self, node: NodeId, record: Option<Record>) {
+    fn read(&mut self, node: NodeId, record: Option<Record>, generation: Option<u64>) {
         let boot_us = self.boot_us(node);
+        let always_restores = !self.stands(Fence::RestoreByGeneration);
         let Some(process) = self.process(node) else { return };
         process.record = record.clone().map(|record| (record, boot_us));
-        let Some(record) = record else { return };
+        let Some(record) = record else {
+            if always_restores {
+                self.restore(node);
+            } else if boot_us >= process.restoring_until_us {
+                process.forget_room(generation);
+            }
+            return;
+        };
         // Another reign than this node's own, and a later one: it was given away, or taken.
         let deposed = process.conducting.as_ref().is_some_and(|conducting| record.reign > conducting.reign);
         if deposed && !process.claiming {

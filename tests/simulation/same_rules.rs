@@ -92,23 +92,23 @@ fn step(draw: &mut Draw, model: &mut State, embedded: &EmbeddedStore) {
     if let Some(room) = model.room.as_ref().filter(|_| draw.0.chance(6_000)) {
         (whose, reign) = (room.owner, room.reign);
     }
-    match draw.0.index(7) {
-        0 => {
+    match draw.0.index(15) {
+        0 | 1 => {
             let at_least = draw.small();
             let opened = now(embedded.open_session(NAMES[whose.node], &info, at_least)).expect("opened");
             assert_eq!(model.open_session(whose.node, false, at_least, 0, 0), opened);
         }
-        1 => {
+        2 | 3 => {
             let renewed = now(embedded.renew_session(NAMES[whose.node], whose.incarnation, &info)).expect("renewed");
             assert_eq!(model.renew_session(whose.node, whose.incarnation, false, 0), renewed);
         }
-        2 => {
+        4 | 5 => {
             let renewals = draw.small() - 1;
             let ended =
                 now(embedded.end_session(NAMES[whose.node], whose.incarnation, renewals)).expect("ended or not");
             assert_eq!(model.end_session(whose, Some(renewals)), ended);
         }
-        3 => {
+        6..9 => {
             let claim = Claim {
                 expected: whose,
                 expected_reign: draw.0.chance(5_000).then_some(reign),
@@ -128,11 +128,16 @@ fn step(draw: &mut Draw, model: &mut State, embedded: &EmbeddedStore) {
             let taken = now(embedded.take_over(&key(), full_claim));
             assert_eq!(model.take_over(&claim, NOW_MS).is_ok(), taken.is_ok(), "{claim:?}");
         }
-        4 | 5 => {
+        9..12 => {
             let controls = draw.controls();
             let fence = Fence { incarnation: whose.incarnation, epoch: reign.epoch, nonce: reign.nonce };
             let written = now(embedded.write_room(&key(), &fence, &stored(&controls), None));
             assert_eq!(model.write_room(whose.incarnation, reign, &controls, true).is_ok(), written.is_ok());
+        }
+        12 => {
+            let fence = Fence { incarnation: whose.incarnation, epoch: reign.epoch, nonce: reign.nonce };
+            let closed = now(embedded.close_room(&key(), &fence));
+            assert_eq!(model.close_room(whose.incarnation, reign, 0).is_ok(), closed.is_ok());
         }
         _ => {
             let record = draw.record();

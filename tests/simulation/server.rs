@@ -37,6 +37,7 @@ pub enum Command {
     Read,
     TakeOver(Claim),
     Write { incarnation: u64, reign: Reign, controls: Controls },
+    Close { incarnation: u64, reign: Reign },
     Restore(Record),
 }
 
@@ -47,9 +48,11 @@ pub enum Answer {
     Ended(bool),
     Looked { sessions: Vec<SessionRow>, generation: Option<u64>, run_id: u32 },
     Named(u64),
-    Read(Option<Record>),
+    /// With the name of the store's life.
+    Read(Option<Record>, Option<u64>),
     TakenOver(Result<Record, Refused>),
     Written(Result<(), Refused>),
+    Closed,
     Restored,
 }
 
@@ -268,7 +271,7 @@ impl World {
                 run_id: self.server.run_id,
             },
             Command::Name(proposal) => Answer::Named(state.name_generation(proposal)),
-            Command::Read => Answer::Read(state.room.clone()),
+            Command::Read => Answer::Read(state.room.clone(), state.generation),
             Command::TakeOver(claim) => Answer::TakenOver(state.take_over(&claim, now_ms)),
             Command::Write { incarnation, reign, controls } => {
                 let written = state.write_room(incarnation, reign, &controls, fenced);
@@ -276,6 +279,11 @@ impl World {
                     self.checks.stored(node, reign);
                 }
                 Answer::Written(written)
+            }
+            Command::Close { incarnation, reign } => {
+                let closed = state.close_room(incarnation, reign, clock_us);
+                self.checks.closed |= closed.is_ok();
+                Answer::Closed
             }
             Command::Restore(record) => {
                 state.restore_room(&record);

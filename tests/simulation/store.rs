@@ -1,9 +1,12 @@
 //! What the model's store holds, and the rules by which it changes: those of `downbeat::store`, on small values.
 //! `same_rules.rs` holds them against the embedded store.
 
-use crate::kinds::{Controls, MS, NodeId, Owner, Record, Reign, Us};
+use crate::kinds::{Controls, MS, NodeId, Owner, Record, Reign, SECOND, Us};
 
 pub const SESSION_TTL_US: Us = 2_000 * MS;
+
+/// How long the store knows that a room was closed.
+const CLOSED_FOR_US: Us = 3_600 * SECOND;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionRow {
@@ -22,6 +25,8 @@ pub struct State {
     pub room: Option<Record>,
     pub generation: Option<u64>,
     pub last_incarnation: u64,
+    /// The epoch up to which the room is closed, and until when that is known, by the store's clock.
+    pub closed: Option<(u64, Us)>,
 }
 
 /// A claim as `downbeat::store::TakeOver` makes it.
@@ -43,6 +48,7 @@ pub enum Refused {
 
 impl State {
     pub fn expire(&mut self, clock_us: Us) {
+        self.closed = self.closed.filter(|(_, expires_us)| *expires_us > clock_us);
         self.sessions.retain(|row| row.expires_us > clock_us);
     }
 
@@ -107,8 +113,21 @@ impl State {
         Ok(())
     }
 
+    pub fn close_room(&mut self, incarnation: u64, reign: Reign, clock_us: Us) -> Result<(), Refused> {
+        let room = self.room.as_ref().ok_or(Refused::Gone)?;
+        if room.owner.incarnation != incarnation || reign < room.reign {
+            return Err(Refused::Owned);
+        }
+        self.closed = Some((room.reign.epoch, clock_us + CLOSED_FOR_US));
+        self.room = None;
+        Ok(())
+    }
+
     /// True: written, because the store knew less.
     pub fn restore_room(&mut self, record: &Record) -> bool {
+        if self.closed.is_some_and(|(epoch, _)| epoch >= record.reign.epoch) {
+            return false;
+        }
         let height = |record: &Record| record.reign.stamp(record.controls.rev);
         let knows = self.room.as_ref().is_some_and(|room| height(room) >= height(record));
         if !knows {

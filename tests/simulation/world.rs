@@ -62,6 +62,7 @@ pub enum Event {
     Answered { node: NodeId, process: u32, number: u64, purpose: Purpose, answer: Option<Answer> },
     Fault(Fault),
     TeacherActs,
+    TeacherCloses,
     FaultsAreOver,
     MustBeConducted,
 }
@@ -251,7 +252,7 @@ impl World {
                 }
                 *node
             }
-            Event::Arrive(_) | Event::Replicated { .. } | Event::Fault(_) | Event::TeacherActs | Event::FaultsAreOver | Event::MustBeConducted => {
+            Event::Arrive(_) | Event::Replicated { .. } | Event::Fault(_) | Event::TeacherActs | Event::TeacherCloses | Event::FaultsAreOver | Event::MustBeConducted => {
                 return self.handle_outside(event);
             }
         };
@@ -277,6 +278,7 @@ impl World {
             }
             Event::Fault(fault) => self.strike(fault),
             Event::TeacherActs => self.teacher_acts(),
+            Event::TeacherCloses => self.close_where_conducted(),
             Event::FaultsAreOver => self.at(self.conducted_by_us(), Event::MustBeConducted),
             // A room that is just being handed over is looked at a little later.
             Event::MustBeConducted if self.checks.handed_over_us > self.now_us - SECOND => {
