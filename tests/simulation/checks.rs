@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How many of the last events a replay shows.
-const NOTES_MAX: usize = 400;
+const NOTES_MAX: usize = 1_000;
 
 /// An acknowledged control, as its teacher's gateway knows it.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ pub struct Checks {
     pub handed_over_us: Us,
     /// The room was closed, and nothing lost that since.
     pub closed: bool,
+    /// Whoever heard of the closing has forgotten the room: if a promotion undoes it, nobody can tell what else it undid.
+    pub was_closed: bool,
     pub promotions: u32,
     pub empties: u32,
     pub leaps: u32,
@@ -62,6 +64,7 @@ impl Checks {
             controls: 0,
             handed_over_us: 0,
             closed: false,
+            was_closed: false,
             promotions: 0,
             empties: 0,
             leaps: 0,
@@ -119,7 +122,10 @@ impl Checks {
     /// its predecessor silent, unless the store's clock has leapt or everything was lost.
     pub fn trusted(&mut self, node: NodeId, incarnation: u64) {
         if self.leaps + self.empties == 0 && self.succeeded.contains(&incarnation) {
-            self.fail(format!("{} trusted itself in incarnation {incarnation} after its successor had begun", NAMES[node]));
+            self.fail(format!(
+                "{} trusted itself in incarnation {incarnation} after its successor had begun",
+                NAMES[node]
+            ));
         }
     }
 
@@ -183,7 +189,8 @@ impl World {
         let mut deaf = None;
         for (node, state) in self.nodes.iter().enumerate() {
             let Some(gateway) = state.process.as_ref().and_then(|process| process.gateway.as_ref()) else { continue };
-            if gateway.stamp != room.reign.stamp(room.controls.rev) || gateway.controls.applied != room.controls.applied {
+            if gateway.stamp != room.reign.stamp(room.controls.rev) || gateway.controls.applied != room.controls.applied
+            {
                 deaf = Some(format!("{} follows {:?}, not {:?}", NAMES[node], gateway.stamp, room.reign));
             } else if gateway.next_due_us(i64::MIN).is_some_and(|due_us| due_us < self.now_us - SECOND) {
                 deaf = Some(format!("{} is silent since beat {:?}", NAMES[node], gateway.last));
@@ -192,6 +199,9 @@ impl World {
         if let Some(deaf) = deaf {
             self.checks.fail(deaf);
         }
+        if self.checks.was_closed {
+            return;
+        }
         for (id, acked) in self.checks.acked.clone() {
             let kept = room.controls.applied & (1 << id) != 0;
             let reset = self.checks.promotions + self.checks.empties > 0;
@@ -199,7 +209,9 @@ impl World {
             // Whoever was on a gateway that died has joined again, and read the room anew.
             let reread = gateway.processes != acked.process || gateway.process.is_none();
             if !kept && !reset {
-                self.checks.fail(format!("control {id} ({acked:?}) was acknowledged and is lost, though the store lost nothing"));
+                self.checks.fail(format!(
+                    "control {id} ({acked:?}) was acknowledged and is lost, though the store lost nothing"
+                ));
             } else if !kept && !reread && !self.checks.reported.contains(&id) {
                 self.checks.fail(format!("control {id} ({acked:?}) was acknowledged, is lost, and nobody was told"));
             }

@@ -39,7 +39,9 @@ impl World {
         let mut claim = None;
         if process.claiming {
         } else if let Some(conducting) = &process.conducting {
-            let to = named.filter(|named| !is_late && *named != node && boot_us >= process.handed_over_us.saturating_add(PACE_US));
+            let to = named.filter(|named| {
+                !is_late && *named != node && boot_us >= process.handed_over_us.saturating_add(PACE_US)
+            });
             let session = to.and_then(|to| process.sessions.iter().find(|row| row.node == to));
             if let Some(above) = conducting.reassert_above {
                 claim = Some((ClaimKind::Reassert { above }, None));
@@ -117,8 +119,7 @@ impl World {
         process.claiming = true;
         let heard = process.gateway.as_ref().map_or(0, |gateway| gateway.stamp.epoch);
         let me = Owner { node, incarnation };
-        let mut claim =
-            Claim { expected: me, expected_reign: None, claimant: me, nonce, highest_seen_epoch: heard };
+        let mut claim = Claim { expected: me, expected_reign: None, claimant: me, nonce, highest_seen_epoch: heard };
         match kind {
             ClaimKind::FromTheDead { expected, reign } | ClaimKind::OwnAgain { expected, reign } => {
                 claim.expected = expected;
@@ -136,13 +137,7 @@ impl World {
     }
 
     /// None: no answer, or no replica has it.
-    pub fn claimed(
-        &mut self,
-        node: NodeId,
-        kind: ClaimKind,
-        incarnation: u64,
-        taken: Option<Result<Record, Refused>>,
-    ) {
+    pub fn claimed(&mut self, node: NodeId, kind: ClaimKind, incarnation: u64, taken: Option<Result<Record, Refused>>) {
         let stands = self.standing(node) == Some(incarnation);
         let Some(process) = self.process(node) else { return };
         process.claiming = false;

@@ -153,7 +153,9 @@ impl World {
     pub fn close_where_conducted(&mut self) {
         for node in 0..self.nodes.len() {
             if !self.nodes[node].stopped && self.reigns(node) {
-                let Some(conducting) = self.process(node).and_then(|process| process.conducting.as_ref()) else { return };
+                let Some(conducting) = self.process(node).and_then(|process| process.conducting.as_ref()) else {
+                    return;
+                };
                 let command = Command::Close { incarnation: conducting.incarnation, reign: conducting.reign };
                 self.after_check(node, Act::Send { command, purpose: Purpose::Closing });
             }
@@ -199,6 +201,8 @@ impl World {
     /// reported as lost otherwise.
     pub fn heard_returned(&mut self, node: NodeId, gateway: NodeId, known: &Known) {
         let lineage = self.stands(Fence::Lineage);
+        let (reign, rev) = (known.reign, known.rev);
+        self.checks.note(|| format!("{} is returned rev {rev} of {reign:?} by {}", NAMES[node], NAMES[gateway]));
         if !self.reigns(node) {
             return;
         }

@@ -24,25 +24,51 @@ const HOUR_US: Us = 3_600 * SECOND;
 pub enum Fault {
     Start(NodeId),
     /// SIGSTOP, or a paused machine.
-    Stop { node: NodeId, for_us: Us },
+    Stop {
+        node: NodeId,
+        for_us: Us,
+    },
     GoOn(NodeId),
-    Kill { node: NodeId, back_after_us: Option<Us> },
+    Kill {
+        node: NodeId,
+        back_after_us: Option<Us>,
+    },
     /// Whoever conducts the room.
     KillConductor,
-    Drain { node: NodeId, back_after_us: Us },
+    Drain {
+        node: NodeId,
+        back_after_us: Us,
+    },
     /// The primary dies; after a while the replica is promoted.
-    Die { for_us: Us, clock_us: Us },
-    Promote { clock_us: Us },
-    Freeze { for_us: Us },
+    Die {
+        for_us: Us,
+        clock_us: Us,
+    },
+    Promote {
+        clock_us: Us,
+    },
+    Freeze {
+        for_us: Us,
+    },
     Thaw,
-    Empty { for_us: Us },
+    Empty {
+        for_us: Us,
+    },
     ComeBackEmpty,
     /// The store's wall clock.
-    Leap { by_us: Us },
+    Leap {
+        by_us: Us,
+    },
     /// No message of the relay comes or goes.
-    Deafen { node: NodeId, for_us: Us },
+    Deafen {
+        node: NodeId,
+        for_us: Us,
+    },
     /// No command of the node reaches the store, and no message.
-    Cut { node: NodeId, for_us: Us },
+    Cut {
+        node: NodeId,
+        for_us: Us,
+    },
 }
 
 /// How the network behaves in this run, and when.
@@ -183,7 +209,8 @@ impl World {
         let node = self.rng.index(self.nodes.len());
         let rng = &mut self.rng;
         let sign = if rng.chance(5_000) { 1 } else { -1 };
-        let short_us = if rng.chance(6_000) { rng.within(100 * MS..3 * SECOND) } else { rng.within(3 * SECOND..15 * SECOND) };
+        let short_us =
+            if rng.chance(6_000) { rng.within(100 * MS..3 * SECOND) } else { rng.within(3 * SECOND..15 * SECOND) };
         match rng.index(if resets { 13 } else { 9 }) {
             0 | 1 => Fault::Stop { node, for_us: short_us },
             2 | 3 => {
@@ -232,7 +259,9 @@ impl World {
                 }
             }
             Fault::KillConductor => {
-                let conducts = |node: &crate::world::Node| node.process.as_ref().is_some_and(|process| process.conducting.is_some());
+                let conducts = |node: &crate::world::Node| {
+                    node.process.as_ref().is_some_and(|process| process.conducting.is_some())
+                };
                 if let Some(node) = self.nodes.iter().position(conducts) {
                     let back_after_us = Some(self.rng.within(100 * MS..4 * SECOND));
                     self.strike(Fault::Kill { node, back_after_us });
@@ -341,7 +370,10 @@ impl World {
     /// When the room must be conducted again.
     pub fn conducted_by_us(&self) -> Us {
         // A process that has just begun cannot know whether the primary has just changed.
-        let just_begun = self.started_us > self.weather.faults_end_us - BAR_US - SECOND;
+        let knows_nothing =
+            |node: &crate::world::Node| node.process.as_ref().is_some_and(|process| !process.has_looked());
+        let just_begun =
+            self.nodes.iter().any(knows_nothing) || self.first_look_us > self.weather.faults_end_us - BAR_US - SECOND;
         let resets = self.checks.promotions + self.checks.empties > 0 || just_begun;
         self.weather.faults_end_us + CONDUCTED_WITHIN_US + if resets { BAR_US } else { 0 }
     }

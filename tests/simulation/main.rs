@@ -109,14 +109,23 @@ fn whatever_fails_the_room_is_conducted_by_one_and_nothing_acknowledged_is_lost_
     }
     println!(
         "{seeds} seeds: {:?} reigns, {:?} hand-overs, {:?} controls acknowledged, {:?} promotions, {:?} empty stores, {:?} adoptions, {:?} reported",
-        coverage.reigns, coverage.handovers, coverage.acked, coverage.promotions, coverage.empties, coverage.adoptions, coverage.reported
+        coverage.reigns,
+        coverage.handovers,
+        coverage.acked,
+        coverage.promotions,
+        coverage.empties,
+        coverage.adoptions,
+        coverage.reported
     );
 }
 
 /// Each protection is there for a reason: with it taken out, some seed fails.
 fn fails_without(fence: Fence) {
     let (failed, _) = first_failure(SEEDS, Some(fence));
-    assert!(failed.is_some(), "nothing fails without {fence:?}: it protects nothing, or the simulation does not see it");
+    assert!(
+        failed.is_some(),
+        "nothing fails without {fence:?}: it protects nothing, or the simulation does not see it"
+    );
     let seed = failed.unwrap_or_default();
     println!("without {fence:?}, seed {seed} fails: {:?}", run(seed, &Rings::build(), Some(fence), false).violation);
 }

@@ -121,6 +121,10 @@ impl Process {
         }
     }
 
+    pub fn has_looked(&self) -> bool {
+        self.run_id.is_some()
+    }
+
     pub fn observer(&self) -> &Observer {
         &self.observer
     }
@@ -128,9 +132,11 @@ impl Process {
     /// The set of nodes that live and do not leave, as bits.
     pub fn live(&self) -> usize {
         let place = |name: &str| NAMES.iter().position(|known| *known == name);
-        let live = self.observer.live_nodes().filter_map(place).filter(|node| {
-            !self.sessions.iter().any(|row| row.node == *node && row.draining)
-        });
+        let live = self
+            .observer
+            .live_nodes()
+            .filter_map(place)
+            .filter(|node| !self.sessions.iter().any(|row| row.node == *node && row.draining));
         live.fold(0, |bits, node| bits | 1 << node)
     }
 }
@@ -139,7 +145,6 @@ impl World {
     pub fn start(&mut self, node: NodeId) {
         self.checks.note(|| format!("{} starts", NAMES[node]));
         let trust_checked = self.stands(Fence::Trust);
-        self.started_us = self.now_us;
         let state = &mut self.nodes[node];
         state.processes += 1;
         state.process = Some(Process::new(trust_checked));
@@ -252,9 +257,8 @@ impl World {
                 process.renewing = false;
                 let Some(Answer::Renewed(renewed)) = answer else { return };
                 let session = process.session.as_ref().filter(|session| session.incarnation() == incarnation);
-                let goes_on = session.is_some_and(|session| {
-                    renewed && (session.renewal_succeeded(renewal, boot_us) || !trust_checked)
-                });
+                let goes_on = session
+                    .is_some_and(|session| renewed && (session.renewal_succeeded(renewal, boot_us) || !trust_checked));
                 if !goes_on {
                     if let Some(session) = process.session.take() {
                         session.discard();
@@ -290,14 +294,7 @@ impl World {
         }
     }
 
-    fn looked(
-        &mut self,
-        node: NodeId,
-        asked_us: Us,
-        sessions: Vec<SessionRow>,
-        generation: Option<u64>,
-        run_id: u32,
-    ) {
+    fn looked(&mut self, node: NodeId, asked_us: Us, sessions: Vec<SessionRow>, generation: Option<u64>, run_id: u32) {
         let boot_us = self.boot_us(node);
         let (bar, bar_at_start) = (self.stands(Fence::Bar), self.stands(Fence::BarAtStart));
         let is_first = self.now_us < SECOND;
@@ -311,11 +308,15 @@ impl World {
         let looks = process.looks;
         let before = process.run_id.replace(run_id);
         let changed = before.is_some_and(|before| before != run_id);
+        let has_begun = before.is_none();
         if (changed && bar) || (before.is_none() && bar_at_start && !is_first) {
             process.barred_until_us = process.barred_until_us.max(boot_us + terms().death_us + BAR_MARGIN_US);
         }
         if changed && let Some(conducting) = &mut process.conducting {
             conducting.reassert_above = Some(conducting.reign.epoch);
+        }
+        if has_begun {
+            self.first_look_us = self.now_us;
         }
         match generation {
             Some(name) => self.generation_is(node, name),

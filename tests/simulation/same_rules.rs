@@ -171,11 +171,8 @@ fn the_model_s_store_keeps_the_rules_of_the_embedded_one() {
             step(&mut draw, &mut model, &embedded);
             model.expire(1_999 * MS);
             assert_eq!(model.room.as_ref().map(full), record_of(&embedded), "seed {seed}");
-            let mut rows: Vec<_> = model
-                .sessions
-                .iter()
-                .map(|row| (NAMES[row.node].to_owned(), row.incarnation, row.renewals))
-                .collect();
+            let mut rows: Vec<_> =
+                model.sessions.iter().map(|row| (NAMES[row.node].to_owned(), row.incarnation, row.renewals)).collect();
             rows.sort();
             assert_eq!(rows, sessions_of(&embedded), "seed {seed}");
         }

@@ -46,7 +46,11 @@ pub enum Answer {
     Opened(u64),
     Renewed(bool),
     Ended(bool),
-    Looked { sessions: Vec<SessionRow>, generation: Option<u64>, run_id: u32 },
+    Looked {
+        sessions: Vec<SessionRow>,
+        generation: Option<u64>,
+        run_id: u32,
+    },
     Named(u64),
     /// With the name of the store's life.
     Read(Option<Record>, Option<u64>),
@@ -232,7 +236,10 @@ impl World {
                 let replicated_us = answer_us.unwrap_or(self.now_us);
                 if replicated_us > self.now_us {
                     let run_id = self.server.run_id;
-                    self.at(replicated_us, Event::Replicated { run_id, deadline_us, back_us, answered: Box::new(answered) });
+                    self.at(
+                        replicated_us,
+                        Event::Replicated { run_id, deadline_us, back_us, answered: Box::new(answered) },
+                    );
                 } else {
                     self.at(at_us, answered);
                 }
@@ -283,6 +290,7 @@ impl World {
             Command::Close { incarnation, reign } => {
                 let closed = state.close_room(incarnation, reign, clock_us);
                 self.checks.closed |= closed.is_ok();
+                self.checks.was_closed |= closed.is_ok();
                 Answer::Closed
             }
             Command::Restore(record) => {

@@ -102,8 +102,8 @@ impl State {
         fenced: bool,
     ) -> Result<(), Refused> {
         let room = self.room.as_mut().ok_or(Refused::Gone)?;
-        let admitted = room.owner.incarnation == incarnation
-            && reign.stamp(controls.rev) >= room.reign.stamp(room.controls.rev);
+        let admitted =
+            room.owner.incarnation == incarnation && reign.stamp(controls.rev) >= room.reign.stamp(room.controls.rev);
         if fenced && !admitted {
             return Err(Refused::Owned);
         }

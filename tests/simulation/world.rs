@@ -52,14 +52,39 @@ pub enum Fence {
 
 /// What happens in a run.
 pub enum Event {
-    Timer { node: NodeId, process: u32, timer: Timer },
-    Act { node: NodeId, process: u32, act: Act },
-    Deliver { node: NodeId, from: NodeId, message: Rc<Message> },
+    Timer {
+        node: NodeId,
+        process: u32,
+        timer: Timer,
+    },
+    Act {
+        node: NodeId,
+        process: u32,
+        act: Act,
+    },
+    Deliver {
+        node: NodeId,
+        from: NodeId,
+        message: Rc<Message>,
+    },
     /// The node's relay has lost messages, and knows it.
-    Gap { node: NodeId },
+    Gap {
+        node: NodeId,
+    },
     Arrive(Box<Request>),
-    Replicated { run_id: u32, deadline_us: Us, back_us: Us, answered: Box<Event> },
-    Answered { node: NodeId, process: u32, number: u64, purpose: Purpose, answer: Option<Answer> },
+    Replicated {
+        run_id: u32,
+        deadline_us: Us,
+        back_us: Us,
+        answered: Box<Event>,
+    },
+    Answered {
+        node: NodeId,
+        process: u32,
+        number: u64,
+        purpose: Purpose,
+        answer: Option<Answer>,
+    },
     Fault(Fault),
     TeacherActs,
     TeacherCloses,
@@ -152,8 +177,8 @@ pub struct World {
     order: u64,
     numbers: u64,
     end_us: Us,
-    /// When the last process began.
-    pub started_us: Us,
+    /// When the last process to begin had its first look at the store.
+    pub first_look_us: Us,
 }
 
 impl World {
@@ -186,7 +211,7 @@ impl World {
             queue: BinaryHeap::new(),
             order: 0,
             numbers: 0,
-            started_us: 0,
+            first_look_us: 0,
         };
         world.begin();
         world.at(world.weather.faults_end_us + MS, Event::FaultsAreOver);
@@ -240,7 +265,9 @@ impl World {
 
     fn handle(&mut self, event: Event) {
         let node = match &event {
-            Event::Timer { node, process, .. } | Event::Act { node, process, .. } | Event::Answered { node, process, .. } => {
+            Event::Timer { node, process, .. }
+            | Event::Act { node, process, .. }
+            | Event::Answered { node, process, .. } => {
                 if self.nodes[*node].processes != *process || self.nodes[*node].process.is_none() {
                     return;
                 }
@@ -252,7 +279,13 @@ impl World {
                 }
                 *node
             }
-            Event::Arrive(_) | Event::Replicated { .. } | Event::Fault(_) | Event::TeacherActs | Event::TeacherCloses | Event::FaultsAreOver | Event::MustBeConducted => {
+            Event::Arrive(_)
+            | Event::Replicated { .. }
+            | Event::Fault(_)
+            | Event::TeacherActs
+            | Event::TeacherCloses
+            | Event::FaultsAreOver
+            | Event::MustBeConducted => {
                 return self.handle_outside(event);
             }
         };
@@ -302,7 +335,8 @@ impl World {
         for event in backlog {
             if !(overflown && matches!(event, Event::Deliver { .. })) {
                 let soon_us = self.now_us + self.rng.within(0..2 * MS);
-                let at_us = if matches!(event, Event::Act { .. } | Event::Deliver { .. }) { self.now_us } else { soon_us };
+                let at_us =
+                    if matches!(event, Event::Act { .. } | Event::Deliver { .. }) { self.now_us } else { soon_us };
                 self.at(at_us, event);
             }
         }
@@ -328,7 +362,9 @@ impl World {
             self.at(self.now_us, Event::Deliver { node, from, message });
             return;
         }
-        let lost = !self.server.relays() || self.nodes[node].deaf_until_us > self.now_us || self.nodes[from].deaf_until_us > self.now_us;
+        let lost = !self.server.relays()
+            || self.nodes[node].deaf_until_us > self.now_us
+            || self.nodes[from].deaf_until_us > self.now_us;
         if lost || self.rng.chance(self.weather.message_loss(self.now_us)) {
             if !lost && self.rng.chance(5_000) {
                 let at_us = self.now_us + self.rng.within(MS..SECOND);
