@@ -18,6 +18,8 @@ const CONDUCTED_WITHIN_US: Us = 3 * SECOND;
 const BAR_US: Us = 2_500 * MS;
 /// … and this long after that, everybody follows.
 const FOLLOWED_WITHIN_US: Us = 3 * SECOND;
+/// How long a node takes to leave.
+const DRAIN_US: Us = 2 * SECOND;
 const HOUR_US: Us = 3_600 * SECOND;
 
 #[derive(Clone, Copy, Debug)]
@@ -268,10 +270,15 @@ impl World {
                 }
             }
             Fault::Drain { node, back_after_us } => {
-                if let Some(process) = self.process(node) {
-                    process.draining = true;
-                    self.timer(node, 2 * SECOND, crate::world::Timer::Leave);
-                    self.at(self.ends_us(2 * SECOND + back_after_us), Event::Fault(Fault::Start(node)));
+                let stays = |node: &crate::world::Node| node.process.as_ref().is_some_and(|process| !process.draining);
+                let staying = self.nodes.iter().filter(|node| stays(node)).count();
+                let in_time = self.now_us + DRAIN_US < self.weather.faults_end_us;
+                if staying > 2 && in_time && !self.nodes[node].stopped && stays(&self.nodes[node]) {
+                    if let Some(process) = self.process(node) {
+                        process.draining = true;
+                    }
+                    self.timer(node, DRAIN_US - 100 * MS, crate::world::Timer::Leave);
+                    self.at(self.ends_us(DRAIN_US + back_after_us), Event::Fault(Fault::Start(node)));
                 }
             }
             Fault::Die { for_us, clock_us } if self.server.is_up() => {
