@@ -202,7 +202,13 @@ impl World {
         }
         self.at(at_us, Event::Fault(Fault::Die { for_us, clock_us: 0 }));
         let killed_us = at_us + self.rng.within(0..SECOND);
-        self.at(killed_us, Event::Fault(Fault::KillConductor));
+        if self.rng.chance(5_000) {
+            self.at(killed_us, Event::Fault(Fault::KillConductor));
+        } else {
+            // Or another begins anew, right after the promotion that it knows nothing of.
+            let (node, back_us) = (self.rng.index(self.nodes.len()), for_us + self.rng.within(0..500 * MS));
+            self.at(at_us, Event::Fault(Fault::Kill { node, back_after_us: Some(back_us) }));
+        }
         let again_us = killed_us + self.rng.within(3 * SECOND..6 * SECOND);
         self.at(again_us.min(self.weather.faults_end_us), Event::Fault(Fault::KillConductor));
     }
@@ -288,7 +294,7 @@ impl World {
             Fault::Promote { clock_us } => {
                 let replica_after_us = if self.rng.chance(5_000) { 0 } else { self.rng.within(0..SECOND) };
                 self.server.promote(self.now_us, clock_us, replica_after_us);
-                if self.rng.chance(3_000) {
+                if self.rng.chance(4_000) {
                     // In a cluster sessions are on servers of their own, which may have lost more than the room's.
                     let rng = &mut self.rng;
                     self.server.primary.sessions.retain(|_| rng.chance(6_000));

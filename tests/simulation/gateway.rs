@@ -219,7 +219,7 @@ impl World {
     /// conductor that it follows, which knows whether it has the control.
     fn heard_done(&mut self, node: NodeId, id: ControlId, reign: Reign, rev: u64) {
         let process_number = self.nodes[node].processes;
-        let strict = self.stands(Fence::AnswersInReign);
+        let strict = self.stands(Fence::Lineage);
         let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
         if reign != Reign::of(gateway.stamp) && strict {
             return;

@@ -194,8 +194,3 @@ fn the_simulation_fails_without_the_lineage_of_changes() {
 fn the_simulation_fails_without_returning_until_it_is_settled() {
     fails_without(Fence::Persistence);
 }
-
-#[test]
-fn the_simulation_fails_without_answers_of_the_followed_reign_alone() {
-    fails_without(Fence::AnswersInReign);
-}

@@ -44,9 +44,8 @@ pub enum Fence {
     IncarnationSteps,
     /// A gateway returns what it knows until the conductor has dealt with it.
     Persistence,
-    /// An answer from a reign that the gateway does not follow is no acknowledgement.
-    AnswersInReign,
-    /// What a gateway returns is adopted only if no other reign has changed the room since.
+    /// What a gateway returns is adopted only if no other reign has changed the room since, and an answer from a reign
+    /// that the gateway does not follow is no acknowledgement.
     Lineage,
 }
 
