@@ -382,12 +382,7 @@ impl World {
 
     /// When the room must be conducted again.
     pub fn conducted_by_us(&self) -> Us {
-        // A process that has just begun cannot know whether the primary has just changed.
-        let knows_nothing =
-            |node: &crate::world::Node| node.process.as_ref().is_some_and(|process| !process.has_looked());
-        let just_begun =
-            self.nodes.iter().any(knows_nothing) || self.first_look_us > self.weather.faults_end_us - BAR_US - SECOND;
-        let resets = self.checks.promotions + self.checks.empties > 0 || just_begun;
+        let resets = self.checks.promotions + self.checks.empties > 0;
         self.weather.faults_end_us + CONDUCTED_WITHIN_US + if resets { BAR_US } else { 0 }
     }
 }

@@ -171,11 +171,6 @@ fn the_simulation_fails_without_the_bar_after_a_change_of_primary() {
 }
 
 #[test]
-fn the_simulation_fails_without_the_bar_at_a_process_s_start() {
-    fails_without(Fence::BarAtStart);
-}
-
-#[test]
 fn the_simulation_fails_without_burning_the_numbers_of_uncertain_changes() {
     fails_without(Fence::BurntRevs);
 }

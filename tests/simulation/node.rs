@@ -121,10 +121,6 @@ impl Process {
         }
     }
 
-    pub fn has_looked(&self) -> bool {
-        self.run_id.is_some()
-    }
-
     pub fn observer(&self) -> &Observer {
         &self.observer
     }
@@ -296,8 +292,7 @@ impl World {
 
     fn looked(&mut self, node: NodeId, asked_us: Us, sessions: Vec<SessionRow>, generation: Option<u64>, run_id: u32) {
         let boot_us = self.boot_us(node);
-        let (bar, bar_at_start) = (self.stands(Fence::Bar), self.stands(Fence::BarAtStart));
-        let is_first = self.now_us < SECOND;
+        let bars = self.stands(Fence::Bar);
         let Some(process) = self.process(node) else { return };
         let seen = sessions.iter().map(|row| (NAMES[row.node], row.incarnation, row.renewals));
         process.observer.observe(asked_us, boot_us, seen);
@@ -308,15 +303,11 @@ impl World {
         let looks = process.looks;
         let before = process.run_id.replace(run_id);
         let changed = before.is_some_and(|before| before != run_id);
-        let has_begun = before.is_none();
-        if (changed && bar) || (before.is_none() && bar_at_start && !is_first) {
+        if changed && bars {
             process.barred_until_us = process.barred_until_us.max(boot_us + terms().death_us + BAR_MARGIN_US);
         }
         if changed && let Some(conducting) = &mut process.conducting {
             conducting.reassert_above = Some(conducting.reign.epoch);
-        }
-        if has_begun {
-            self.first_look_us = self.now_us;
         }
         match generation {
             Some(name) => self.generation_is(node, name),

@@ -36,8 +36,6 @@ pub enum Fence {
     Reassertion,
     /// After a change of primary nobody takes over others' rooms for a while.
     Bar,
-    /// So too in a process that has just begun, and cannot know whether the primary has changed.
-    BarAtStart,
     /// The number of a change that may or may not have been stored is not used again.
     BurntRevs,
     /// Incarnations are counted in random steps.
@@ -176,8 +174,6 @@ pub struct World {
     order: u64,
     numbers: u64,
     end_us: Us,
-    /// When the last process to begin had its first look at the store.
-    pub first_look_us: Us,
 }
 
 impl World {
@@ -210,7 +206,6 @@ impl World {
             queue: BinaryHeap::new(),
             order: 0,
             numbers: 0,
-            first_look_us: 0,
         };
         world.begin();
         world.at(world.weather.faults_end_us + MS, Event::FaultsAreOver);
