@@ -19,6 +19,18 @@ impl Rate {
     pub fn would_admit(&self, count: u32, period_us: i64, boot_us: i64) -> bool {
         step(self.next_at_us.load(Ordering::Relaxed), count, period_us, boot_us).is_some()
     }
+
+    /// From now on `to` are admitted in the period, where it was `from`: what may come at once now stays the same
+    /// number, so that nobody catches up on what a lower rate has refused.
+    pub fn change(&self, from: u32, to: u32, period_us: i64, boot_us: i64) {
+        let change = |next_at_us: i64| {
+            let room_us = period_us - (next_at_us.max(boot_us) - boot_us);
+            let room_us = room_us.saturating_mul(i64::from(from)) / i64::from(to.max(1));
+            Some(boot_us + period_us - room_us.clamp(0, period_us))
+        };
+        // It always changes.
+        let _ = self.next_at_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
 }
 
 fn step(next_at_us: i64, count: u32, period_us: i64, boot_us: i64) -> Option<i64> {
@@ -37,6 +49,19 @@ mod tests {
         assert_eq!((0..50).filter(|_| rate.admits(10, 60_000_000, 1)).count(), 10);
         assert!(!rate.admits(10, 60_000_000, 6_000_000));
         assert!(rate.admits(10, 60_000_000, 6_000_001));
+    }
+
+    #[test]
+    fn a_rate_that_rises_or_falls_admits_no_burst_on_top() {
+        let count = |rate: &Rate, limit, boot_us| (0..500).filter(|_| rate.admits(limit, 1_000_000, boot_us)).count();
+        let rate = Rate::default();
+        assert_eq!(count(&rate, 2, 0), 2);
+        rate.change(2, 100, 1_000_000, 500_000);
+        assert_eq!(count(&rate, 100, 500_000), 1);
+        assert_eq!(count(&rate, 100, 600_000), 10);
+        rate.change(100, 10, 1_000_000, 1_000_000);
+        assert_eq!(count(&rate, 10, 1_000_000), 10);
+        assert_eq!(count(&rate, 10, 1_050_000), 0);
     }
 
     #[test]

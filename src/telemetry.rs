@@ -57,6 +57,18 @@ pub struct Metrics {
     pub plans_published: Counter,
     /// HTTP requests by status class.
     pub http_requests: Kinds,
+    /// How long renewals of the node's session took.
+    pub session_renewal_seconds: Histogram,
+    /// Sessions of this node that ran out.
+    pub sessions_lapsed: Counter,
+    /// Looks at the store that were not answered.
+    pub looks_failed: Counter,
+    /// Rooms that this node has begun to conduct, by how.
+    pub reigns: Kinds,
+    /// Invariants seen violated, or losses announced, by which.
+    pub losses: Kinds,
+    /// Seconds that rooms have played on without a conductor on this node.
+    pub holdover_seconds: Counter,
 }
 
 impl Default for Metrics {
@@ -90,6 +102,14 @@ impl Metrics {
             panics: Kinds::default(),
             plans_published: Counter::<u64, AtomicU64>::default(),
             http_requests: Kinds::default(),
+            session_renewal_seconds: Histogram::new([
+                0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+            ]),
+            sessions_lapsed: Counter::default(),
+            looks_failed: Counter::default(),
+            reigns: Kinds::default(),
+            losses: Kinds::default(),
+            holdover_seconds: Counter::default(),
         };
         metrics.registered()
     }
@@ -118,6 +138,16 @@ impl Metrics {
         r.register("store_writes", "Writes of room records by outcome", self.store_writes.clone());
         r.register("panics", "Failures caught at a task's edge, by part", self.panics.clone());
         r.register("plans_published", "Beat plans published by conductors", self.plans_published.clone());
+        r.register(
+            "session_renewal_seconds",
+            "Time that renewals of the session took",
+            self.session_renewal_seconds.clone(),
+        );
+        r.register("sessions_lapsed", "Sessions of this node that ran out", self.sessions_lapsed.clone());
+        r.register("looks_failed", "Looks at the store not answered", self.looks_failed.clone());
+        r.register("reigns", "Rooms this node began to conduct, by how", self.reigns.clone());
+        r.register("losses", "Losses seen or announced, by what", self.losses.clone());
+        r.register("holdover_seconds", "Seconds rooms played on without a conductor", self.holdover_seconds.clone());
         r.register("http_requests", "HTTP requests by status class", self.http_requests.clone());
         self
     }

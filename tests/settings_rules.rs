@@ -156,7 +156,8 @@ fn no_error_repeats_a_secret() {
         "[[tenants]]\nid = 'a'\njwks = {keys = [{kty = 'oct', k = 'hunter2'}]}\n",
         "[[tenants]]\nid = 'a'\njwks_url = 'https://user:hunter2@a.org'\n",
         "secret_key = 'hunter2'\n",
-        "redis_url = 'redis://:hunter2@h'\n",
+        "redis_url = 'redis://:hunter2@h/x'\n",
+        "redis_url = 'redis://:hunter2'\n",
     ];
     for (at, wrong) in wrongs.iter().enumerate() {
         let said = complaint(&format!("secret-{at}"), wrong, &[("DOWNBEAT_SECRET_KEY", "hunter2")]);
@@ -180,18 +181,46 @@ fn a_broken_file_names_the_line() {
 }
 
 #[test]
-fn settings_of_a_cluster_stop_the_start() {
+fn settings_of_later_versions_stop_the_start() {
     let toml = format!("operator_key = 'k'\n{TENANT}");
-    let env = [("DOWNBEAT_REDIS_URL", "redis://h"), ("DATABASE_URL", "postgres://u:hunter2@h/d")];
-    let said = complaint("cluster", &toml, &env);
-    for name in ["operator_key", "DOWNBEAT_REDIS_URL", "DATABASE_URL"] {
-        assert!(said.contains(&format!("{name}: is set, but this version runs one embedded node")), "{said}");
+    let env = [("DATABASE_URL", "postgres://u:hunter2@h/d")];
+    let said = complaint("later", &toml, &env);
+    for name in ["operator_key", "DATABASE_URL"] {
+        assert!(said.contains(&format!("{name}: is set, but this version")), "{said}");
     }
-    let folder = Folder::new("cluster-dev", "");
-    assert!(load(&folder, SettingFlags::default(), &env, Mode::Dev { lan: false }).is_ok());
+    assert!(load(&Folder::new("later-dev", ""), SettingFlags::default(), &env, Mode::Dev { lan: false }).is_ok());
+}
+
+#[test]
+fn redis_is_read_from_every_place_and_its_password_stays_hidden() {
+    assert!(serve("alone", TENANT, &[]).unwrap().redis.is_none());
+    let toml = format!("redis_url = 'redis://file'\n{TENANT}");
+    let named = |settings: &Settings| settings.redis.as_ref().unwrap().to_string();
+    assert_eq!(named(&serve("redis-file", &toml, &[]).unwrap()), "redis://file:6379/0");
+    let env = [("DOWNBEAT_REDIS_URL", "redis-cluster://:hunter2@env")];
+    let settings = serve("redis-env", &toml, &env).unwrap();
+    assert_eq!(named(&settings), "redis-cluster://env:6379");
+    assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
+    let flags = SettingFlags { redis_url: Some("rediss://flag".to_owned().into()), ..SettingFlags::default() };
+    let settings = load(&Folder::new("redis-flag", &toml), flags, &env, Mode::Serve).unwrap();
+    assert_eq!(named(&settings), "rediss://flag:6379/0");
+    let said = complaint("redis-bad", TENANT, &[("DOWNBEAT_REDIS_URL", "redis://:hunter2@h/x")]);
+    assert!(said.contains("DOWNBEAT_REDIS_URL: the database of redis_url must be a number"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn dev_joins_no_cluster() {
+    let dev = |folder: &Folder, flags, env: &[(&str, &str)]| load(folder, flags, env, Mode::Dev { lan: false });
+    let folder = Folder::new("redis-dev", "");
+    let settings = dev(&folder, SettingFlags::default(), &[("DOWNBEAT_REDIS_URL", "nonsense")]).unwrap();
+    assert!(settings.redis.is_none(), "a developer's shell may have it for another program");
     let flags = SettingFlags { redis_url: Some("redis://h".to_owned().into()), ..SettingFlags::default() };
-    let said = load(&folder, flags, &[], Mode::Dev { lan: false }).unwrap_err().to_string();
-    assert!(said.contains("--redis-url: is set"), "{said}");
+    let said = dev(&folder, flags, &[]).unwrap_err().to_string();
+    assert!(said.contains("--redis-url: must not be set for `downbeat dev`, which embeds everything"), "{said}");
+    let folder = Folder::new("redis-dev-file", "redis_url = 'redis://h'");
+    let said = dev(&folder, SettingFlags::default(), &[]).unwrap_err().to_string();
+    assert!(said.contains("redis_url: must not be set for `downbeat dev`"), "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{MusicRoom, Peer, Services};
 use crate::{
-    conductor::{ControlRefused, Router},
+    conductor::{ControlRefused, Mirror, Router},
     room::{Code, Join, JoinParams, RoomKey},
 };
 
@@ -61,10 +61,12 @@ pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -
         connection: request.connection,
     };
     let key = RoomKey { tenant: peer.tenant.id.clone(), code };
-    let seat = services.mirror.enter(&key);
+    let mut seat = services.mirror.enter(&key);
+    // Before the conductor is asked, so that nothing that other nodes say from then on is missed.
+    seat.heard().await;
     // Before the conductor is asked: if this future is dropped on the way, the departure still follows.
     let mut stay = Stay::new(services, &key, request.connection);
-    match services.router.admit(&key, join).await {
+    match services.router.admit(&key, join.clone()).await {
         Ok(()) => {}
         Err(ControlRefused::NotFound) => {
             stay.never_was();
@@ -78,12 +80,14 @@ pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -
     }
     // The conductor has opened the mirror; if not, it failed in between, and the client may try again.
     let room = seat.room().ok_or(JoinRefused::Refused(ControlRefused::NoConductor))?;
+    room.lock().settle(join);
     Ok(MusicRoom::new(services.clone(), peer, stay, seat, room, student_id))
 }
 
 /// A connection's presence in a room, from before it is admitted. Its end is the departure.
 pub struct Stay {
     router: Arc<Router>,
+    mirror: Arc<Mirror>,
     key: RoomKey,
     connection: u64,
     departs: bool,
@@ -91,7 +95,8 @@ pub struct Stay {
 
 impl Stay {
     fn new(services: &Services, key: &RoomKey, connection: u64) -> Self {
-        Self { router: services.router.clone(), key: key.clone(), connection, departs: true }
+        let (router, mirror) = (services.router.clone(), services.mirror.clone());
+        Self { router, mirror, key: key.clone(), connection, departs: true }
     }
 
     /// The room has said no: there is nothing to depart from.
@@ -106,6 +111,9 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
+        if let Some(room) = self.mirror.room(&self.key) {
+            room.lock().unsettle(self.connection);
+        }
         if !self.departs {
             return;
         }

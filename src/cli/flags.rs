@@ -22,6 +22,11 @@ pub struct SettingFlags {
     /// Where rooms are kept over a restart [env: DOWNBEAT_DATA_DIR] [default: downbeat-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
+    /// The Redis that several nodes share their rooms through: redis://[[user]:password@]host[:port][/database],
+    /// rediss:// for TLS, redis-sentinel://host,…/service or redis-cluster://host,…; without it the node runs
+    /// alone [env: DOWNBEAT_REDIS_URL]
+    #[arg(long, value_name = "URL")]
+    pub redis_url: Option<Secret>,
     /// This node's name, in logs and metrics [env: DOWNBEAT_NODE_ID] [default: the host's name]
     #[arg(long, value_name = "NAME")]
     pub node_id: Option<String>,
@@ -55,9 +60,6 @@ pub struct SettingFlags {
     /// How long a client may be silent, 1 to 3600 [env: DOWNBEAT_IDLE_TIMEOUT_S] [default: 60]
     #[arg(long, value_name = "S", help_heading = "Rarely needed")]
     pub idle_timeout_s: Option<String>,
-    /// Not in this version: it runs one node with everything built in [env: DOWNBEAT_REDIS_URL]
-    #[arg(long, value_name = "URL", hide = true)]
-    pub redis_url: Option<Secret>,
     /// Not in this version: it keeps no participation records [env: DATABASE_URL]
     #[arg(long, value_name = "URL", hide = true)]
     pub database_url: Option<Secret>,

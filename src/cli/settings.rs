@@ -16,7 +16,10 @@ use super::{
     setting::{Env, Reader},
     tenant_file,
 };
-use crate::auth::{Problem, Secret, Tenants};
+use crate::{
+    auth::{Problem, Secret, Tenants},
+    redis_url::RedisUrl,
+};
 
 /// What the settings are for: the two have different defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct Settings {
     pub max_queue_bytes: usize,
     /// 1 s to 1 h.
     pub idle_timeout: Duration,
+    /// What the nodes share their rooms through. None: this node runs alone, with everything embedded.
+    pub redis: Option<RedisUrl>,
     /// Those of the file; in production at least one.
     pub tenants: Tenants,
 }
@@ -113,7 +118,7 @@ impl Settings {
         let tenants = tenant_file::take_tenants(&mut file, base, &mut problems);
         let mut reader = Reader::new(env, file);
         let settings = Self::read(flags, &mut reader, mode);
-        refuse_cluster(flags, &mut reader, mode);
+        refuse_later_versions(flags, &mut reader, mode);
         problems.extend(reader.finish());
         let none = tenants.as_ref().is_some_and(|tenants| tenants.all().is_empty());
         if mode == Mode::Serve && none && !unread {
@@ -165,6 +170,7 @@ impl Settings {
             "must be 32 bytes in base64: `openssl rand -base64 32` makes one",
             secret_key,
         );
+        let redis = redis(flags.redis_url.as_ref(), reader, mode);
         let mut number =
             |key, flag: &Option<String>, default, range| reader.number(key, flag.as_deref(), default, range);
         let session_ttl_ms = number("session_ttl_ms", &flags.session_ttl_ms, 2_000, (500, 60_000));
@@ -190,6 +196,7 @@ impl Settings {
             max_frame_bytes: frame as usize,
             max_queue_bytes: queue as usize,
             idle_timeout: Duration::from_secs(idle_timeout_s),
+            redis,
             tenants: Tenants::default(),
         }
     }
@@ -201,14 +208,33 @@ pub fn config_path(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
     flag.map(Path::to_path_buf).or_else(from_env)
 }
 
-/// Settings of a cluster stop the start: nobody shall believe that a lone node is one.
-fn refuse_cluster(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) {
-    let cluster: [(&str, &str, &Option<Secret>, &str); 3] = [
-        ("redis_url", "DOWNBEAT_REDIS_URL", &flags.redis_url, "shares no rooms with other nodes"),
+/// Where Redis is. `dev` embeds everything, and never joins a cluster by accident.
+fn redis(flag: Option<&Secret>, reader: &mut Reader<'_>, mode: Mode) -> Option<RedisUrl> {
+    let found = reader.find("redis_url", "DOWNBEAT_REDIS_URL", flag.map(Secret::expose))?;
+    if mode != Mode::Serve {
+        // A developer's shell often has this for other programs.
+        if !found.from_environment {
+            let must = "must not be set for `downbeat dev`, which embeds everything: use `downbeat serve`";
+            reader.problems.push(Problem::hidden(found.name, must));
+        }
+        return None;
+    }
+    match RedisUrl::parse(&found.value) {
+        Ok(url) => Some(url),
+        Err(error) => {
+            reader.problems.push(Problem::hidden(found.name, error.to_string()));
+            None
+        }
+    }
+}
+
+/// Settings of later versions stop the start: nobody shall believe that they do something.
+fn refuse_later_versions(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) {
+    let later: [(&str, &str, &Option<Secret>, &str); 2] = [
         ("database_url", "DATABASE_URL", &flags.database_url, "keeps no participation records"),
         ("operator_key", "DOWNBEAT_OPERATOR_KEY", &flags.operator_key, "takes its tenants from the file alone"),
     ];
-    for (key, env, flag, lacks) in cluster {
+    for (key, env, flag, lacks) in later {
         let Some(found) = reader.find(key, env, flag.as_ref().map(Secret::expose)) else {
             continue;
         };
@@ -216,7 +242,7 @@ fn refuse_cluster(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) {
         if found.from_environment && mode != Mode::Serve {
             continue;
         }
-        let must = format!("is set, but this version runs one embedded node, which {lacks}: take it out");
+        let must = format!("is set, but this version {lacks}: take it out");
         reader.problems.push(Problem::hidden(found.name, must));
     }
 }

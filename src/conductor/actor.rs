@@ -1,15 +1,8 @@
-//! The actor that conducts one room: the only writer of its timeline and controls.
+//! The actor that conducts one room: the only writer of its timeline, its controls and its list of members.
 //!
 //! It takes one request at a time, lets the pure room decide, stores what changed, and only then tells anybody.
 
-use std::{
-    collections::VecDeque,
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -17,13 +10,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Mirror,
-    update::{Update, plan_of},
+    ask::{Ask, Declined, Reply, RequestId},
+    confirm,
+    people::{Homes, member_of},
+    reign::{Keepsake, Reign},
+    update::{plan_of, snapshot_of, update_of},
 };
 use crate::{
-    placement::Membership,
-    relay::{Body, Stamp, Topic},
-    room::{Actor, Applied, Control, Join, Refusal, Room, RoomKey},
-    store::{DONE_PER_ROOM, Done, Fence, Store, WriteRefused},
+    placement::{Directory, Membership},
+    relay::{Body, Calls, Snapshot, Stamp, Topic},
+    room::{Actor, Applied, Control, Join, Room, RoomKey},
+    store::{DONE_PER_ROOM, Done, Home, Owner, Store},
     telemetry::{Metrics, count},
     time::Clock,
 };
@@ -34,85 +31,68 @@ pub(super) struct Surroundings {
     pub store: Arc<dyn Store>,
     pub mirror: Arc<Mirror>,
     pub membership: Arc<Membership>,
+    pub directory: Arc<Directory>,
+    pub calls: Arc<Calls>,
     pub metrics: Arc<Metrics>,
     /// How far ahead a change takes effect, so that every gateway has it in time.
     pub control_lead_us: i64,
 }
 
-/// Names one request of one connection, so that its repetition is answered and not applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId {
-    pub connection: u64,
-    /// The socket's ref and the request's fingerprint.
-    pub request: String,
-}
-
-/// Why a conductor did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Declined {
-    Refused(Refusal),
-    /// This conductor's reign is over: ask again, another will answer.
-    Deposed,
-    /// The store does not answer.
-    Unavailable,
-}
+pub(super) type Answer = Result<Reply, Declined>;
 
 pub(super) enum Mail {
-    Admit {
-        join: Join,
-        reply: oneshot::Sender<Result<(), Declined>>,
+    Ask {
+        ask: Ask,
+        reply: oneshot::Sender<Answer>,
     },
-    Depart {
-        connection: u64,
-        reply: oneshot::Sender<Result<(), Declined>>,
+    /// Give the room to another node, and end.
+    HandOver {
+        to: Owner,
+        done: oneshot::Sender<bool>,
     },
-    Control {
-        actor: Actor,
-        control: Control,
-        request: Option<RequestId>,
-        reply: oneshot::Sender<Result<Value, Declined>>,
+    /// Begin the reign anew, above this epoch.
+    ReAssert {
+        above_epoch: u64,
     },
-    /// Once a second: publish the plan, look whether the room is still needed.
+    /// Once a second: publish the plan, look whether the room and its members are still there.
     Tick,
 }
 
 /// One reign over one room.
 pub(super) struct Conductor {
-    surroundings: Arc<Surroundings>,
-    room: Room,
-    fence: Fence,
-    done: VecDeque<Done>,
-    occupancy: Arc<AtomicUsize>,
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) room: Room,
+    pub(super) homes: Homes,
+    pub(super) reign: Reign,
+    pub(super) done: VecDeque<Done>,
     start_stagger_us: i64,
 }
 
 /// Whether the reign goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Goes,
     Ends,
 }
 
 /// Why a conductor is none any longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ended {
     /// The room is no more.
-    Closed,
-    /// The reign is over, or the conductor failed: the room has to be taken up again.
-    Vacant,
+    Closed { epoch: u64 },
+    /// The room is another node's.
+    HandedOver,
+    /// The reign is over, or the conductor failed: the room has to be taken up again. What it knew comes along, in case
+    /// that the store has lost it.
+    Vacant(Box<Keepsake>),
+    /// It failed in a way that left nothing to lay down.
+    Failed,
 }
 
 impl Conductor {
-    pub fn new(
-        surroundings: Arc<Surroundings>,
-        room: Room,
-        fence: Fence,
-        done: Vec<Done>,
-        occupancy: Arc<AtomicUsize>,
-    ) -> Self {
-        occupancy.store(room.members.len(), Ordering::Relaxed);
+    pub fn new(surroundings: Arc<Surroundings>, room: Room, homes: Homes, reign: Reign, done: Vec<Done>) -> Self {
         let start_stagger_us = stagger_us(&room.key);
-        Self { surroundings, room, fence, done: done.into(), occupancy, start_stagger_us }
+        Self { surroundings, room, homes, reign, done: done.into(), start_stagger_us }
     }
 
     /// Conducts until the room closes or the reign ends; answers whatever is still in the mailbox by dropping it.
@@ -134,89 +114,126 @@ impl Conductor {
             }
         }
         metrics.rooms.dec();
-        if self.room.controls.closed { Ended::Closed } else { Ended::Vacant }
+        if self.room.controls.closed {
+            Ended::Closed { epoch: self.reign.fence.epoch }
+        } else if self.reign.is_handed_over {
+            Ended::HandedOver
+        } else {
+            Ended::Vacant(Box::new(self.keepsake()))
+        }
     }
 
     async fn handle(&mut self, mail: Mail) -> Next {
         match mail {
-            Mail::Admit { join, reply } => {
-                let (outcome, next) = self.admit(join).await;
-                // Whoever asked may have gone: a departure then follows (`channels::join`).
-                let _ = reply.send(outcome);
-                next
+            Mail::Ask { ask, reply } => self.answer(ask, reply).await,
+            Mail::HandOver { to, done } => {
+                let handed_over = self.hand_over(to).await;
+                // Whoever drains may have run out of time.
+                let _ = done.send(handed_over);
+                if handed_over { Next::Ends } else { Next::Goes }
             }
-            Mail::Control { actor, control, request, reply } => {
-                let (outcome, next) = self.control(&actor, &control, request).await;
-                let _ = reply.send(outcome);
-                next
-            }
-            Mail::Depart { connection, reply } => {
-                let now_us = self.surroundings.clock.now_us();
-                let applied = self.room.depart(connection, now_us);
-                let (outcome, next) = self.carry_out(applied, None).await;
-                let _ = reply.send(outcome);
-                next
-            }
+            Mail::ReAssert { above_epoch } => self.re_assert(above_epoch).await,
             Mail::Tick => self.tick().await,
         }
     }
 
-    async fn admit(&mut self, join: Join) -> (Result<(), Declined>, Next) {
-        let now_us = self.surroundings.clock.now_us();
-        match self.room.admit(&join, now_us, self.lead_us()) {
-            Ok(applied) => self.carry_out(applied, None).await,
-            Err(refusal) => (Err(Declined::Refused(refusal)), Next::Goes),
+    async fn answer(&mut self, ask: Ask, reply: oneshot::Sender<Answer>) -> Next {
+        let confirmed_everywhere = matches!(&ask, Ask::Control { control, .. } if confirm::is_needed(control));
+        let (answer, next) = match ask {
+            Ask::Admit { join, home, wants_snapshot } => self.admit(join, home, wants_snapshot).await,
+            Ask::Return { member } => {
+                let now_us = self.now_us();
+                for (connection, home) in &member.connections {
+                    self.homes.insert(*connection, home.clone());
+                }
+                let readmitted = self.room.readmit(&member_of(&member), now_us);
+                self.finish(readmitted.map_err(Declined::Refused), None).await
+            }
+            Ask::Depart { connection } => {
+                let applied = self.room.depart(connection, self.now_us());
+                self.finish(Ok(applied), None).await
+            }
+            Ask::Control { actor, control, request } => self.control(&actor, &control, request).await,
+            Ask::Restore { snapshot } => self.restore(snapshot).await,
+            // The rest is for routers and gateways.
+            Ask::TooLow { .. } | Ask::TakeUp | Ask::Confirm { .. } | Ask::RollCall => (Ok(Reply::Done), Next::Goes),
+        };
+        if confirmed_everywhere && answer.is_ok() {
+            confirm::then_answer(self, answer, reply);
+        } else {
+            // Whoever asked may have gone: a departure then follows (`channels::join`).
+            let _ = reply.send(answer);
         }
+        next
     }
 
-    async fn control(
-        &mut self,
-        actor: &Actor,
-        control: &Control,
-        request: Option<RequestId>,
-    ) -> (Result<Value, Declined>, Next) {
+    async fn admit(&mut self, join: Join, home: Home, wants_snapshot: bool) -> (Answer, Next) {
+        let (now_us, lead_us) = (self.now_us(), self.lead_us());
+        self.homes.insert(join.connection, home);
+        let admitted = self.room.admit(&join, now_us, lead_us).map_err(Declined::Refused);
+        let (answer, next) = self.finish(admitted, None).await;
+        let with_room = |_| if wants_snapshot { Reply::Snapshot(Box::new(self.snapshot())) } else { Reply::Done };
+        (answer.map(with_room), next)
+    }
+
+    async fn control(&mut self, actor: &Actor, control: &Control, request: Option<RequestId>) -> (Answer, Next) {
         if let Some(repeated) = request.as_ref().and_then(|request| self.answered(request)) {
-            return (Ok(repeated), Next::Goes);
+            return (Ok(Reply::Value(repeated)), Next::Goes);
         }
-        let now_us = self.surroundings.clock.now_us();
-        let applied = match self.room.apply(actor, control, now_us, self.lead_us()) {
-            Ok(applied) => applied,
-            Err(refusal) => return (Err(Declined::Refused(refusal)), Next::Goes),
-        };
+        let (now_us, lead_us) = (self.now_us(), self.lead_us());
+        let applied = self.room.apply(actor, control, now_us, lead_us).map_err(Declined::Refused);
         let reply = json!({});
         let done = request.map(|id| Done { connection: id.connection, request: id.request, reply: reply.clone() });
-        let (outcome, next) = self.carry_out(applied, done).await;
-        (outcome.map(|()| reply), next)
+        let (outcome, next) = self.finish(applied, done).await;
+        (outcome.map(|_| Reply::Value(reply)), next)
     }
 
     async fn tick(&mut self) -> Next {
         if !self.reigns() {
             return Next::Ends;
         }
-        let now_us = self.surroundings.clock.now_us();
-        if let Some(applied) = self.room.tick(now_us) {
+        if self.part_from_the_gone().await == Next::Ends {
+            return Next::Ends;
+        }
+        if let Some(applied) = self.room.tick(self.now_us()) {
             let (_, next) = self.carry_out(applied, None).await;
             if next == Next::Ends {
                 return next;
             }
         }
-        let plan = plan_of(self.stamp(), &self.room);
+        if self.room.members.is_empty() && !self.reign.is_young(self.surroundings.clock.boot_us()) {
+            // Nobody to tell: not a command for a room that is empty.
+            return Next::Goes;
+        }
+        let plan = plan_of(self.stamp(), &self.room.controls, self.reign.members_rev, self.reign.inherited_rev);
         self.surroundings.mirror.deliver_plan(&self.room.key, &plan);
         self.surroundings.mirror.publish(&self.topic(), Body::Plan(plan));
         self.surroundings.metrics.plans_published.inc();
         Next::Goes
     }
 
+    async fn finish(&mut self, applied: Result<Applied, Declined>, done: Option<Done>) -> (Answer, Next) {
+        let outcome = match applied {
+            Ok(applied) => self.carry_out(applied, done).await,
+            Err(declined) => (Err(declined), Next::Goes),
+        };
+        self.homes.keep_only(&self.room.members);
+        (outcome.0.map(|()| Reply::Done), outcome.1)
+    }
+
     /// Stores first, then tells: acknowledged means stored. Once the reign is over, nothing is acknowledged any more,
     /// not even what needs no storing.
-    async fn carry_out(&mut self, applied: Applied, done: Option<Done>) -> (Result<(), Declined>, Next) {
+    pub(super) async fn carry_out(&mut self, applied: Applied, done: Option<Done>) -> (Result<(), Declined>, Next) {
         if !self.reigns() {
             self.room.roll_back(applied);
             return (Err(Declined::Deposed), Next::Ends);
         }
-        if applied.controls_changed
-            && let Err((declined, next)) = self.store(&applied, done.as_ref()).await
-        {
+        let writes = self.homes.writes(&self.room.members, &applied.member_changes);
+        let stored = match self.store_members(&writes, applied.closed).await {
+            Ok(()) if applied.controls_changed => self.store_controls(applied.closed, done.as_ref()).await,
+            stored => stored,
+        };
+        if let Err((declined, next)) = stored {
             self.room.roll_back(applied);
             return (Err(declined), next);
         }
@@ -226,64 +243,23 @@ impl Conductor {
                 self.done.pop_front();
             }
         }
-        self.occupancy.store(self.room.members.len(), Ordering::Relaxed);
-        let closed = applied.closed;
-        self.tell(applied);
+        let (closed, changed_controls) = (applied.closed, applied.controls_changed);
+        self.reign.has_changed_controls |= changed_controls;
+        if changed_controls || !applied.member_changes.is_empty() {
+            let update = update_of(self.stamp(), &self.room, applied, self.reign.members_rev, writes);
+            self.surroundings.mirror.deliver(&self.room.key, || self.snapshot(), &update);
+            self.surroundings.mirror.publish(&self.topic(), Body::RoomUpdate(update));
+        }
         (Ok(()), if closed { Next::Ends } else { Next::Goes })
     }
 
-    async fn store(&mut self, applied: &Applied, done: Option<&Done>) -> Result<(), (Declined, Next)> {
-        let store = &self.surroundings.store;
-        let written = if applied.closed {
-            store.close_room(&self.room.key, &self.fence).await
-        } else {
-            store.write_room(&self.room.key, &self.fence, &self.room.controls, done.cloned()).await
-        };
-        let metrics = &self.surroundings.metrics;
-        match written {
-            Ok(()) => {
-                count(&metrics.store_writes, "stored");
-                Ok(())
-            }
-            Err(WriteRefused::Gone) if applied.closed => Ok(()),
-            Err(refused @ (WriteRefused::Fenced { .. } | WriteRefused::Gone)) => {
-                count(&metrics.store_writes, "fenced");
-                tracing::warn!(room.key = %self.room.key, room.epoch = self.fence.epoch, %refused, "this reign is over");
-                Err((Declined::Deposed, Next::Ends))
-            }
-            Err(WriteRefused::Unavailable(error)) => {
-                count(&metrics.store_writes, "unavailable");
-                tracing::error!(room.key = %self.room.key, %error, "a change could not be stored and was taken back");
-                Err((Declined::Unavailable, Next::Goes))
-            }
-        }
-    }
-
     /// The mirrors of a room that was taken up learn of the new reign, and of what the last one may not have told.
-    fn announce(&self) {
-        let update = Update {
-            stamp: self.stamp(),
-            member_changes: Vec::new(),
-            events: Vec::new(),
-            timeline_changed: true,
-            ejected: Vec::new(),
-            closed: false,
-        };
-        self.surroundings.mirror.deliver(&self.room, &update);
-        self.surroundings.mirror.publish(&self.topic(), update.into_body());
-    }
-
-    fn tell(&self, applied: Applied) {
-        let update = Update {
-            stamp: self.stamp(),
-            member_changes: applied.member_changes,
-            events: applied.events,
-            timeline_changed: applied.timeline_changed,
-            ejected: applied.ejected,
-            closed: applied.closed,
-        };
-        self.surroundings.mirror.deliver(&self.room, &update);
-        self.surroundings.mirror.publish(&self.topic(), update.into_body());
+    pub(super) fn announce(&self) {
+        let snapshot = self.snapshot();
+        self.surroundings.mirror.deliver_snapshot(&self.room.key, &snapshot);
+        if !self.room.members.is_empty() {
+            self.surroundings.mirror.publish(&self.topic(), Body::Snapshot(snapshot));
+        }
     }
 
     fn answered(&self, request: &RequestId) -> Option<Value> {
@@ -294,19 +270,28 @@ impl Conductor {
     }
 
     /// The session is trusted, and is still the one that this reign was won with.
-    fn reigns(&self) -> bool {
-        self.surroundings.membership.standing() == Some(self.fence.incarnation)
+    pub(super) fn reigns(&self) -> bool {
+        self.surroundings.membership.standing() == Some(self.reign.fence.incarnation)
     }
 
-    fn stamp(&self) -> Stamp {
-        Stamp { epoch: self.fence.epoch, nonce: self.fence.nonce, rev: self.room.controls.rev }
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let Reign { inherited_rev, members_rev, .. } = self.reign;
+        snapshot_of(self.stamp(), &self.room, &self.homes, inherited_rev, members_rev)
     }
 
-    fn lead_us(&self) -> i64 {
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { epoch: self.reign.fence.epoch, nonce: self.reign.fence.nonce, rev: self.room.controls.rev }
+    }
+
+    pub(super) fn now_us(&self) -> i64 {
+        self.surroundings.clock.now_us()
+    }
+
+    pub(super) fn lead_us(&self) -> i64 {
         self.surroundings.control_lead_us + self.start_stagger_us
     }
 
-    fn topic(&self) -> Topic {
+    pub(super) fn topic(&self) -> Topic {
         Topic::Room(self.room.key.clone())
     }
 }

@@ -26,13 +26,13 @@ pub enum Class {
 /// The mirror calls it under the room's lock: whatever is sent is seen by all in the same order.
 pub trait Audience: Send + Sync {
     /// Sends one event. `payload` is a JSON object, already serialised.
-    fn send(&self, to: Recipients<'_>, class: Class, event: &'static str, payload: &str);
+    fn send(&self, to: Recipients<'_>, class: Class, event: &str, payload: &str);
 
     /// How many connections there are.
     fn size(&self) -> usize;
 
     /// Ends these connections' channels for good (`phx_close`), after telling them `event`.
-    fn eject(&self, connections: &[u64], event: Option<(&'static str, &str)>);
+    fn eject(&self, connections: &[u64], event: Option<(&str, &str)>);
 
     /// Ends every connection's channel: for good (`phx_close`), or for a passing cause (`phx_error`).
     fn end_all(&self, for_good: bool);

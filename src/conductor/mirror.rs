@@ -7,16 +7,18 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::{Audiences, room_mirror::RoomMirror, update::Update};
+use super::{Audiences, closed::ClosedRooms, room_mirror::RoomMirror};
 use crate::{
     placement::Membership,
-    relay::{Body, Envelope, Plan, Relay, Stamp, Topic},
-    room::{Members, Room, RoomKey},
+    relay::{Body, Envelope, Plan, Relay, RoomUpdate, Snapshot, Stamp, Topic},
+    room::RoomKey,
+    store::{Home, MemberRecord},
     telemetry::{Metrics, count},
     time::{Clock, Wheel},
 };
@@ -25,6 +27,10 @@ use crate::{
 pub const SWEEP_SLOTS: usize = 10;
 /// How many sockets the beat thread writes to by itself at one waking: about a millisecond's worth.
 const BEAT_THREAD_SOCKETS_MAX: usize = 128;
+/// How long a subscription may hold up those behind it.
+const SUBSCRIBE_PATIENCE: Duration = Duration::from_millis(500);
+/// Messages kept for a room that is about to be opened.
+const EARLY_MAX: usize = 256;
 
 /// How long and how a mirror carries on.
 #[derive(Clone, Copy, Debug)]
@@ -51,29 +57,65 @@ pub struct Mirror {
     slots: RwLock<HashMap<RoomKey, Slot>>,
     serials: AtomicU64,
     wishes: mpsc::UnboundedSender<Wish>,
+    errands: mpsc::UnboundedSender<Errand>,
+    pub(super) closed: ClosedRooms,
     /// How many rooms were in holdover at each turn of the sweep.
     holdover_counts: Mutex<[usize; SWEEP_SLOTS]>,
 }
 
 /// A change of what this node hears of the relay, carried out in order by [`Mirror::run_subscriptions`].
 enum Wish {
-    Hear(Topic),
+    Hear(Topic, watch::Sender<bool>),
     Ignore(Topic),
 }
 
-/// The receiving end of a mirror's wishes.
-pub struct Wishes(mpsc::UnboundedReceiver<Wish>);
+/// What a mirror cannot do by itself: the router does.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// Read the room's record and take it in.
+    ReRead { key: RoomKey },
+    /// Tell a conductor that its reign is below one that was accepted here.
+    TooLow { key: RoomKey, node: Arc<str>, stamp: Stamp },
+    /// Give the conductor what its reign has not inherited.
+    Restore { key: RoomKey, snapshot: Box<Snapshot> },
+    /// Tell the conductor of connections here that it does not know.
+    Return { key: RoomKey, member: Box<MemberRecord> },
+    /// Tell the conductor that a connection is not here.
+    Depart { key: RoomKey, connection: u64 },
+}
+
+/// What a mirror wants done: the receiving ends.
+pub struct Wishes {
+    subscriptions: mpsc::UnboundedReceiver<Wish>,
+    pub(super) errands: mpsc::UnboundedReceiver<Errand>,
+}
+
+/// The errands alone, for the router.
+pub struct Errands(pub(super) mpsc::UnboundedReceiver<Errand>);
+
+/// The subscriptions alone, for the mirror itself.
+pub struct Subscriptions(mpsc::UnboundedReceiver<Wish>);
+
+impl Wishes {
+    pub fn split(self) -> (Subscriptions, Errands) {
+        (Subscriptions(self.subscriptions), Errands(self.errands))
+    }
+}
 
 /// A room and how many joins on this node hold it, those still under way included.
 struct Slot {
     seats: usize,
     room: Option<Arc<RoomMirror>>,
+    /// What came before the room could be opened.
+    early: Vec<Envelope>,
+    is_heard: watch::Receiver<bool>,
 }
 
 /// One join's hold on a room's mirror; the mirror goes when the last is dropped.
 pub struct Seat {
     mirror: Arc<Mirror>,
     key: RoomKey,
+    is_heard: watch::Receiver<bool>,
 }
 
 impl Mirror {
@@ -86,7 +128,8 @@ impl Mirror {
         wheel: Arc<Wheel<Wake>>,
         settings: MirrorSettings,
     ) -> (Self, Wishes) {
-        let (wishes, receiver) = mpsc::unbounded_channel();
+        let (wishes, subscriptions) = mpsc::unbounded_channel();
+        let (errands, errands_receiver) = mpsc::unbounded_channel();
         let mirror = Self {
             clock,
             metrics,
@@ -98,25 +141,37 @@ impl Mirror {
             slots: RwLock::default(),
             serials: AtomicU64::new(1),
             wishes,
+            errands,
+            closed: ClosedRooms::default(),
             holdover_counts: Mutex::default(),
         };
-        (mirror, Wishes(receiver))
+        (mirror, Wishes { subscriptions, errands: errands_receiver })
     }
 
     /// Takes a seat before joining, so that nothing that happens meanwhile is missed.
     pub fn enter(self: &Arc<Self>, key: &RoomKey) -> Seat {
         let mut slots = self.slots.write();
-        slots.entry(key.clone()).or_insert(Slot { seats: 0, room: None }).seats += 1;
-        Seat { mirror: self.clone(), key: key.clone() }
+        let slot = slots.entry(key.clone()).or_insert_with(|| {
+            let (heard, is_heard) = watch::channel(false);
+            self.wish(Wish::Hear(Topic::Room(key.clone()), heard));
+            Slot { seats: 0, room: None, early: Vec::new(), is_heard }
+        });
+        slot.seats += 1;
+        Seat { mirror: self.clone(), key: key.clone(), is_heard: slot.is_heard.clone() }
     }
 
     pub fn room(&self, key: &RoomKey) -> Option<Arc<RoomMirror>> {
         self.slots.read().get(key)?.room.clone()
     }
 
-    /// Who this node knows to be in the room: for a conductor that takes it up again.
-    pub(super) fn members(&self, key: &RoomKey) -> Members {
-        self.room(key).map_or_else(Members::new, |room| room.lock().room.members.clone())
+    /// Every room that is open here.
+    pub(super) fn rooms(&self) -> Vec<Arc<RoomMirror>> {
+        self.slots.read().values().filter_map(|slot| slot.room.clone()).collect()
+    }
+
+    /// Whether anybody is in the room here, or on the way in.
+    pub(super) fn is_attended(&self, key: &RoomKey) -> bool {
+        self.slots.read().contains_key(key)
     }
 
     /// The highest epoch that this node has accepted for the room.
@@ -124,30 +179,87 @@ impl Mirror {
         self.room(key).map_or(0, |room| room.lock().stamp.epoch)
     }
 
-    /// A conductor on this node speaks. `room` fills a mirror that is only now needed.
-    pub(super) fn deliver(self: &Arc<Self>, room: &Room, update: &Update) {
-        let existing = match self.slots.read().get(&room.key) {
+    /// The node that conducted the room when it was last heard here.
+    pub(super) fn conductor_of(&self, key: &RoomKey) -> Option<Arc<str>> {
+        self.room(key)?.lock().conductor.as_ref().map(|(node, _)| node.clone())
+    }
+
+    /// This process.
+    pub(super) fn home(&self) -> Home {
+        self.membership.home()
+    }
+
+    /// A conductor on this node speaks. `snapshot` fills a mirror that is only now needed.
+    pub(super) fn deliver(self: &Arc<Self>, key: &RoomKey, snapshot: impl FnOnce() -> Snapshot, update: &RoomUpdate) {
+        let existing = match self.slots.read().get(key) {
             None => return,
             Some(slot) => slot.room.clone(),
         };
         match existing {
-            Some(mirrored) => mirrored.accept(room, update),
-            None => self.open(room, update.stamp),
+            Some(room) => {
+                room.lock().conductor = Some((self.membership.node().clone(), self.membership.incarnation()));
+                room.accept(update);
+            }
+            None => self.open(key, &snapshot()),
         }
     }
 
-    fn open(self: &Arc<Self>, room: &Room, stamp: Stamp) {
+    /// A conductor on this node begins its reign.
+    pub(super) fn deliver_snapshot(self: &Arc<Self>, key: &RoomKey, snapshot: &Snapshot) {
+        if let Some(room) = self.room(key) {
+            room.lock().conductor = Some((self.membership.node().clone(), self.membership.incarnation()));
+            room.accept_snapshot(snapshot);
+        }
+    }
+
+    /// Opens the room, if somebody has a seat in it and it is not open yet; what came too early is taken in then.
+    pub(super) fn open(self: &Arc<Self>, key: &RoomKey, snapshot: &Snapshot) {
         // Under the lock from beginning to end, as is the goodbye in `Seat::drop`: neither may undo the other.
         let mut slots = self.slots.write();
-        let Some(slot) = slots.get_mut(&room.key) else { return };
+        let Some(slot) = slots.get_mut(key).filter(|slot| slot.room.is_none()) else { return };
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
-        let audience = self.audiences.audience_of(&room.key, serial);
-        let opened = Arc::new(RoomMirror::opened(self, room, stamp, serial, audience));
+        let audience = self.audiences.audience_of(key, serial);
+        let opened = Arc::new(RoomMirror::opened(self, key, snapshot, serial, audience));
+        let early = std::mem::take(&mut slot.early);
         slot.room = Some(opened.clone());
         self.metrics.rooms_attended.inc();
-        self.wish(Wish::Hear(Topic::Room(room.key.clone())));
+        // Before anybody else can hear anything, so that the early ones stay the first.
+        for envelope in &early {
+            opened.hear(envelope);
+        }
         drop(slots);
         opened.schedule(&mut opened.lock());
+    }
+
+    /// Another node speaks about a room.
+    pub fn hear(self: &Arc<Self>, key: &RoomKey, envelope: Envelope) {
+        let room = match self.slots.read().get(key) {
+            None => return,
+            Some(slot) => slot.room.clone(),
+        };
+        if let Some(room) = room {
+            return room.hear(&envelope);
+        }
+        let mut slots = self.slots.write();
+        let Some(slot) = slots.get_mut(key) else { return };
+        match &slot.room {
+            Some(room) => {
+                let room = room.clone();
+                drop(slots);
+                room.hear(&envelope);
+            }
+            // Past the limit the next plan shows that something was missed.
+            None if slot.early.len() < EARLY_MAX => slot.early.push(envelope),
+            None => {}
+        }
+    }
+
+    /// Messages of other nodes about these rooms were lost, or about any (None).
+    pub fn note_gap(&self, topics: Option<&[Topic]>) {
+        let is_missed = |key: &RoomKey| topics.is_none_or(|topics| topics.contains(&Topic::Room(key.clone())));
+        for room in self.rooms().into_iter().filter(|room| is_missed(room.key())) {
+            room.become_stale(&mut room.lock());
+        }
     }
 
     fn wish(&self, wish: Wish) {
@@ -155,16 +267,34 @@ impl Mirror {
         let _ = self.wishes.send(wish);
     }
 
+    pub(super) fn run_errand(&self, errand: Errand) {
+        let _ = self.errands.send(errand);
+    }
+
+    pub(super) fn note_closed(&self, key: &RoomKey, epoch: u64) {
+        self.closed.note(key, epoch);
+    }
+
     /// Keeps the relay's subscriptions as the rooms come and go. Runs for the node's life.
-    pub async fn run_subscriptions(&self, mut wishes: Wishes) {
-        while let Some(wish) = wishes.0.recv().await {
+    pub async fn run_subscriptions(&self, mut subscriptions: Subscriptions) {
+        while let Some(wish) = subscriptions.0.recv().await {
             match wish {
-                Wish::Hear(topic) => {
-                    if let Err(error) = self.relay.subscribe(&topic).await {
-                        tracing::error!(relay.topic = %topic, %error, "a room is not heard from other nodes");
+                Wish::Hear(topic, heard) => {
+                    // The relay remembers the wish: once it can be reached again, the room is heard, after a gap. Nobody
+                    // waits for that, nor the other rooms behind this one.
+                    let patience = if self.relay.is_reachable() { SUBSCRIBE_PATIENCE } else { Duration::ZERO };
+                    let subscribed = tokio::time::timeout(patience, self.relay.subscribe(&topic)).await;
+                    if !matches!(subscribed, Ok(Ok(()))) {
+                        tracing::warn!(relay.topic = %topic, "a room is not heard from other nodes yet");
                     }
+                    // Whoever waited may have gone.
+                    let _ = heard.send(true);
                 }
-                Wish::Ignore(topic) => self.relay.unsubscribe(&topic).await,
+                Wish::Ignore(topic) => {
+                    let patience = if self.relay.is_reachable() { SUBSCRIBE_PATIENCE } else { Duration::ZERO };
+                    // What is heard of it nevertheless is left aside.
+                    let _ = tokio::time::timeout(patience, self.relay.unsubscribe(&topic)).await;
+                }
             }
         }
     }
@@ -247,6 +377,12 @@ impl Mirror {
 }
 
 impl Seat {
+    /// Resolves once everything that other nodes say of the room is heard here, or cannot be for now.
+    pub async fn heard(&mut self) {
+        // Nobody carries wishes out any more only when the node is going down.
+        let _ = self.is_heard.wait_for(|heard| *heard).await;
+    }
+
     /// The room, once its conductor has admitted somebody.
     pub fn room(&self) -> Option<Arc<RoomMirror>> {
         self.mirror.room(&self.key)
@@ -261,10 +397,11 @@ impl Drop for Seat {
         if slot.seats > 0 {
             return;
         }
-        let Some(Slot { room: Some(room), .. }) = slots.remove(&self.key) else { return };
+        let removed = slots.remove(&self.key);
+        self.mirror.wish(Wish::Ignore(Topic::Room(self.key.clone())));
+        let Some(Slot { room: Some(room), .. }) = removed else { return };
         // Under the lock: whoever comes next opens the room anew, and must not lose that audience to this goodbye.
         self.mirror.audiences.dismiss(&self.key);
-        self.mirror.wish(Wish::Ignore(Topic::Room(self.key.clone())));
         self.mirror.metrics.rooms_attended.dec();
         drop(slots);
         drop(room);

@@ -1,6 +1,7 @@
-//! One room's mirror: it follows the room's conductor, beats from the last plan, and speaks to the room's audience.
+//! One room's mirror: it beats from the last plan, and speaks to the room's audience. How it follows the room's
+//! conductor stands in `follow.rs`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -9,13 +10,13 @@ use super::{
     emitter::Emitter,
     mirror::Wake,
     notes::NoteBook,
+    people::Homes,
     roster::{self, Roster},
-    update::{Update, plan_of},
+    update::{plan_of, snapshot_of},
 };
 use crate::{
-    relay::{Plan, Stamp},
-    room::{MemberChange, Moment, Room, RoomKey, Source, TokenRole, ms},
-    telemetry::count,
+    relay::{Plan, Snapshot, Stamp},
+    room::{Join, Moment, Room, RoomKey, Source, TokenRole, ms},
     time::BATCH_WINDOW_US,
 };
 
@@ -28,11 +29,11 @@ const STAGGERS: u64 = 50;
 
 /// One room as this node knows it.
 pub struct RoomMirror {
-    mirror: Arc<Mirror>,
-    key: RoomKey,
+    pub(super) mirror: Arc<Mirror>,
+    pub(super) key: RoomKey,
     /// A number of this mirror's own.
     serial: u64,
-    audience: Arc<dyn Audience>,
+    pub(super) audience: Arc<dyn Audience>,
     state: Mutex<RoomState>,
 }
 
@@ -43,28 +44,55 @@ pub struct RoomState {
     pub room: Room,
     pub source: Source,
     pub roster: Roster,
+    pub(super) homes: Homes,
+    /// The number of the last change of the members that was taken in.
+    pub(super) members_rev: u64,
+    /// The node and session that the last plan came from.
+    pub(super) conductor: Option<(Arc<str>, u64)>,
+    /// The connections of this node that were let in, whatever the conductor knows of them.
+    pub(super) residents: BTreeMap<u64, Join>,
+    /// The room as it was in the reign before, until it is known what the present one has inherited of it.
+    pub(super) former: Option<Box<Snapshot>>,
+    /// Something was missed: the room's record has to be read again.
+    pub(super) is_stale: bool,
+    /// Connections that the conductor believes to be here and that are not, as of the last reconciliation.
+    pub(super) suspects: Vec<u64>,
+    pub(super) told_too_low_us: i64,
     pub(super) notes: NoteBook,
-    emitter: Emitter,
+    pub(super) emitter: Emitter,
     generation: u64,
-    plan_heard_us: i64,
-    lost: bool,
+    pub(super) plan_heard_us: i64,
+    pub(super) lost: bool,
     periodic_at_us: i64,
 }
 
 impl RoomMirror {
     pub(super) fn opened(
         mirror: &Arc<Mirror>,
-        room: &Room,
-        stamp: Stamp,
+        key: &RoomKey,
+        snapshot: &Snapshot,
         serial: u64,
         audience: Arc<dyn Audience>,
     ) -> Self {
         let boot_us = mirror.clock.boot_us();
+        let now_us = mirror.clock.now_us();
+        let (members, homes) = Homes::settle(&snapshot.members);
+        let controls = (*snapshot.controls).clone();
+        let plan = plan_of(snapshot.stamp, &controls, snapshot.members_rev, snapshot.inherited_rev);
+        let room = Room { members, ..Room::restored(key.clone(), controls, now_us) };
         let state = RoomState {
-            stamp,
-            emitter: Emitter::starting(plan_of(stamp, room), mirror.clock.now_us()),
+            stamp: snapshot.stamp,
+            emitter: Emitter::starting(plan, now_us),
             roster: Roster::of(&room.members),
-            room: room.clone(),
+            room,
+            homes,
+            members_rev: snapshot.members_rev,
+            conductor: None,
+            residents: BTreeMap::new(),
+            former: None,
+            is_stale: false,
+            suspects: Vec::new(),
+            told_too_low_us: i64::MIN,
             source: Source::Clock,
             notes: NoteBook::default(),
             generation: 0,
@@ -73,7 +101,7 @@ impl RoomMirror {
             // Rooms that were opened together do not send together.
             periodic_at_us: boot_us + PERIODIC_US - (serial % STAGGERS) as i64 * (PERIODIC_US / STAGGERS as i64),
         };
-        Self { mirror: mirror.clone(), key: room.key.clone(), serial, audience, state: Mutex::new(state) }
+        Self { mirror: mirror.clone(), key: key.clone(), serial, audience, state: Mutex::new(state) }
     }
 
     pub(super) fn serial(&self) -> u64 {
@@ -97,34 +125,6 @@ impl RoomMirror {
         self.state.lock()
     }
 
-    pub(super) fn accept(self: &Arc<Self>, room: &Room, update: &Update) {
-        let mut state = self.lock();
-        if !self.may_follow(&state, update.stamp) {
-            return;
-        }
-        if state.stamp != update.stamp {
-            state.room.controls = room.controls.clone();
-        }
-        for change in &update.member_changes {
-            state.apply(room, change);
-        }
-        for event in &update.events {
-            self.audience.send(Recipients::All, Class::Control, event.event, &event.payload.to_string());
-        }
-        self.follow(&mut state, &plan_of(update.stamp, room));
-        if update.timeline_changed {
-            self.send_timeline(&state);
-        }
-        for ejected in &update.ejected {
-            let connections: Vec<u64> = ejected.connections.iter().copied().collect();
-            let payload = ejected.last_event.as_ref().map(|last| (last.event, last.payload.to_string()));
-            self.audience.eject(&connections, payload.as_ref().map(|(event, payload)| (*event, payload.as_str())));
-        }
-        if update.closed {
-            self.audience.end_all(true);
-        }
-    }
-
     pub(super) fn end(&self) {
         let mut state = self.lock();
         if !state.room.controls.closed {
@@ -134,23 +134,8 @@ impl RoomMirror {
         }
     }
 
-    pub(super) fn accept_plan(self: &Arc<Self>, plan: &Plan) {
-        let mut state = self.lock();
-        if self.may_follow(&state, plan.stamp) {
-            self.follow(&mut state, plan);
-        }
-    }
-
-    /// The gateway's fence: nothing from below the highest (epoch, nonce, rev) that it has accepted.
-    fn may_follow(&self, state: &RoomState, stamp: Stamp) -> bool {
-        let may_follow = stamp >= state.stamp;
-        if !may_follow {
-            count(&self.mirror.metrics.relay_messages, "fenced");
-        }
-        may_follow
-    }
-
-    fn follow(self: &Arc<Self>, state: &mut RoomState, plan: &Plan) {
+    /// Goes by this plan from now on.
+    pub(super) fn follow(self: &Arc<Self>, state: &mut RoomState, plan: &Plan) {
         state.stamp = plan.stamp;
         state.plan_heard_us = self.mirror.clock.boot_us();
         let relocked = std::mem::replace(&mut state.source, Source::Clock) == Source::Holdover;
@@ -221,6 +206,7 @@ impl RoomMirror {
         if boot_us >= state.periodic_at_us {
             state.periodic_at_us = boot_us + PERIODIC_US;
             self.send_timeline(&state);
+            self.reconcile(&mut state);
             let RoomState { room, notes, .. } = &mut *state;
             notes.forget_strangers(&room.members);
             if room.members.values().any(|member| member.role == TokenRole::Teacher) {
@@ -231,7 +217,7 @@ impl RoomMirror {
         state.source == Source::Holdover
     }
 
-    fn send_timeline(&self, state: &RoomState) {
+    pub(super) fn send_timeline(&self, state: &RoomState) {
         let payload = self.timeline_json(state);
         self.audience.send(Recipients::All, Class::Control, "timeline", &payload);
     }
@@ -259,14 +245,18 @@ impl RoomState {
         !self.room.controls.closed && member.is_some_and(|member| member.connections.contains(&connection))
     }
 
-    fn apply(&mut self, room: &Room, change: &MemberChange) {
-        let (MemberChange::Joined { student_id, .. }
-        | MemberChange::Left { student_id, .. }
-        | MemberChange::Changed { student_id }) = change;
-        match room.members.get(student_id) {
-            Some(member) => self.room.members.insert(student_id.clone(), member.clone()),
-            None => self.room.members.remove(student_id),
-        };
-        self.roster.note(change);
+    /// This node has a connection in the room, which its conductor has let in.
+    pub fn settle(&mut self, join: Join) {
+        self.residents.insert(join.connection, join);
+    }
+
+    /// It has gone.
+    pub fn unsettle(&mut self, connection: u64) {
+        self.residents.remove(&connection);
+    }
+
+    /// The room as this gateway knows it.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        snapshot_of(self.stamp, &self.room, &self.homes, self.stamp.rev, self.members_rev)
     }
 }

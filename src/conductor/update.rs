@@ -1,42 +1,63 @@
 //! What a conductor tells the mirrors of its room.
 
+use std::sync::Arc;
+
+use super::people::Homes;
 use crate::{
-    relay::{self, Body, Plan, RoomUpdate, Stamp},
-    room::{Ejected, MemberChange, Room, RoomEvent},
+    relay::{Ejection, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp},
+    room::{Applied, Controls, Ejected, Room},
+    store::MemberWrite,
 };
 
-/// One applied change, beside the room as it is after it.
-#[derive(Clone, Debug)]
-pub(super) struct Update {
-    pub stamp: Stamp,
-    pub member_changes: Vec<MemberChange>,
-    pub events: Vec<RoomEvent>,
-    pub timeline_changed: bool,
-    pub ejected: Vec<Ejected>,
-    pub closed: bool,
+/// One applied change, for every gateway.
+pub(super) fn update_of(
+    stamp: Stamp,
+    room: &Room,
+    applied: Applied,
+    members_rev: u64,
+    members: Vec<MemberWrite>,
+) -> RoomUpdate {
+    RoomUpdate {
+        stamp,
+        controls: applied.controls_changed.then(|| Arc::new(room.controls.clone())),
+        members_rev,
+        members,
+        member_changes: applied.member_changes,
+        events: applied.events.into_iter().map(event_of).collect(),
+        timeline_changed: applied.timeline_changed,
+        ejected: applied.ejected.into_iter().map(ejection_of).collect(),
+        closed: applied.closed,
+    }
 }
 
-impl Update {
-    /// For the other gateways: they take the state itself from the room's record.
-    pub fn into_body(self) -> Body {
-        let events = self
-            .events
-            .into_iter()
-            .map(|event| relay::RoomEvent { event: event.event.into(), payload: event.payload.to_string().into() })
-            .collect();
-        Body::RoomUpdate(RoomUpdate { stamp: self.stamp, events, ..RoomUpdate::default() })
+pub(super) fn event_of(event: crate::room::RoomEvent) -> RoomEvent {
+    RoomEvent { event: event.event.into(), payload: event.payload.to_string().into() }
+}
+
+fn ejection_of(ejected: Ejected) -> Ejection {
+    Ejection { connections: ejected.connections.into_iter().collect(), last_event: ejected.last_event.map(event_of) }
+}
+
+/// The room whole.
+pub(super) fn snapshot_of(stamp: Stamp, room: &Room, homes: &Homes, inherited_rev: u64, members_rev: u64) -> Snapshot {
+    Snapshot {
+        stamp,
+        inherited_rev,
+        members_rev,
+        controls: Arc::new(room.controls.clone()),
+        members: homes.records(&room.members),
     }
 }
 
 /// The beat plan of a room as it stands.
-pub(super) fn plan_of(stamp: Stamp, room: &Room) -> Plan {
-    let controls = &room.controls;
+pub(super) fn plan_of(stamp: Stamp, controls: &Controls, members_rev: u64, inherited_rev: u64) -> Plan {
     Plan {
         stamp,
         run: controls.run,
         playing: controls.playing,
         timeline: controls.timeline.clone(),
         meter: controls.meter.clone(),
-        members_rev: 0,
+        members_rev,
+        inherited_rev,
     }
 }

@@ -21,22 +21,20 @@ use super::{
     connection::Connection,
     credentials::{self, Query},
     handshake::{Admitted, NoHandshake, switch_protocols},
-    longpoll::{self, Gone, Handle},
-    longpoll_token::is_session_token,
+    longpoll::{Gone, Polled, PostFailed, Session},
+    longpoll_token::{SessionToken, is_session_token},
     redelivery::Delivered,
     websocket,
 };
 use crate::{
     auth::{AuthError, authenticate},
     channels::Peer,
-    protocol::{Vsn, longpoll_body::parse_body},
+    protocol::Vsn,
     telemetry::count,
 };
 
 /// A long-poll request's body: a hundred lines of the greatest payload would be too much for one.
 const LONGPOLL_BODY_MAX: usize = 8 * 1024 * 1024;
-/// How long a long-poll request waits for its messages to be dealt with.
-const POST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The sockets' routes, under both mounts.
 pub fn routes(gateway: Arc<Gateway>) -> Router {
@@ -137,7 +135,8 @@ async fn admit(
     if !tenant.allows_origin(text(headers, header::ORIGIN), host, gateway.settings.dev) {
         return Err(Refused::Origin);
     }
-    let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users).ok_or(Refused::TooManyUsers)?;
+    let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users, gateway.clock.boot_us());
+    let place = place.ok_or(Refused::TooManyUsers)?;
     let peer = Peer { tenant, claims: Arc::new(claims), address };
     Ok(Admitted { peer, vsn, place })
 }
@@ -162,7 +161,7 @@ async fn poll(
     let query = Query::parse(query.as_deref());
     let origin = headers.get(header::ORIGIN).cloned();
     let response = match session_token(&query, &headers) {
-        Some(token) => poll_session(&gateway, &token).await,
+        Some(shown) => poll_session(&gateway, &shown).await,
         None => open_session(&gateway, &query, &headers, address.ip()).await,
     };
     with_cors(response, origin)
@@ -172,8 +171,9 @@ async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap
     match admit(gateway, query, headers, address).await {
         Ok(admitted) => {
             let connection = Connection::new(gateway.clone(), admitted, None);
-            let token = gateway.long_polls.open(&gateway.node, gateway, connection);
-            status(json!({ "status": 410, "token": token }))
+            let session = gateway.long_polls.open(&gateway.metrics, connection);
+            let token = SessionToken { node: gateway.node.to_string(), session, received: 0 };
+            status(json!({ "status": 410, "token": gateway.token_key.sign(&token) }))
         }
         Err(refused) => {
             count(&gateway.metrics.handshakes_refused, refused.cause());
@@ -183,19 +183,26 @@ async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap
     }
 }
 
-async fn poll_session(gateway: &Gateway, token: &str) -> Response {
-    let Some(session) = gateway.long_polls.find(token) else {
+async fn poll_session(gateway: &Gateway, shown: &str) -> Response {
+    let Some((token, session)) = find_session(gateway, shown) else {
         return gone();
     };
-    match session.poll().await {
-        Err(Gone) => gone(),
-        Ok(batch) if batch.messages.is_empty() => status(json!({ "status": 204, "token": token, "messages": [] })),
-        Ok(batch) => {
-            let body = json!({ "status": 200, "token": token, "messages": batch.messages }).to_string();
-            let body = Body::new(Delivered::new(body, session, batch.number));
-            json_response(body)
+    let batch = match session.poll(token.received).await {
+        Err(Gone) => return gone(),
+        Ok(Polled::Nothing | Polled::Superseded) => {
+            return status(json!({ "status": 204, "token": shown, "messages": [] }));
         }
+        Ok(Polled::Batch(batch)) => batch,
+    };
+    let last = batch.last;
+    // A client that has shown a newer token than its first will show what it has received, and needs no help.
+    let shows_what_it_has = token.received > 0;
+    let next = gateway.token_key.sign(&SessionToken { received: last, ..token });
+    let body = json!({ "status": 200, "token": next, "messages": batch.messages });
+    if shows_what_it_has {
+        return status(body);
     }
+    json_response(Body::new(Delivered::new(body.to_string(), async move { session.received(last).await })))
 }
 
 async fn post(
@@ -206,23 +213,24 @@ async fn post(
 ) -> Response {
     let query = Query::parse(query.as_deref());
     let origin = headers.get(header::ORIGIN).cloned();
-    let session = session_token(&query, &headers).and_then(|token| gateway.long_polls.find(&token));
+    let session = session_token(&query, &headers).and_then(|shown| find_session(&gateway, &shown));
     let response = match session {
         None => gone(),
-        Some(session) => post_to(&session, text(&headers, header::CONTENT_TYPE), &body).await,
+        Some((_, session)) => match session.post(text(&headers, header::CONTENT_TYPE), &body).await {
+            Ok(()) => status(json!({ "status": 200 })),
+            Err(PostFailed::Gone) => gone(),
+            Err(PostFailed::Slow) => status(json!({ "status": 408 })),
+            Err(PostFailed::TooManyLines) => status(json!({ "status": 413 })),
+        },
     };
     with_cors(response, origin)
 }
 
-async fn post_to(session: &Handle, content_type: Option<&str>, body: &[u8]) -> Response {
-    let Ok(body) = parse_body(content_type, body) else {
-        return status(json!({ "status": 413 }));
-    };
-    match tokio::time::timeout(POST_TIMEOUT, session.post(longpoll::parcels(body))).await {
-        Ok(Ok(())) => status(json!({ "status": 200 })),
-        Ok(Err(Gone)) => gone(),
-        Err(_) => status(json!({ "status": 408 })),
-    }
+/// What a session's token says, and the way to the session, on whichever node it is.
+fn find_session(gateway: &Gateway, shown: &str) -> Option<(SessionToken, Session)> {
+    let token = gateway.token_key.read(shown)?;
+    let session = gateway.long_polls.reach(&gateway.node, &gateway.calls, &token)?;
+    Some((token, session))
 }
 
 async fn preflight(headers: HeaderMap) -> Response {

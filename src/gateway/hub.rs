@@ -151,7 +151,7 @@ impl RoomAudience {
         counter.inc_by(sent);
     }
 
-    fn end(&self, subscriber: &Subscriber, event: Option<(&'static str, &str)>, for_good: bool) {
+    fn end(&self, subscriber: &Subscriber, event: Option<(&str, &str)>, for_good: bool) {
         let Subscriber { vsn, join_ref, outbox, instance, .. } = subscriber;
         if let Some((event, payload)) = event {
             let frame = encode_push(*vsn, join_ref.as_ref(), &self.topic, event, payload);
@@ -162,7 +162,7 @@ impl RoomAudience {
 }
 
 impl Audience for RoomAudience {
-    fn send(&self, to: Recipients<'_>, class: Class, event: &'static str, payload: &str) {
+    fn send(&self, to: Recipients<'_>, class: Class, event: &str, payload: &str) {
         let boot_us = self.shared.clock.boot_us();
         let beat_of = if class == Class::Beat { self.serial } else { 0 };
         let encode = |vsn| Frame::text(&encode_broadcast(vsn, &self.topic, event, payload));
@@ -192,7 +192,7 @@ impl Audience for RoomAudience {
         self.size.load(Ordering::Relaxed)
     }
 
-    fn eject(&self, connections: &[u64], event: Option<(&'static str, &str)>) {
+    fn eject(&self, connections: &[u64], event: Option<(&str, &str)>) {
         let mut subscribers = self.subscribers.lock();
         subscribers.retain(|subscriber| {
             let goes = connections.contains(&subscriber.connection);

@@ -1,50 +1,53 @@
-//! Long poll: the same connection, its frames carried by requests instead of a socket.
+//! Long poll: the same connection, its messages carried by requests instead of a socket.
 //!
-//! A session is a task that owns its connection. Requests send it messages; a poll waits for what the outbox has,
-//! at most for the window. What a response could not carry to its end goes out again with the next poll.
+//! A session is a task that owns its connection, on the node where it was opened. Requests may come to any node: here
+//! they send the task messages, elsewhere they ask over the relay. A poll waits for what there is to say, at most for
+//! the window. What did not arrive goes out again with the next poll.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    future::poll_fn,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+pub mod delivery;
+mod messages;
+mod pieces;
+mod poller;
+mod remote;
+mod serving;
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::Instant,
+    time::timeout,
 };
 
-use super::{
-    Gateway,
-    connection::Connection,
-    longpoll_token::{SessionToken, TokenKey},
+use self::poller::{Command, Poller};
+pub use self::{
+    delivery::Batch,
+    messages::{Answer, Ask, SERVICE},
+    poller::Carried,
+    remote::Remote,
+    serving::Serving,
 };
+use super::longpoll_token::SessionToken;
 use crate::{
-    protocol::longpoll_body::{EXCESS_REASON, Line, LongpollBody},
-    telemetry::{Open, count},
+    protocol::longpoll_body::{Line, LongpollBody, parse_body},
+    relay::Calls,
+    telemetry::{Metrics, Open, count},
 };
 
 /// How long a poll waits for something to say.
 pub const WINDOW: Duration = Duration::from_secs(10);
+/// How long a request waits for its messages to be dealt with.
+const POST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A session that nobody polls for so long is gone.
 const ABANDONED: Duration = Duration::from_secs(30);
 const REQUESTS_WAITING_MAX: usize = 64;
 const TRANSPORT: &str = "longpoll";
+/// The polls of this node's own clients need no number: of two, the later counts.
+const OWN_POLL: u64 = 0;
 
-/// Frames for one poll; what is not confirmed goes out again.
-#[derive(Debug)]
-pub struct Batch {
-    pub number: u64,
-    pub messages: Vec<String>,
-}
-
-/// A body's lines, copied out of the request.
-#[derive(Debug)]
+/// A line of a request's body, copied out of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parcel {
     Text(String),
     Binary(Vec<u8>),
@@ -53,231 +56,171 @@ pub enum Parcel {
     Malformed,
 }
 
-enum Command {
-    Post { parcels: Vec<Parcel>, taken: oneshot::Sender<()> },
-    Poll { answer: oneshot::Sender<Batch> },
-    Written { number: u64 },
-    Lost { number: u64 },
-}
-
-/// A way to one session.
-#[derive(Clone)]
-pub struct Handle(mpsc::Sender<Command>);
+/// The session has to end: what came is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
 
 /// The session is gone: the client has to open another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
+/// Why a request's messages were not dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostFailed {
+    Gone,
+    /// Not in time; they may be, later.
+    Slow,
+    /// None of them was taken.
+    TooManyLines,
+}
+
+impl From<Gone> for PostFailed {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// How a poll ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Polled {
+    Batch(Batch),
+    /// There was nothing, for the whole window.
+    Nothing,
+    /// A newer poll of the same client has taken over.
+    Superseded,
+}
+
+/// What a session is asked by a poll, or by a slice of one.
+#[derive(Clone, Copy, Debug)]
+pub struct PollRequest {
+    /// The same for all slices of a poll.
+    pub poll: u64,
+    /// Whoever asks has not had an answer to this poll yet.
+    pub is_first: bool,
+    /// How many messages the client has.
+    pub received: u64,
+    pub window: Duration,
+}
+
 /// The long-poll sessions of this node.
+#[derive(Default)]
 pub struct LongPolls {
-    key: TokenKey,
-    sessions: Mutex<HashMap<u64, Handle>>,
+    sessions: Arc<Mutex<HashMap<u64, Handle>>>,
+}
+
+/// A way to one session of this node.
+#[derive(Clone)]
+pub struct Handle(mpsc::Sender<Command>);
+
+/// A way to a session, wherever it is.
+#[derive(Clone)]
+pub enum Session {
+    Here(Handle),
+    Elsewhere(Remote),
 }
 
 impl LongPolls {
-    pub fn new(key: TokenKey) -> Self {
-        Self { key, sessions: Mutex::default() }
-    }
-
-    /// Opens a session for a connection; answers its token.
-    pub fn open(&self, node: &str, gateway: &Arc<Gateway>, connection: Connection) -> String {
+    /// Opens a session for a connection; answers its number.
+    pub fn open(&self, metrics: &Arc<Metrics>, carried: impl Carried) -> u64 {
         let session = getrandom::u64().unwrap_or_default();
         let (sender, commands) = mpsc::channel(REQUESTS_WAITING_MAX);
         self.sessions.lock().insert(session, Handle(sender));
-        let gateway = gateway.clone();
+        let (metrics, sessions) = (metrics.clone(), self.sessions.clone());
         tokio::spawn(async move {
-            let running = AssertUnwindSafe(Poller::new(connection, commands).run(&gateway));
-            if running.catch_unwind().await.is_err() {
-                count(&gateway.metrics.panics, "longpoll");
+            let open = Open::count(&metrics, TRANSPORT);
+            match AssertUnwindSafe(Poller::new(carried, commands).run()).catch_unwind().await {
+                Ok(true) => count(&metrics.connections_closed, TRANSPORT),
+                Ok(false) => {}
+                Err(_) => count(&metrics.panics, TRANSPORT),
             }
-            gateway.long_polls.sessions.lock().remove(&session);
+            sessions.lock().remove(&session);
+            drop(open);
         });
-        self.key.sign(&SessionToken { node: node.to_owned(), session })
+        session
     }
 
-    /// The session that a token names, if it lives on this node.
-    pub fn find(&self, token: &str) -> Option<Handle> {
-        let token = self.key.read(token)?;
-        self.sessions.lock().get(&token.session).cloned()
+    /// A session of this node.
+    pub fn find(&self, session: u64) -> Option<Handle> {
+        self.sessions.lock().get(&session).cloned()
+    }
+
+    /// The way from the node `here` to the session that a token names; none when it is of this node, and gone.
+    pub fn reach(&self, here: &str, calls: &Arc<Calls>, token: &SessionToken) -> Option<Session> {
+        if token.node == here {
+            return self.find(token.session).map(Session::Here);
+        }
+        let (calls, node) = (calls.clone(), token.node.as_str().into());
+        Some(Session::Elsewhere(Remote { calls, node, session: token.session }))
     }
 }
 
 impl Handle {
-    /// Hands over a request's messages; Ok once the session has dealt with them.
-    pub async fn post(&self, parcels: Vec<Parcel>) -> Result<(), Gone> {
-        let (taken, answer) = oneshot::channel();
-        self.0.send(Command::Post { parcels, taken }).await.map_err(|_| Gone)?;
+    /// Hands over a request's messages; Ok once the session has dealt with them. Of two posts with the same number
+    /// only one counts.
+    pub async fn post(&self, number: Option<u64>, parcels: Vec<Parcel>) -> Result<(), Gone> {
+        self.ask(|taken| Command::Post { number, parcels, taken }).await
+    }
+
+    /// Whether a post with this number has been dealt with.
+    pub async fn has_taken(&self, number: u64) -> Result<bool, Gone> {
+        self.ask(|answer| Command::HasTaken { number, answer }).await
+    }
+
+    /// Waits for messages, at most for the request's window.
+    pub async fn poll(&self, request: PollRequest) -> Result<Polled, Gone> {
+        self.ask(|answer| Command::Poll { request, answer }).await
+    }
+
+    /// The first `upto` messages went out: later polls do not get them again.
+    pub async fn received(&self, upto: u64) -> Result<(), Gone> {
+        self.0.send(Command::Received { upto }).await.map_err(|_| Gone)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Gone> {
+        let (sender, answer) = oneshot::channel();
+        self.0.send(command(sender)).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
-
-    /// Waits for frames, at most for the window; an empty batch means that there were none.
-    pub async fn poll(&self) -> Result<Batch, Gone> {
-        let (answer, batch) = oneshot::channel();
-        self.0.send(Command::Poll { answer }).await.map_err(|_| Gone)?;
-        batch.await.map_err(|_| Gone)
-    }
-
-    /// Tells how a batch's response ended. Never waits: it is called from a destructor.
-    pub fn delivered(&self, number: u64, written: bool) {
-        let command = if written { Command::Written { number } } else { Command::Lost { number } };
-        // A session too busy to hear this keeps the batch unconfirmed until the next poll, which is safe.
-        let _ = self.0.try_send(command);
-    }
 }
 
-/// One session's task.
-struct Poller {
-    connection: Connection,
-    commands: mpsc::Receiver<Command>,
-    waiting: Option<oneshot::Sender<Batch>>,
-    deadline: Instant,
-    /// What went out last and may not have arrived.
-    unconfirmed: Option<Batch>,
-    /// What goes out next, ahead of the outbox.
-    again: VecDeque<String>,
-    batches: u64,
-}
-
-enum Event {
-    Command(Option<Command>),
-    Something,
-    Deadline,
-}
-
-impl Poller {
-    fn new(connection: Connection, commands: mpsc::Receiver<Command>) -> Self {
-        Self {
-            connection,
-            commands,
-            waiting: None,
-            deadline: Instant::now() + ABANDONED,
-            unconfirmed: None,
-            again: VecDeque::new(),
-            batches: 0,
-        }
-    }
-
-    async fn run(mut self, gateway: &Gateway) {
-        let _open = Open::count(&gateway.metrics, TRANSPORT);
-        while self.turn().await {}
-        if self.connection.outbox().closing().is_some() {
-            count(&gateway.metrics.connections_closed, "longpoll");
-        }
-    }
-
-    /// One event; false when the session has ended.
-    async fn turn(&mut self) -> bool {
-        let deadline = self.deadline;
-        let (connection, commands) = (&mut self.connection, &mut self.commands);
-        let nobody_waits = self.waiting.is_none();
-        let event = tokio::select! {
-            command = commands.recv() => Event::Command(command),
-            () = poll_fn(|context| poll_connection(connection, nobody_waits, context)) => Event::Something,
-            () = tokio::time::sleep_until(deadline) => Event::Deadline,
-        };
-        match event {
-            Event::Command(None) => return false,
-            Event::Command(Some(command)) => {
-                if !self.obey(command) {
-                    return false;
-                }
+impl Session {
+    /// Hands over a request's body; Ok once the session has dealt with it.
+    pub async fn post(&self, content_type: Option<&str>, body: &[u8]) -> Result<(), PostFailed> {
+        match self {
+            Self::Here(handle) => {
+                let body = parse_body(content_type, body).map_err(|_| PostFailed::TooManyLines)?;
+                let posting = timeout(POST_TIMEOUT, handle.post(None, parcels(body)));
+                Ok(posting.await.map_err(|_| PostFailed::Slow)??)
             }
-            Event::Something => {
-                for signal in self.connection.outbox().take_signals() {
-                    self.connection.obey(signal);
-                }
-            }
-            Event::Deadline if self.waiting.is_none() => return false,
-            Event::Deadline => self.answer(Vec::new()),
-        }
-        self.flush();
-        self.connection.outbox().closing().is_none()
-    }
-
-    fn obey(&mut self, command: Command) -> bool {
-        match command {
-            Command::Post { parcels, taken } => {
-                for parcel in parcels {
-                    let received = match parcel {
-                        Parcel::Text(text) => self.connection.receive_text(&text),
-                        Parcel::Binary(bytes) => self.connection.receive_binary(&bytes),
-                        Parcel::Excess(text) => {
-                            self.connection.refuse_text(&text, EXCESS_REASON);
-                            Ok(())
-                        }
-                        Parcel::Malformed => return false,
-                    };
-                    if received.is_err() {
-                        return false;
-                    }
-                }
-                let _ = taken.send(());
-            }
-            Command::Poll { answer } => {
-                self.connection.heard();
-                // A second poll takes over from one whose client has given up. A client asks again only after it has
-                // read its last answer, and the word of that came first: what is unconfirmed now did not arrive.
-                self.answer(Vec::new());
-                self.send_again();
-                self.waiting = Some(answer);
-                self.deadline = Instant::now() + WINDOW;
-            }
-            Command::Written { number } => {
-                self.unconfirmed.take_if(|batch| batch.number == number);
-            }
-            Command::Lost { number } => {
-                if self.unconfirmed.as_ref().is_some_and(|batch| batch.number == number) {
-                    self.send_again();
-                }
-            }
-        }
-        true
-    }
-
-    /// Gives a waiting poll everything there is.
-    fn flush(&mut self) {
-        if self.waiting.is_none() {
-            return;
-        }
-        let mut messages: Vec<String> = self.again.drain(..).collect();
-        messages.extend(std::iter::from_fn(|| self.connection.outbox().pop()).map(|frame| frame.as_text().to_owned()));
-        if !messages.is_empty() {
-            self.answer(messages);
+            Self::Elsewhere(remote) => remote.post(content_type, body).await,
         }
     }
 
-    fn answer(&mut self, messages: Vec<String>) {
-        let Some(waiting) = self.waiting.take() else { return };
-        self.batches += 1;
-        let batch = Batch { number: self.batches, messages };
-        if !batch.messages.is_empty() {
-            self.unconfirmed = Some(Batch { number: batch.number, messages: batch.messages.clone() });
-        }
-        self.deadline = Instant::now() + ABANDONED;
-        if waiting.send(batch).is_err() {
-            // The client has given up this poll: its frames wait for the next.
-            self.send_again();
+    /// Waits for messages after the first `received`, at most for the window.
+    pub async fn poll(&self, received: u64) -> Result<Polled, Gone> {
+        match self {
+            Self::Here(handle) => {
+                let request = PollRequest { poll: OWN_POLL, is_first: true, received, window: WINDOW };
+                handle.poll(request).await
+            }
+            Self::Elsewhere(remote) => remote.poll(received).await,
         }
     }
 
-    /// What did not arrive goes first with the next poll.
-    fn send_again(&mut self) {
-        let lost = self.unconfirmed.take().into_iter().flat_map(|batch| batch.messages);
-        self.again = lost.chain(self.again.drain(..)).collect();
+    /// The first `upto` messages went out, as far as HTTP can tell.
+    pub async fn received(&self, upto: u64) {
+        match self {
+            Self::Here(handle) => {
+                // A session that is gone has nothing to send again.
+                let _ = handle.received(upto).await;
+            }
+            Self::Elsewhere(remote) => remote.received(upto).await,
+        }
     }
-}
-
-/// Ready when the connection has something to do or, for a waiting poll, to say.
-fn poll_connection(connection: &mut Connection, nobody_waits: bool, context: &mut Context<'_>) -> Poll<()> {
-    connection.outbox().register(context);
-    if connection.poll_running(context) {
-        return Poll::Ready(());
-    }
-    connection.outbox().poll_ready(context, nobody_waits)
 }
 
 /// The lines of a request's body, in order, the excess last.
-pub fn parcels(body: LongpollBody<'_>) -> Vec<Parcel> {
+fn parcels(body: LongpollBody<'_>) -> Vec<Parcel> {
     let excess = body.excess.into_iter().filter_map(|line| match line {
         Line::Text(text) => Some(Parcel::Excess(text.to_owned())),
         Line::Binary(_) | Line::Malformed => None,

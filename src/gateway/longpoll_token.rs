@@ -1,4 +1,7 @@
 //! The token of a long-poll session: it names the node that owns the session, and nobody can make one up.
+//!
+//! Each answer that brings messages brings a new token, which tells how many the client has now. A client that shows
+//! its newest token, as phoenix.js does, thus confirms what it has received, on whichever node it asks next.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -14,6 +17,8 @@ pub struct TokenKey(hmac::Key);
 pub struct SessionToken {
     pub node: String,
     pub session: u64,
+    /// How many of the session's messages its client had when it got this token.
+    pub received: u64,
 }
 
 impl TokenKey {
@@ -21,9 +26,10 @@ impl TokenKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// `lp1.<node>.<session>.<signature>`
+    /// `lp1.<node>.<session>.<received>.<signature>`
     pub fn sign(&self, token: &SessionToken) -> String {
-        let signed = format!("{PREFIX}{}.{:x}", URL_SAFE_NO_PAD.encode(&token.node), token.session);
+        let node = URL_SAFE_NO_PAD.encode(&token.node);
+        let signed = format!("{PREFIX}{node}.{:x}.{:x}", token.session, token.received);
         let signature = hmac::sign(&self.0, signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
     }
@@ -33,9 +39,11 @@ impl TokenKey {
         let (signed, signature) = text.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         hmac::verify(&self.0, signed.as_bytes(), &signature).ok()?;
-        let (node, session) = signed.strip_prefix(PREFIX)?.split_once('.')?;
+        let (node, numbers) = signed.strip_prefix(PREFIX)?.split_once('.')?;
+        let (session, received) = numbers.split_once('.')?;
         let node = String::from_utf8(URL_SAFE_NO_PAD.decode(node).ok()?).ok()?;
-        Some(SessionToken { node, session: u64::from_str_radix(session, 16).ok()? })
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        Some(SessionToken { node, session: number(session)?, received: number(received)? })
     }
 }
 
@@ -51,11 +59,12 @@ mod tests {
     #[test]
     fn a_token_is_read_back_and_one_that_was_tampered_with_is_not() {
         let key = TokenKey::new(b"a key");
-        let token = SessionToken { node: "node.a".into(), session: 77 };
+        let token = SessionToken { node: "node.a".into(), session: 77, received: 9 };
         let text = key.sign(&token);
         assert!(is_session_token(&text));
         assert_eq!(key.read(&text), Some(token));
         assert_eq!(key.read(&text.replace(".4d.", ".4e.")), None);
+        assert_eq!(key.read(&text.replace(".9.", ".8.")), None);
         assert_eq!(TokenKey::new(b"another").read(&text), None);
         for garbage in ["", "lp1.", "lp1...", "lp1.a.b.c", "null"] {
             assert_eq!(key.read(garbage), None, "{garbage}");

@@ -10,12 +10,13 @@ mod guesses;
 mod handshake;
 mod hub;
 mod limits;
-mod longpoll;
+pub mod longpoll;
 mod longpoll_token;
 mod outbox;
 mod redelivery;
 mod registry;
 pub mod session;
+pub mod shares;
 mod websocket;
 
 use std::{sync::Arc, time::Duration};
@@ -23,11 +24,13 @@ use std::{sync::Arc, time::Duration};
 pub use accept::routes;
 pub use guesses::Guesses;
 pub use hub::Hub;
+pub use limits::{TenantUse, UserPlace, Uses};
 pub use longpoll::LongPolls;
-pub use longpoll_token::TokenKey;
+use longpoll::Serving;
+pub use longpoll_token::{SessionToken, TokenKey};
 pub use registry::Registry;
 
-use crate::{auth::Tenants, channels::Services, telemetry::Metrics, time::Clock};
+use crate::{auth::Tenants, channels::Services, relay::Calls, telemetry::Metrics, time::Clock};
 
 /// How this node treats its sockets.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +56,12 @@ pub struct Gateway {
     pub hub: Arc<Hub>,
     pub guesses: Arc<Guesses>,
     pub registry: Arc<Registry>,
-    pub long_polls: LongPolls,
-    pub uses: limits::Uses,
+    pub long_polls: Arc<LongPolls>,
+    /// Signs the tokens of long-poll sessions; the same on all nodes, so that each reads every other's.
+    pub token_key: TokenKey,
+    /// The way to the other nodes' long-poll sessions.
+    pub calls: Arc<Calls>,
+    pub uses: Uses,
     pub settings: GatewaySettings,
 }
 
@@ -67,9 +74,12 @@ impl Gateway {
         tenants: Arc<Tenants>,
         services: Arc<Services>,
         hub: Arc<Hub>,
+        calls: Arc<Calls>,
         token_key: TokenKey,
         settings: GatewaySettings,
     ) -> Self {
+        let long_polls = Arc::new(LongPolls::default());
+        calls.offer(longpoll::SERVICE, Arc::new(Serving::new(long_polls.clone())));
         Self {
             node,
             clock,
@@ -79,8 +89,10 @@ impl Gateway {
             hub,
             guesses: Arc::default(),
             registry: Arc::default(),
-            long_polls: LongPolls::new(token_key),
-            uses: limits::Uses::default(),
+            long_polls,
+            token_key,
+            calls,
+            uses: Uses::default(),
             settings,
         }
     }

@@ -1,29 +1,27 @@
-//! A long-poll response's body that knows whether it went out: what broke off is sent again with the next poll.
+//! A long-poll response's body that tells when it went out: what broke off is sent again with the next poll.
 
 use std::{
     convert::Infallible,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::body::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
 use http_body::{Body, Frame, SizeHint};
-
-use super::longpoll::Handle;
 
 /// The body of one batch. After its data it holds HTTP up for one turn, in which HTTP flushes what it has: a connection
 /// that is broken shows itself there, and takes this body with it before its end.
 pub struct Delivered {
     data: Option<Bytes>,
     has_paused: bool,
-    session: Handle,
-    number: u64,
-    written: bool,
+    /// Tells the session, before the body's end: so this word precedes the client's next poll, on whichever node.
+    tell: BoxFuture<'static, ()>,
 }
 
 impl Delivered {
-    pub fn new(body: String, session: Handle, number: u64) -> Self {
-        Self { data: Some(body.into()), has_paused: false, session, number, written: false }
+    pub fn new(body: String, tell: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { data: Some(body.into()), has_paused: false, tell: tell.boxed() }
     }
 }
 
@@ -42,7 +40,9 @@ impl Body for Delivered {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.written = true;
+        ready!(self.tell.poll_unpin(context));
+        // Never polled again after its end.
+        self.tell = futures_util::future::ready(()).boxed();
         Poll::Ready(None)
     }
 
@@ -53,11 +53,5 @@ impl Body for Delivered {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
-    }
-}
-
-impl Drop for Delivered {
-    fn drop(&mut self) {
-        self.session.delivered(self.number, self.written);
     }
 }

@@ -141,6 +141,6 @@ mod tests {
         let wish = |query: &str| wish_of(&format!("{PATH}{query}").parse().expect("an address"));
         assert_eq!(wish(""), Ok((TokenRole::Student, "student".into())));
         assert_eq!(wish("?role=teacher&sub=ada"), Ok((TokenRole::Teacher, "ada".into())));
-        assert_eq!(wish("?role=admin").map_err(|failure| failure.field), Err(Some("role")));
+        assert_eq!(wish("?role=admin").map_err(|failure| failure.field), Err(Some("role".into())));
     }
 }

@@ -115,7 +115,7 @@ mod tests {
     fn a_name_is_a_string() {
         assert_eq!(name_of(r#"{"name": " Bob "}"#).as_deref(), Ok("Bob"));
         for bad in ["", "{}", r#"{"name": null}"#, r#"{"name": 7}"#, r#"{"name": ["Bob"]}"#] {
-            assert_eq!(name_of(bad).map_err(|failure| failure.field), Err(Some("name")), "{bad}");
+            assert_eq!(name_of(bad).map_err(|failure| failure.field), Err(Some("name".into())), "{bad}");
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Readiness {
     draining: AtomicBool,
     /// Parts that have failed and that only a restart repairs, by their name.
     poisoned: Mutex<BTreeSet<&'static str>>,
+    /// Parts that do not work at the moment.
+    held: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Default for Readiness {
@@ -25,7 +27,12 @@ impl Default for Readiness {
 impl Readiness {
     /// A node that is still starting.
     pub fn new() -> Self {
-        Self { starting: AtomicBool::new(true), draining: AtomicBool::new(false), poisoned: Mutex::default() }
+        Self {
+            starting: AtomicBool::new(true),
+            draining: AtomicBool::new(false),
+            poisoned: Mutex::default(),
+            held: Mutex::default(),
+        }
     }
 
     /// The start is over.
@@ -43,13 +50,25 @@ impl Readiness {
         self.poisoned.lock().insert(part);
     }
 
-    /// Why the node is not ready: `starting`, `draining`, `poisoned: <part>`. Empty: it is.
+    /// A part does not work for now, or works again.
+    pub fn hold(&self, part: &'static str, is_held: bool) {
+        let mut held = self.held.lock();
+        if is_held {
+            held.insert(part);
+        } else {
+            held.remove(part);
+        }
+    }
+
+    /// Why the node is not ready: `starting`, `draining`, `poisoned: <part>`, `waiting for: <part>`. Empty: it is.
     pub fn causes(&self) -> Vec<String> {
         let starting = self.starting.load(Ordering::Acquire).then(|| "starting".to_owned());
         let draining = self.draining.load(Ordering::Acquire).then(|| "draining".to_owned());
         let poisoned = self.poisoned.lock();
         let poisoned = poisoned.iter().map(|part| format!("poisoned: {part}"));
-        starting.into_iter().chain(draining).chain(poisoned).collect()
+        let held = self.held.lock();
+        let held = held.iter().map(|part| format!("waiting for: {part}"));
+        starting.into_iter().chain(draining).chain(poisoned).chain(held).collect()
     }
 }
 
@@ -65,6 +84,16 @@ mod tests {
         assert!(readiness.causes().is_empty());
         readiness.drain();
         assert_eq!(readiness.causes(), ["draining"]);
+    }
+
+    #[test]
+    fn a_node_that_waits_for_a_part_is_ready_again_once_it_works() {
+        let readiness = Readiness::new();
+        readiness.started();
+        readiness.hold("redis", true);
+        assert_eq!(readiness.causes(), ["waiting for: redis"]);
+        readiness.hold("redis", false);
+        assert!(readiness.causes().is_empty());
     }
 
     #[test]

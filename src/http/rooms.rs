@@ -182,9 +182,9 @@ mod tests {
     use super::*;
     use crate::room::Code;
 
-    fn page(query: &str) -> Result<(usize, Option<RoomCursor>), Option<&'static str>> {
+    fn page(query: &str) -> Result<(usize, Option<RoomCursor>), Option<String>> {
         let uri = format!("/api/music/rooms{query}").parse().expect("an address");
-        page_of(&uri).map_err(|failure| failure.field)
+        page_of(&uri).map_err(|failure| failure.field.map(Into::into))
     }
 
     #[test]
@@ -203,9 +203,9 @@ mod tests {
     #[test]
     fn a_wrong_limit_or_cursor_is_named() {
         for limit in ["0", "101", "-1", "1.5", "ten", "99999999999999999999"] {
-            assert_eq!(page(&format!("?limit={limit}")), Err(Some("limit")), "{limit}");
+            assert_eq!(page(&format!("?limit={limit}")), Err(Some("limit".into())), "{limit}");
         }
-        assert_eq!(page("?cursor=MUSIC-1234"), Err(Some("cursor")));
+        assert_eq!(page("?cursor=MUSIC-1234"), Err(Some("cursor".into())));
     }
 
     #[test]
@@ -216,6 +216,6 @@ mod tests {
         for absent in ["", "{}", r#"{"locked": null}"#] {
             assert_eq!(lock(absent), Ok(None), "{absent}");
         }
-        assert_eq!(lock(r#"{"locked": "yes"}"#), Err(Some("locked")));
+        assert_eq!(lock(r#"{"locked": "yes"}"#), Err(Some("locked".into())));
     }
 }

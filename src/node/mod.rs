@@ -1,13 +1,15 @@
 //! The composition root: what a node is made of, in which order it starts, and in which order it stops.
 
+mod backend;
 mod dev;
 pub mod log;
+mod tasks;
 
 use std::{
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, OnceLock, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -17,25 +19,27 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinSet,
+    time::Instant,
 };
 
+use self::backend::Backend;
 use crate::{
     channels::Services,
     cli::{Mode, Settings},
-    conductor::{Mirror, MirrorSettings, Router, RouterSettings, SWEEP_SLOTS, Wake, Wishes},
+    conductor::{Mirror, MirrorSettings, Parts, Router, RouterSettings, Wake, Wishes},
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
     http::{self, DevMode, GuessDelay, HttpState, Readiness},
-    placement::{Membership, POINTS_PER_NODE, RING_VERSION, Terms},
-    relay::{INBOX_CAPACITY, LocalBus},
-    store::{EmbeddedStore, OpenError, SessionInfo, Store, StoreError},
+    placement::{Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
+    relay::{Calls, Inbox, Relay, RelayError},
+    store::{OpenError, RedisStore, SessionInfo, Store, StoreError},
     telemetry::Metrics,
-    time::{BeatThread, Clock, ClusterClock},
+    time::{BeatThread, ClusterClock},
 };
 
-/// The file of the embedded store, in the data directory.
-const STORE_FILE: &str = "rooms.redb";
 /// An embedded node has nobody to hand over to: its clients should come back to the next process soon.
 const EMBEDDED_DRAIN_MAX: Duration = Duration::from_secs(2);
+/// How long the departures of those who were sent away may take.
+const DEPARTURES_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long open requests and sockets have to end after the drain.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -50,6 +54,10 @@ pub enum NodeError {
     Session(#[from] StoreError),
     #[error("{setting}: cannot listen on {address} ({source}): stop what listens there, or choose another address")]
     Listen { setting: &'static str, address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    #[error("the nodes of this cluster have not agreed on what time it is: see that Redis answers, then start again")]
+    Clock,
     #[error("the beat thread could not be started: {0}")]
     BeatThread(io::Error),
     #[error("the operating system gives no random numbers: {0}")]
@@ -78,13 +86,12 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
     let metrics_listener = bind("metrics_listen", settings.metrics_listen).await?;
     let address = listener.local_addr().unwrap_or(settings.listen);
     let metrics_address = metrics_listener.local_addr().unwrap_or(settings.metrics_listen);
-    let (data_dir, drain) = (settings.data_dir.clone(), settings.drain.min(EMBEDDED_DRAIN_MAX));
+    let data_dir = settings.data_dir.clone();
+    let drain = if settings.redis.is_some() { settings.drain } else { settings.drain.min(EMBEDDED_DRAIN_MAX) };
 
     let (node, work) = Node::build(settings, mode, address).await?;
     let mut tasks = node.start(work);
-    let rooms = node.router.resume_all().await?;
-    let router = node.router.clone();
-    tasks.spawn(async move { router.run().await });
+    let rooms = node.router.search().await?;
 
     let (closing, closed) = watch::channel(());
     let app = gateway::routes(node.gateway.clone()).merge(http::router(node.http.clone()));
@@ -103,18 +110,11 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
     }
 
     stop.await;
-    tracing::info!(node.id = %node.gateway.node, sockets = node.gateway.registry.len(), "draining");
-    node.http.readiness.drain();
-    // First nobody new comes in, so that clients which are sent away do not come back to this very process.
-    drop(closing);
-    node.gateway.registry.drain(drain).await;
-    let ended = async {
-        node.gateway.registry.emptied().await;
+    node.leave(drain, closing, async {
         let _ = serving.await;
         let _ = serving_metrics.await;
-    };
-    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await;
-    node.membership.close().await;
+    })
+    .await;
     tasks.shutdown().await;
     tracing::info!(node.id = %node.gateway.node, "stopped");
     Ok(())
@@ -123,7 +123,11 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
 /// The parts of a running node.
 struct Node {
     clock: Arc<ClusterClock>,
-    store: Arc<EmbeddedStore>,
+    redis: Option<Arc<RedisStore>>,
+    store: Arc<dyn Store>,
+    relay: Arc<dyn Relay>,
+    calls: Arc<Calls>,
+    lookout: Arc<Lookout>,
     membership: Arc<Membership>,
     hub: Arc<Hub>,
     mirror: Arc<Mirror>,
@@ -132,37 +136,79 @@ struct Node {
     http: HttpState,
     /// Ends with the node.
     _beat_thread: BeatThread<Wake>,
+    /// The relay's own, which end with the node.
+    _backend_tasks: JoinSet<()>,
 }
 
 /// What the node's tasks work off.
 struct Work {
     due: mpsc::UnboundedReceiver<Vec<Wake>>,
     wishes: Wishes,
+    inbox: Inbox,
 }
 
 impl Node {
+    /// Hands over its rooms, sends its clients elsewhere, and ends its session.
+    async fn leave(&self, drain: Duration, closing: watch::Sender<()>, served: impl Future<Output = ()>) {
+        let began = Instant::now();
+        tracing::info!(node.id = %self.gateway.node, sockets = self.gateway.registry.len(), "draining");
+        self.http.readiness.drain();
+        self.hand_over(drain).await;
+        // First nobody new comes in, so that clients which are sent away do not come back to this very process.
+        drop(closing);
+        self.gateway.registry.drain(drain.saturating_sub(began.elapsed())).await;
+        let ended = async {
+            self.gateway.registry.emptied().await;
+            served.await;
+        };
+        // Whoever does not go by itself is cut off.
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await;
+        // What the sockets' ends have started: departures that others still have to hear of.
+        self.router.departed(DEPARTURES_TIMEOUT).await;
+        self.membership.close().await;
+    }
+
+    /// The others learn that this node leaves, and take its rooms. What is not handed over in time is taken over.
+    async fn hand_over(&self, within: Duration) {
+        self.membership.load().draining.store(true, Ordering::Relaxed);
+        let handing_over = async {
+            if self.membership.renew().await.is_err() || self.lookout.look_and_tell().await.is_err() {
+                return 0;
+            }
+            self.router.hand_over_all().await
+        };
+        match tokio::time::timeout(within / 2, handing_over).await {
+            Ok(rooms) => tracing::info!(rooms, "rooms were handed over"),
+            Err(_) => tracing::warn!("not all rooms were handed over in time"),
+        }
+    }
+
     /// Makes every part, from the bottom up. Nothing runs yet but the beat thread.
     async fn build(settings: Settings, mode: Mode, address: SocketAddr) -> Result<(Self, Work), NodeError> {
         let is_dev = matches!(mode, Mode::Dev { .. });
-        let cluster_clock = Arc::new(ClusterClock::start(format!("{:016x}", getrandom::u64()?)));
-        let clock: Arc<dyn Clock> = cluster_clock.clone();
         let metrics = Arc::new(Metrics::new());
         let id: Arc<str> = settings.node_id.as_str().into();
-        let store = Arc::new(EmbeddedStore::open(settings.data_dir.join(STORE_FILE))?);
-        let token_key = token_key(&settings)?;
+        let ttl_ms = u32::try_from(settings.session_ttl.as_millis()).unwrap_or(u32::MAX);
+        let terms = Terms::from_ttl_ms(ttl_ms);
+        let backend = Backend::open(&settings, terms, metrics.clone()).await?;
+        let clock = backend.clock();
+        let Backend { store, reflections, relay, inbox, tasks, clock: cluster_clock, directory, lookout, redis } =
+            backend;
+        let token_key = token_key(&settings, &*store).await?;
         let gateway_settings = GatewaySettings {
             frame_bytes_max: settings.max_frame_bytes,
             queue_bytes_max: settings.max_queue_bytes,
             idle_timeout: settings.idle_timeout,
             dev: is_dev,
         };
-        let ttl_ms = u32::try_from(settings.session_ttl.as_millis()).unwrap_or(u32::MAX);
-        let terms = Terms::from_ttl_ms(ttl_ms);
+        let info = session_info(address)?;
         let membership =
-            Membership::open(id.clone(), clock.clone(), store.clone(), terms, session_info(address)).await?;
+            Membership::open(id.clone(), clock.clone(), store.clone(), metrics.clone(), terms, info).await?;
         let membership = Arc::new(membership);
-        // A node alone on its bus: nothing ever comes in, and publishing costs next to nothing.
-        let (relay, _inbox) = LocalBus::new().join(id.clone(), INBOX_CAPACITY);
+        lookout.look().await?;
+        let bears = membership.clone();
+        let calls = Calls::new(relay.clone(), id.clone(), getrandom::u64()? >> 1, move || bears.incarnation());
+        let calls = Arc::new(calls);
 
         let hub = Arc::new(Hub::new(clock.clone(), &metrics));
         let (due_sender, due) = mpsc::unbounded_channel();
@@ -182,27 +228,27 @@ impl Node {
             clock.clone(),
             metrics.clone(),
             membership.clone(),
-            Arc::new(relay),
+            relay.clone(),
             hub.clone(),
             beat_thread.wheel(),
             MirrorSettings { holdover_us: micros(settings.holdover) },
         );
         let mirror = Arc::new(mirror);
         woken.get_or_init(|| Arc::downgrade(&mirror));
-        let router = Arc::new(Router::new(
-            clock.clone(),
-            store.clone(),
-            mirror.clone(),
-            membership.clone(),
-            metrics.clone(),
-            RouterSettings { control_lead_us: micros(settings.control_lead) },
-        ));
-        let services = Arc::new(Services {
+        let parts = Parts {
             clock: clock.clone(),
+            store: store.clone(),
             mirror: mirror.clone(),
-            router: router.clone(),
-            reflections: store.clone(),
-        });
+            membership: membership.clone(),
+            directory,
+            lookout: lookout.clone(),
+            calls: calls.clone(),
+            metrics: metrics.clone(),
+        };
+        let settings_of_router = RouterSettings { control_lead_us: micros(settings.control_lead) };
+        let router = Arc::new(Router::new(parts, settings_of_router));
+        let services =
+            Arc::new(Services { clock: clock.clone(), mirror: mirror.clone(), router: router.clone(), reflections });
         let tenants = Arc::new(if is_dev && settings.tenants.all().is_empty() {
             dev::tenants(&settings.data_dir)?
         } else {
@@ -215,6 +261,7 @@ impl Node {
             tenants.clone(),
             services,
             hub.clone(),
+            calls.clone(),
             token_key,
             gateway_settings,
         ));
@@ -229,7 +276,11 @@ impl Node {
         };
         let node = Self {
             clock: cluster_clock,
+            redis,
             store,
+            relay,
+            calls,
+            lookout,
             membership,
             hub,
             mirror,
@@ -237,76 +288,35 @@ impl Node {
             gateway,
             http,
             _beat_thread: beat_thread,
+            _backend_tasks: tasks,
         };
-        Ok((node, Work { due, wishes }))
-    }
-
-    /// Starts the tasks that run for the node's life.
-    fn start(&self, work: Work) -> JoinSet<()> {
-        let Work { mut due, wishes } = work;
-        let mut tasks = JoinSet::new();
-        let mirror = self.mirror.clone();
-        tasks.spawn(async move { mirror.run_subscriptions(wishes).await });
-        let mirror = self.mirror.clone();
-        tasks.spawn(async move {
-            while let Some(batch) = due.recv().await {
-                mirror.beat(batch);
-            }
-        });
-        let membership = self.membership.clone();
-        tasks.spawn(async move { membership.run().await });
-        let hub = self.hub.clone();
-        tasks.spawn(async move { hub.run().await });
-        let mirror = self.mirror.clone();
-        let mut turns = (0..SWEEP_SLOTS).cycle();
-        tasks.spawn(every(Duration::from_millis(100) / SWEEP_SLOTS as u32, move || {
-            turns.next().into_iter().for_each(|turn| mirror.sweep(turn));
-        }));
-        let clock = self.clock.clone();
-        tasks.spawn(every(Duration::from_secs(1), move || clock.discipline()));
-        let (gateway, readiness, store) = (self.gateway.clone(), self.http.readiness.clone(), self.store.clone());
-        tasks.spawn(every(Duration::from_secs(1), move || {
-            let clock = &gateway.clock;
-            gateway.registry.sweep(clock.boot_us(), clock.now_s(), gateway.settings.idle_timeout);
-            if store.failure().is_some() {
-                readiness.poison("store");
-            }
-        }));
-        tasks
+        Ok((node, Work { due, wishes, inbox }))
     }
 }
 
-fn session_info(address: SocketAddr) -> SessionInfo {
-    SessionInfo {
+fn session_info(address: SocketAddr) -> Result<SessionInfo, NodeError> {
+    Ok(SessionInfo {
         address: address.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ring_version: RING_VERSION,
         ring_points: POINTS_PER_NODE,
+        process: getrandom::u64()? >> 11,
         ..SessionInfo::default()
-    }
+    })
 }
 
-/// The configured key, or one of this process: then its long-poll sessions end with it, as they do anyway.
-fn token_key(settings: &Settings) -> Result<TokenKey, NodeError> {
+/// The configured key, or one that the nodes share through their store.
+async fn token_key(settings: &Settings, store: &dyn Store) -> Result<TokenKey, NodeError> {
     if let Some(key) = &settings.secret_key {
         return Ok(TokenKey::new(&key.0));
     }
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
-    Ok(TokenKey::new(&random))
+    Ok(TokenKey::new(&store.shared_secret(backend::LONG_POLL, &random).await?))
 }
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, NodeError> {
     TcpListener::bind(address).await.map_err(|source| NodeError::Listen { setting, address, source })
-}
-
-async fn every(period: Duration, mut act: impl FnMut() + Send) {
-    let mut interval = tokio::time::interval(period);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        interval.tick().await;
-        act();
-    }
 }
 
 /// The sockets' own count of guesses, for REST.

@@ -1,23 +1,47 @@
 //! This node's own session: opened at the start, renewed for as long as the node lives, opened anew when it lapsed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 
 use super::{Renewal, Session, Terms};
 use crate::{
-    store::{SessionInfo, Store, StoreError},
+    store::{Home, SessionInfo, Store, StoreError},
+    telemetry::Metrics,
     time::Clock,
 };
+
+/// Incarnations of this process that are remembered as its own.
+const FORMER_MAX: usize = 1_024;
 
 /// The node's standing among the others.
 pub struct Membership {
     node: Arc<str>,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
     terms: Terms,
     info: SessionInfo,
+    load: Load,
     session: ArcSwap<Session>,
+    /// The incarnations that this process has given up for good.
+    former: Mutex<BTreeSet<u64>>,
+}
+
+/// What a node tells of itself that changes.
+#[derive(Debug, Default)]
+pub struct Load {
+    pub draining: AtomicBool,
+    pub rooms: AtomicU64,
+    pub sockets: AtomicU64,
 }
 
 impl Membership {
@@ -29,11 +53,14 @@ impl Membership {
         node: Arc<str>,
         clock: Arc<dyn Clock>,
         store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
         terms: Terms,
         info: SessionInfo,
     ) -> Result<Self, StoreError> {
-        let session = open(&node, &*clock, &*store, terms, &info).await?;
-        Ok(Self { node, clock, store, terms, info, session: ArcSwap::from_pointee(session) })
+        let session = open(&node, &*clock, &*store, terms, &info, 0).await?;
+        let session = ArcSwap::from_pointee(session);
+        let (load, former) = (Load::default(), Mutex::default());
+        Ok(Self { node, clock, store, metrics, terms, info, load, session, former })
     }
 
     /// The node's id.
@@ -41,11 +68,30 @@ impl Membership {
         &self.node
     }
 
+    /// This process, as the home of its connections.
+    pub fn home(&self) -> Home {
+        Home { node: self.node.clone(), process: self.info.process }
+    }
+
+    pub fn load(&self) -> &Load {
+        &self.load
+    }
+
     /// The incarnation in which this node may act right now; none when its session is not to be trusted.
     /// To be asked at every publish and every write.
     pub fn standing(&self) -> Option<u64> {
         let session = self.session.load();
         session.is_trusted(self.clock.boot_us()).then(|| session.incarnation())
+    }
+
+    /// The incarnation last opened, trusted or not.
+    pub fn incarnation(&self) -> u64 {
+        self.session.load().incarnation()
+    }
+
+    /// Whether this very process had this incarnation and gave it up.
+    pub fn was_mine(&self, incarnation: u64) -> bool {
+        self.former.lock().contains(&incarnation)
     }
 
     /// Renews the session until the node ends; a lapsed one is discarded for good and another opened.
@@ -66,14 +112,27 @@ impl Membership {
     /// The store does not answer.
     pub async fn renew(&self) -> Result<(), StoreError> {
         let session = self.session.load_full();
-        let renewal = Renewal::sent(self.clock.boot_us());
-        let renewed = self.store.renew_session(&self.node, session.incarnation(), &self.info).await?;
+        let asked_us = self.clock.boot_us();
+        let renewal = Renewal::sent(asked_us);
+        // Not for a session that is past: somebody may hold it for dead already.
+        let renewed = session.is_trusted(asked_us)
+            && self.store.renew_session(&self.node, session.incarnation(), &self.info_now()).await?;
+        let took_us = self.clock.boot_us() - asked_us;
+        self.metrics.session_renewal_seconds.observe(took_us as f64 / 1e6);
         if renewed && session.renewal_succeeded(renewal, self.clock.boot_us()) {
             return Ok(());
         }
         session.discard();
-        tracing::warn!(node.id = %self.node, "the session had lapsed; a new one is opened");
-        let reopened = open(&self.node, &*self.clock, &*self.store, self.terms, &self.info).await?;
+        self.give_up(session.incarnation());
+        self.metrics.sessions_lapsed.inc();
+        tracing::warn!(
+            node.id = %self.node,
+            session.incarnation = session.incarnation(),
+            "the session had lapsed; a new one is opened"
+        );
+        let at_least = session.incarnation() + 1;
+        let info = self.info_now();
+        let reopened = open(&self.node, &*self.clock, &*self.store, self.terms, &info, at_least).await?;
         self.session.store(Arc::new(reopened));
         Ok(())
     }
@@ -86,6 +145,23 @@ impl Membership {
             tracing::warn!(node.id = %self.node, %error, "the session was not closed; it runs out by itself");
         }
     }
+
+    fn give_up(&self, incarnation: u64) {
+        let mut former = self.former.lock();
+        former.insert(incarnation);
+        if former.len() > FORMER_MAX {
+            former.pop_first();
+        }
+    }
+
+    fn info_now(&self) -> SessionInfo {
+        SessionInfo {
+            draining: self.load.draining.load(Ordering::Relaxed),
+            rooms: self.load.rooms.load(Ordering::Relaxed),
+            sockets: self.load.sockets.load(Ordering::Relaxed),
+            ..self.info.clone()
+        }
+    }
 }
 
 async fn open(
@@ -94,8 +170,9 @@ async fn open(
     store: &dyn Store,
     terms: Terms,
     info: &SessionInfo,
+    at_least: u64,
 ) -> Result<Session, StoreError> {
     let opening = Renewal::sent(clock.boot_us());
-    let incarnation = store.open_session(node, info, 0).await?;
+    let incarnation = store.open_session(node, info, at_least).await?;
     Ok(Session::opened(incarnation, opening, terms))
 }

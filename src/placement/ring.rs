@@ -22,8 +22,9 @@ pub const RING_VERSION: u32 = 1;
 /// `downbeat` in ASCII.
 const SEED: u64 = 0x646f_776e_6265_6174;
 
-/// The nodes that may conduct rooms, in the order in which each room prefers them.
-pub struct Ring(StaticHashRing<'static, NodeName, (), PinnedHash>);
+/// The nodes that may conduct rooms, in the order in which each room prefers them. Cheap to clone.
+#[derive(Clone)]
+pub struct Ring(Arc<StaticHashRing<'static, NodeName, (), PinnedHash>>);
 
 impl Ring {
     /// A ring of these nodes' ids, each with `points` points (at least 1). An id that comes twice counts once.
@@ -32,7 +33,8 @@ impl Ring {
         names.sort_unstable();
         names.dedup();
         let points = points.max(1) as usize;
-        Self(StaticHashRing::new(PinnedHash, names.into_iter().map(|name| Node::new(name).quantity(points))))
+        let nodes = names.into_iter().map(|name| Node::new(name).quantity(points));
+        Self(Arc::new(StaticHashRing::new(PinnedHash, nodes)))
     }
 
     /// The node that should conduct this room, or none on an empty ring.

@@ -24,6 +24,9 @@ pub trait Relay: Send + Sync {
 
     /// What this node has sent and lost so far.
     fn figures(&self) -> RelayFigures;
+
+    /// Whether the other nodes can be told and heard, as far as is known.
+    fn is_reachable(&self) -> bool;
 }
 
 /// Why a message was not handed over. Each is counted by the relay.
@@ -49,10 +52,12 @@ pub enum SubscribeError {
 pub struct RelayFigures {
     /// Messages handed over.
     pub published: u64,
-    /// Messages that [`Relay::publish`] refused.
+    /// Messages that [`Relay::publish`] refused, and of those handed over the ones that then could not be written in time.
     pub not_published: u64,
     /// Messages that came for this node.
     pub received: u64,
     /// Of those, the ones that found its inbox full, or could not be understood.
     pub lost: u64,
+    /// How long the last probe took through the bus and back, in microseconds; 0 where nothing lies between the nodes.
+    pub probe_us: u64,
 }

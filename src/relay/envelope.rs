@@ -63,6 +63,9 @@ pub struct Plan {
     /// The number of the last change of the members.
     #[serde(default)]
     pub members_rev: u64,
+    /// The rev that this reign began with: whoever knows a higher one knows of changes that were lost.
+    #[serde(default)]
+    pub inherited_rev: u64,
 }
 
 /// A note that its gateway has checked and delivered to its own members.
@@ -115,7 +118,7 @@ pub struct Ejection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub stamp: Stamp,
-    /// The rev that this reign began with: whoever knows a higher one knows of changes that were lost.
+    /// As in [`Plan`].
     pub inherited_rev: u64,
     pub members_rev: u64,
     pub controls: Arc<Controls>,

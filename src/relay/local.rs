@@ -123,7 +123,12 @@ impl Relay for LocalRelay {
             not_published: self.not_published.load(Ordering::Relaxed),
             received,
             lost,
+            probe_us: 0,
         }
+    }
+
+    fn is_reachable(&self) -> bool {
+        true
     }
 }
 

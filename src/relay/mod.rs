@@ -5,10 +5,12 @@
 mod bus;
 mod calls;
 mod envelope;
+mod fred;
 mod inbox;
 mod local;
 mod topic;
 
+pub use self::fred::{FredRelay, RelayError};
 pub use bus::{NotPublished, Relay, RelayFigures, SubscribeError};
 pub use calls::{CallFailed, Calls, Service};
 pub use envelope::{

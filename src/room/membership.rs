@@ -95,6 +95,43 @@ impl Room {
         Ok(self.finish(applied, now_us))
     }
 
+    /// Takes back connections of a member that were lost sight of while the class went on. They were let in once, so
+    /// neither a lock nor a full room keeps them out.
+    ///
+    /// # Errors
+    /// `Room not found` once it is closed, `removed_from_room` for who was removed; the room is then unchanged.
+    pub fn readmit(&mut self, returning: &Member, now_us: i64) -> Result<Applied, Refusal> {
+        if self.controls.closed {
+            return Err(Refusal::RoomNotFound);
+        }
+        if returning.role == TokenRole::Student && self.controls.removed.contains(&returning.student_id) {
+            return Err(Refusal::RemovedFromRoom);
+        }
+        let mut applied = self.begin_with_members();
+        let id = &returning.student_id;
+        let known = self.members.get(id).map(|member| member.connections.clone()).unwrap_or_default();
+        if !returning.connections.is_subset(&known) {
+            self.touch(id, &mut applied);
+            let first = !self.members.contains_key(id);
+            let member = self.members.entry(id.clone()).or_insert_with(|| returning.clone());
+            member.connections.extend(&returning.connections);
+            if returning.role == TokenRole::Teacher {
+                member.role = TokenRole::Teacher;
+            }
+            let joined = returning.connections.difference(&known).map(|connection| MemberChange::Joined {
+                student_id: id.clone(),
+                connection: *connection,
+                name: member.name.clone(),
+                role: returning.role,
+                joined_at_us: member.joined_at_us,
+                first,
+            });
+            applied.member_changes.extend(joined);
+        }
+        self.note_emptiness(now_us);
+        Ok(applied)
+    }
+
     /// Ends a connection; the person leaves with the last one. A connection that is not here changes nothing.
     pub fn depart(&mut self, connection: u64, now_us: i64) -> Applied {
         let mut applied = self.begin_with_members();

@@ -1,78 +1,87 @@
+use std::sync::Arc;
+
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::Clock;
-
-/// The greatest rate at which the clock is slewed, in parts per billion (500 ppm).
-const SLEW_PPB_MAX: i64 = 500_000;
-/// Over which time an offset is worked off, where the greatest rate allows it.
-const SLEW_WINDOW_US: i64 = 10_000_000;
+use super::{
+    Clock,
+    line::Line,
+    reference::Reference,
+    sample::{Advice, Sample},
+};
 
 /// Cluster time on this node: a line over `CLOCK_BOOTTIME` that is bent, never broken, towards its reference.
 ///
 /// The embedded node's reference is the machine's own real-time clock; when somebody sets that clock,
-/// the rooms' beats go on evenly while the offset is slewed away.
+/// the rooms' beats go on evenly while the offset is slewed away. In a cluster it is Redis' clock, looked at some
+/// four times a second, with the offset that the nodes have agreed on.
 pub struct ClusterClock {
     line: ArcSwap<Line>,
+    /// Held while the line is bent.
+    reference: Mutex<Reference>,
     time_base: String,
 }
 
-/// `cluster = cluster0 + (boot − boot0) · (1 + rate)`.
-struct Line {
-    boot0_us: i64,
-    cluster0_us: i64,
-    rate_ppb: i64,
-    uncertainty_us: i64,
-}
-
-impl Line {
-    fn at(&self, boot_us: i64) -> i64 {
-        let elapsed = i128::from(boot_us - self.boot0_us);
-        let slewed = elapsed * i128::from(self.rate_ppb) / 1_000_000_000;
-        self.cluster0_us + (elapsed + slewed) as i64
-    }
-
-    fn boot_at(&self, cluster_us: i64) -> i64 {
-        let elapsed = i128::from(cluster_us) - i128::from(self.cluster0_us);
-        let boot = elapsed * 1_000_000_000 / i128::from(1_000_000_000 + self.rate_ppb);
-        (i128::from(self.boot0_us) + boot).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
-    }
-}
-
 impl ClusterClock {
-    /// Starts at the machine's real time. `time_base` must be new at each start of a process.
+    /// The clock of an embedded node: starts at the machine's real time, and `discipline` follows it. `time_base`
+    /// must be new at each start of a process.
     pub fn start(time_base: String) -> Self {
-        let line = Line {
-            boot0_us: read(ClockId::Boottime),
-            cluster0_us: read(ClockId::Realtime),
-            rate_ppb: 0,
-            uncertainty_us: 1,
-        };
-        Self { line: ArcSwap::from_pointee(line), time_base }
+        Self::with(Line::of_machine(read(ClockId::Boottime), read(ClockId::Realtime)), time_base)
     }
 
-    /// Compares with the reference and bends the line towards it. To be called about once a second.
+    /// The clock of a node in a cluster. It is not set, and says what the machine's clock says, until `take_in` or
+    /// `agreed` has told it the offset; nothing that is due may be emitted before.
+    pub fn in_cluster(time_base: String) -> Self {
+        Self::with(Line::not_set(read(ClockId::Boottime), read(ClockId::Realtime)), time_base)
+    }
+
+    fn with(line: Line, time_base: String) -> Self {
+        Self { line: ArcSwap::from_pointee(line), reference: Mutex::default(), time_base }
+    }
+
+    /// Whether this is cluster time already. Once true, always true, and from then on the clock never steps.
+    pub fn is_set(&self) -> bool {
+        self.line.load().is_set()
+    }
+
+    /// Compares with the machine's real-time clock and bends the line towards it: for embedded nodes. To be called
+    /// about once a second.
     pub fn discipline(&self) {
-        self.steer_towards(read(ClockId::Boottime), read(ClockId::Realtime));
+        let _bending = self.reference.lock();
+        let line = self.line.load().towards_machine(read(ClockId::Boottime), read(ClockId::Realtime));
+        self.line.store(Arc::new(line));
     }
 
-    fn steer_towards(&self, boot_us: i64, reference_us: i64) {
-        let cluster_us = self.line.load().at(boot_us);
-        let offset_us = reference_us - cluster_us;
-        let rate_ppb = (i128::from(offset_us) * 1_000_000_000 / i128::from(SLEW_WINDOW_US))
-            .clamp(-i128::from(SLEW_PPB_MAX), i128::from(SLEW_PPB_MAX)) as i64;
-        self.line.store(std::sync::Arc::new(Line {
-            boot0_us: boot_us,
-            cluster0_us: cluster_us,
-            rate_ppb,
-            uncertainty_us: 1,
-        }));
+    /// Takes in a look at Redis' clock and bends the line: for nodes in a cluster. To be called about four times a
+    /// second, the samples in their order. `is_founder`: this node has just created the `generation` key.
+    pub fn take_in(&self, sample: &Sample, is_founder: bool) -> Advice {
+        let mut reference = self.reference.lock();
+        let advice = reference.take_in(sample, is_founder);
+        self.bend(&reference);
+        advice
+    }
+
+    /// The offset that the store says is in force for the server `run_id` after a proposal, whoever won.
+    pub fn agreed(&self, run_id: &str, offset_us: i64) {
+        let mut reference = self.reference.lock();
+        reference.agreed(run_id, offset_us, read(ClockId::Boottime));
+        self.bend(&reference);
+    }
+
+    fn bend(&self, reference: &Reference) {
+        if let Some(estimate) = reference.estimate() {
+            let line = self.line.load().towards(read(ClockId::Boottime), estimate);
+            self.line.store(Arc::new(line));
+        }
     }
 }
 
 impl Clock for ClusterClock {
     fn now_us(&self) -> i64 {
-        self.line.load().at(read(ClockId::Boottime))
+        // The clock before the line: a line also knows the rate that held before it was bent, but not the next one.
+        let boot_us = read(ClockId::Boottime);
+        self.line.load().at(boot_us)
     }
 
     fn boot_us(&self) -> i64 {
@@ -84,7 +93,8 @@ impl Clock for ClusterClock {
     }
 
     fn uncertainty_us(&self) -> i64 {
-        self.line.load().uncertainty_us
+        let boot_us = read(ClockId::Boottime);
+        self.line.load().uncertainty_us(boot_us)
     }
 
     fn time_base(&self) -> &str {
@@ -106,43 +116,40 @@ fn read(clock: ClockId) -> i64 {
 mod tests {
     use super::*;
 
-    fn clock_at(boot_us: i64, cluster_us: i64) -> ClusterClock {
-        ClusterClock {
-            line: ArcSwap::from_pointee(Line {
-                boot0_us: boot_us,
-                cluster0_us: cluster_us,
-                rate_ppb: 0,
-                uncertainty_us: 1,
-            }),
-            time_base: "test".into(),
-        }
+    fn sample(clock: &ClusterClock, server_us: i64, offset_us: Option<i64>) -> Sample {
+        let boot_us = clock.boot_us();
+        Sample { asked_boot_us: boot_us, answered_boot_us: boot_us, run_id: "one".into(), server_us, offset_us }
     }
 
     #[test]
-    fn a_leap_of_the_reference_is_slewed_at_500_ppm_and_never_jumped() {
-        let clock = clock_at(0, 1_000_000);
-        clock.steer_towards(1_000_000, 3_602_000_000);
-        let line = clock.line.load();
-        assert_eq!(line.at(1_000_000), 2_000_000, "no step at the moment of the leap");
-        assert_eq!(line.at(2_000_000), 3_000_500, "500 ppm afterwards");
+    fn a_clock_in_a_cluster_is_not_set_before_it_knows_the_offset_and_is_set_in_one_step() {
+        let clock = ClusterClock::in_cluster("test".into());
+        assert!(!clock.is_set());
+        assert_eq!(clock.take_in(&sample(&clock, 5_000_000, None), false), Advice::Wait);
+        assert!(!clock.is_set());
+        assert_eq!(clock.take_in(&sample(&clock, 5_000_000, Some(70_000_000_000)), false), Advice::Steered);
+        assert!(clock.is_set());
+        let now_us = clock.now_us();
+        assert!((70_005_000_000..70_035_000_000).contains(&now_us), "{now_us}");
+        assert!(clock.uncertainty_us() < 10_000);
     }
 
     #[test]
-    fn a_clock_ahead_of_its_reference_slows_down_and_never_runs_backwards() {
-        let clock = clock_at(0, 10_000_000);
-        clock.steer_towards(0, 0);
-        let line = clock.line.load();
-        assert!(line.at(1_000) > line.at(0));
-        assert_eq!(line.at(1_000_000), 10_999_500);
+    fn a_founder_sets_its_clock_by_its_own_proposal() {
+        let clock = ClusterClock::in_cluster("test".into());
+        let advice = clock.take_in(&sample(&clock, 5_000_000, None), true);
+        assert_eq!(advice, Advice::Propose { run_id: "one".into(), expected_us: None, offset_us: 0 });
+        clock.agreed("one", 0);
+        assert!(clock.is_set());
+        assert!((5_000_000..35_000_000).contains(&clock.now_us()));
     }
 
     #[test]
-    fn the_boot_instant_of_a_cluster_time_reads_that_cluster_time() {
-        let clock = clock_at(5, 1_000_000);
-        clock.steer_towards(1_000, 9_000_000);
-        let line = clock.line.load();
-        for cluster_us in [1_000_995, 1_500_000, 60_000_000, 3_600_000_000] {
-            assert!((line.at(line.boot_at(cluster_us)) - cluster_us).abs() <= 1);
-        }
+    fn an_embedded_clock_is_set_from_the_start_and_certain() {
+        let clock = ClusterClock::start("test".into());
+        assert!(clock.is_set());
+        clock.discipline();
+        assert_eq!(clock.uncertainty_us(), 1);
+        assert!((clock.now_us() - read(ClockId::Realtime)).abs() < 1_000_000);
     }
 }

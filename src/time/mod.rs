@@ -3,10 +3,17 @@
 mod beat_thread;
 mod cluster;
 mod fake;
+mod line;
+mod reference;
+mod sample;
+mod window;
 
 pub use beat_thread::{BATCH_WINDOW_US, BeatThread, Wheel};
 pub use cluster::ClusterClock;
 pub use fake::FakeClock;
+pub use line::{Line, SLEW_PPB_MAX};
+pub use reference::{Estimate, Reference};
+pub use sample::{Advice, Sample};
 
 /// Where all code takes its time from, so that tests own it.
 pub trait Clock: Send + Sync {

@@ -3,7 +3,7 @@
 //! process, even if that is killed.
 //!
 //! Other test binaries take it in with `#[path = "../redis_support/mod.rs"] mod redis_support;`.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 mod deployments;
 mod process;

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a server may take for what a test waits for.
@@ -31,7 +32,7 @@ struct Running {
     server: Child,
     /// Ends the server when this process ends, however it ends: then its standard input closes.
     watchdog: Child,
-    log: mpsc::Receiver<String>,
+    log: Mutex<mpsc::Receiver<String>>,
 }
 
 impl RedisServer {
@@ -104,16 +105,16 @@ impl RedisServer {
                 let _ = lines.send(line);
             }
         });
-        self.running = Some(Running { server, watchdog, log });
+        self.running = Some(Running { server, watchdog, log: Mutex::new(log) });
         self.wait_for_log(ready);
     }
 
     /// Waits until the log says `text`, from where the last wait ended.
     pub fn wait_for_log(&mut self, text: &str) -> String {
-        let running = self.running.as_ref().expect("the server runs");
+        let log = self.running.as_ref().expect("the server runs").log.lock();
         let until = Instant::now() + PATIENCE;
         let mut said = Vec::new();
-        while let Ok(line) = running.log.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = log.recv_timeout(until.saturating_duration_since(Instant::now())) {
             if line.contains(text) {
                 return line;
             }

@@ -1,6 +1,12 @@
+use std::sync::Arc;
+
 use downbeat::{
-    relay::{Body, Envelope, Inbound, Note, Plan, Presence, RoomEvent, RoomEvents, Stamp, Topic},
-    room::RoomKey,
+    relay::{
+        Answer, Body, Call, Ejection, Envelope, Inbound, Note, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp,
+        TenantUsage, Topic, Usage,
+    },
+    room::{Controls, CreateRoom, MemberChange, Room, RoomKey, RoomRole, TokenRole},
+    store::{Home, MemberRecord, MemberWrite},
 };
 use serde_json::json;
 
@@ -38,17 +44,92 @@ pub fn plan() -> Body {
         .expect("this is a timeline"),
         meter: serde_json::from_value(json!({"beats_per_bar": 7, "groups": [2, 2, 3], "bar0_ub": 0}))
             .expect("this is a meter"),
+        members_rev: 8,
+        inherited_rev: 11,
     })
 }
 
-pub fn room_events() -> Body {
+pub fn controls() -> Arc<Controls> {
+    let key = RoomKey { tenant: "acme".into(), code: "MUSIC-1234".parse().expect("a code") };
+    let mut controls = Room::create(key, CreateRoom::default(), "ms-ray", 120, 60, 1_000_000).controls;
+    controls.assignments.insert(3, vec!["ada".into()]);
+    controls.roles.insert("ada".into(), RoomRole::Soloist);
+    controls.muted.insert("bob".into());
+    Arc::new(controls)
+}
+
+pub fn member() -> MemberRecord {
+    let home = Home { node: "a".into(), process: 77 };
+    MemberRecord {
+        student_id: "ada".into(),
+        name: "Ada".into(),
+        role: TokenRole::Student,
+        hand: true,
+        joined_at_us: 5,
+        connections: [(4_503_599_627_370_495, home)].into(),
+    }
+}
+
+pub fn room_update() -> Body {
     let event = |event: &str, payload: &str| RoomEvent { event: event.into(), payload: payload.into() };
-    Body::RoomEvents(RoomEvents {
+    Body::RoomUpdate(RoomUpdate {
         stamp: STAMP,
+        controls: Some(controls()),
+        members_rev: 8,
+        members: vec![
+            MemberWrite { student_id: "ada".into(), member: Some(member()) },
+            MemberWrite { student_id: "eve".into(), member: None },
+        ],
+        member_changes: vec![
+            MemberChange::Joined {
+                student_id: "ada".into(),
+                connection: 4_503_599_627_370_495,
+                name: "Ada".into(),
+                role: TokenRole::Student,
+                joined_at_us: 5,
+                first: true,
+            },
+            MemberChange::Left { student_id: "eve".into(), connection: 9, last: true },
+            MemberChange::Changed { student_id: "ada".into() },
+        ],
         events: vec![event("student_muted", r#"{"student_id":"bob"}"#), event("room_locked", "{}")],
+        timeline_changed: true,
+        ejected: vec![Ejection { connections: vec![9], last_event: Some(event("removed_from_room", "{}")) }],
+        closed: false,
     })
 }
 
-pub fn presence() -> Body {
-    Body::Presence(Presence { diff: r#"{"joins":{},"leaves":{}}"#.into() })
+pub fn snapshot() -> Body {
+    Body::Snapshot(Snapshot {
+        stamp: STAMP,
+        inherited_rev: 11,
+        members_rev: 8,
+        controls: controls(),
+        members: vec![member()],
+    })
+}
+
+pub fn call() -> Body {
+    Body::Call(Call { number: 5, service: "rooms".into(), payload: vec![1, 2, 255] })
+}
+
+pub fn answer() -> Body {
+    Body::Answer(Answer { number: 5, payload: vec![0, 128] })
+}
+
+pub fn usage() -> Body {
+    Body::Usage(Usage { tenants: vec![TenantUsage { tenant: "acme".into(), users: 30, joins: 2, events: 400 }] })
+}
+
+/// One of every kind, by its name.
+pub fn every_body() -> [(&'static str, Body); 7] {
+    [
+        ("plan", plan()),
+        ("note", note("a", r#"{"midi":60}"#).body),
+        ("room_update", room_update()),
+        ("snapshot", snapshot()),
+        ("call", call()),
+        ("answer", answer()),
+        ("usage", usage()),
+    ]
 }

@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt;
 
 use super::{
-    Connection, Outcome, SECOND_US,
+    Connection, Outcome,
     token::{TOKEN_OVER, fresh_claims},
 };
 use crate::{
@@ -42,7 +42,7 @@ impl Connection {
         if payload.get().len() > limits.max_payload_bytes as usize {
             return self.finish_join(&topic, instance, refused("payload_too_large".to_owned()));
         }
-        if !self.place.tenant_use().joins.admits(limits.max_joins_per_second, SECOND_US, boot_us) {
+        if !self.place.tenant_use().admits_join(limits.max_joins_per_second, boot_us) {
             let reason = "ClientJoinRateLimitReached: Too many joins per second";
             return self.finish_join(&topic, instance, refused(reason.to_owned()));
         }

@@ -1,5 +1,6 @@
 //! One client, whatever carries its frames: the session decides, the channels act, the outbox answers.
 
+mod carried;
 mod join;
 mod token;
 
@@ -33,8 +34,6 @@ use crate::{
     rate::Rate,
     telemetry::count,
 };
-
-const SECOND_US: i64 = 1_000_000;
 
 /// What took time and has ended.
 enum Outcome {
@@ -213,7 +212,7 @@ impl Connection {
     fn check_limits(&self, inbound: &Inbound<'_>) -> Result<(), &'static str> {
         let limits = &self.peer.tenant.limits;
         let boot_us = self.gateway.clock.boot_us();
-        if !self.place.tenant_use().events.admits(limits.max_events_per_second, SECOND_US, boot_us) {
+        if !self.place.tenant_use().admits_event(limits.max_events_per_second, boot_us) {
             return Err("Too many messages per second");
         }
         if inbound.payload.len_bytes() > limits.max_payload_bytes as usize {

@@ -1,0 +1,68 @@
+//! Changes that are acknowledged only once every gateway that they concern has taken them in: after the ok to a mute,
+//! not one note of that student goes out, on any node.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::{
+    actor::{Answer, Conductor, Surroundings},
+    ask::{Ask, Reply, RoomCall, SERVICE, decode, encode},
+};
+use crate::{
+    relay::RoomUpdate,
+    room::{Control, RoomKey},
+    store::Home,
+};
+
+/// How long one try waits for a gateway's word.
+const TRY_WITHIN: Duration = Duration::from_millis(500);
+/// How long in all; a gateway that is silent for so long has lost its session.
+const TRIES_MAX: usize = 8;
+
+/// Whether a control takes something away that a gateway enforces.
+pub(super) fn is_needed(control: &Control) -> bool {
+    matches!(
+        control,
+        Control::MuteStudent { .. } | Control::MuteAll | Control::RemoveStudent { .. } | Control::AssignRole { .. }
+    )
+}
+
+/// Answers once every other node with connections in the room has confirmed the room's controls as they are now, or is
+/// gone. The conductor goes on with its work meanwhile.
+pub(super) fn then_answer(conductor: &Conductor, answer: Answer, reply: oneshot::Sender<Answer>) {
+    let me = conductor.surroundings.membership.home();
+    let others: BTreeSet<Home> = conductor.homes.processes().into_iter().filter(|home| **home != me).cloned().collect();
+    if others.is_empty() {
+        let _ = reply.send(answer);
+        return;
+    }
+    let update = RoomUpdate {
+        stamp: conductor.stamp(),
+        controls: Some(Arc::new(conductor.room.controls.clone())),
+        members_rev: conductor.reign.members_rev,
+        ..RoomUpdate::default()
+    };
+    let (surroundings, key) = (conductor.surroundings.clone(), conductor.room.key.clone());
+    tokio::spawn(async move {
+        let asked = others.iter().map(|home| confirmed_by(&surroundings, &key, home, &update));
+        futures_util::future::join_all(asked).await;
+        // Whoever asked may have gone meanwhile.
+        let _ = reply.send(answer);
+    });
+}
+
+async fn confirmed_by(surroundings: &Surroundings, key: &RoomKey, home: &Home, update: &RoomUpdate) {
+    let ask = Ask::Confirm { update: update.clone() };
+    let Some(call) = encode(&RoomCall { key: key.clone(), ask }) else { return };
+    for _ in 0..TRIES_MAX {
+        let answer = surroundings.calls.ask(&home.node, SERVICE, call.clone(), TRY_WITHIN).await;
+        let confirmed = answer.is_ok_and(|bytes| decode::<Reply>(&bytes) == Some(Reply::Done));
+        if confirmed || surroundings.directory.is_gone(home, surroundings.clock.boot_us()) {
+            return;
+        }
+        // What could not even be sent is tried again no faster than what is not answered.
+        tokio::time::sleep(TRY_WITHIN / 5).await;
+    }
+    tracing::warn!(room.key = %key, node.id = %home.node, "a gateway has not confirmed a change");
+}

@@ -1,0 +1,102 @@
+//! What mirrors want done that takes an answer from elsewhere: records read again, connections given back.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    Errands, Router,
+    ask::Ask,
+    mirror::Errand,
+    router::{CALL_WITHIN, ControlRefused},
+};
+use crate::{
+    relay::{Snapshot, Stamp},
+    room::{Refusal, RoomKey},
+};
+
+/// Errands under way at once.
+const AT_ONCE: usize = 128;
+/// Before a record that could not be read is asked for again.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+impl Router {
+    /// Runs the mirrors' errands for the node's life.
+    pub async fn run_errands(self: &Arc<Self>, mut errands: Errands) {
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        while let Some(errand) = errands.0.recv().await {
+            let Ok(permit) = at_once.clone().acquire_owned().await else { return };
+            let router = self.clone();
+            tokio::spawn(async move {
+                router.run_errand(errand).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn run_errand(self: &Arc<Self>, errand: Errand) {
+        match errand {
+            Errand::ReRead { key } => {
+                if !self.read_again(&key).await {
+                    let router = self.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(AGAIN_AFTER).await;
+                        router.surroundings.mirror.run_errand(Errand::ReRead { key });
+                    });
+                }
+            }
+            Errand::TooLow { key, node, stamp } => {
+                // A conductor that does not hear this is told again at its next plan.
+                self.ask_there(&node, &key, Ask::TooLow { stamp }, CALL_WITHIN).await;
+            }
+            Errand::Restore { key, snapshot } => {
+                if let Err(refused) = self.ask(&key, Ask::Restore { snapshot: *snapshot }, CALL_WITHIN).await {
+                    tracing::warn!(room.key = %key, %refused, "changes that this gateway knows could not be given back");
+                }
+            }
+            Errand::Return { key, member } => {
+                let connections: Vec<u64> = member.connections.keys().copied().collect();
+                match self.ask(&key, Ask::Return { member: *member }, CALL_WITHIN).await {
+                    Err(ControlRefused::Refused(Refusal::RemovedFromRoom)) => self.send_away(&key, &connections),
+                    Err(ControlRefused::NotFound) => self.surroundings.mirror.end(&key),
+                    // The next reconciliation tries again.
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            Errand::Depart { key, connection } => {
+                // As above.
+                let _ = self.ask(&key, Ask::Depart { connection }, CALL_WITHIN).await;
+            }
+        }
+    }
+
+    /// Takes the room's record in; false where it could not be read. A room that is gone is ended.
+    async fn read_again(&self, key: &RoomKey) -> bool {
+        let Some(room) = self.surroundings.mirror.room(key) else { return true };
+        let store = &self.surroundings.store;
+        let Ok(record) = store.load_room(key).await else { return false };
+        let Some(record) = record else {
+            if self.is_lost(key).await {
+                return false;
+            }
+            self.surroundings.mirror.end(key);
+            return true;
+        };
+        let Ok(stored) = store.members(key).await else { return false };
+        let stamp = Stamp { epoch: record.epoch, nonce: record.nonce, rev: record.controls.rev };
+        let inherited_rev = stamp.rev;
+        let (controls, members_rev) = (Arc::new(record.controls), stored.members_rev);
+        let snapshot = Snapshot { stamp, inherited_rev, members_rev, controls, members: stored.members };
+        room.accept_snapshot(&snapshot);
+        // Where the record is below what is known here, its owner will be told with its next plan.
+        room.lock().is_stale = false;
+        true
+    }
+
+    fn send_away(&self, key: &RoomKey, connections: &[u64]) {
+        let Some(room) = self.surroundings.mirror.room(key) else { return };
+        let mut state = room.lock();
+        connections.iter().for_each(|connection| state.unsettle(*connection));
+        room.audience().eject(connections, Some(("removed_from_room", "{}")));
+    }
+}

@@ -1,0 +1,311 @@
+//! How a gateway's mirror follows its room's conductor: what it takes in, what it drops, and what it asks for when it
+//! has missed something.
+//!
+//! The gateway's fence: it keeps the highest (epoch, nonce, rev) that it has accepted and drops less, whoever says it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    Class, Recipients,
+    mirror::Errand,
+    people::{self, Homes},
+    room_mirror::{RoomMirror, RoomState},
+    update::{event_of, plan_of},
+};
+use crate::{
+    relay::{Body, Envelope, Note, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp},
+    room::{Join, Member, difference},
+    store::{Home, MemberRecord},
+    telemetry::count,
+};
+
+/// How often one room says that a plan is too low.
+const TOO_LOW_EVERY_US: i64 = 500_000;
+
+impl RoomMirror {
+    /// What another node says of this room.
+    pub(super) fn hear(self: &Arc<Self>, envelope: &Envelope) {
+        match &envelope.body {
+            Body::Note(note) => self.hear_note(note),
+            Body::Plan(plan) => {
+                self.hear_from(envelope, plan.stamp);
+                self.accept_plan(plan);
+            }
+            Body::RoomUpdate(update) => {
+                self.hear_from(envelope, update.stamp);
+                self.accept(update);
+            }
+            Body::Snapshot(snapshot) => {
+                self.hear_from(envelope, snapshot.stamp);
+                self.accept_snapshot(snapshot);
+            }
+            Body::Call(_) | Body::Answer(_) | Body::Usage(_) => {}
+        }
+    }
+
+    /// Remembers who conducts; says so to one that cannot know that its reign is over.
+    fn hear_from(&self, envelope: &Envelope, stamp: Stamp) {
+        let mut state = self.lock();
+        if stamp >= state.stamp {
+            state.conductor = Some((envelope.origin.clone(), envelope.incarnation));
+        } else if (stamp.epoch, stamp.nonce) < (state.stamp.epoch, state.stamp.nonce) {
+            let boot_us = self.mirror.clock.boot_us();
+            if boot_us.saturating_sub(state.told_too_low_us) >= TOO_LOW_EVERY_US {
+                state.told_too_low_us = boot_us;
+                let (node, stamp) = (envelope.origin.clone(), state.stamp);
+                self.mirror.run_errand(Errand::TooLow { key: self.key.clone(), node, stamp });
+            }
+        }
+    }
+
+    /// A note that another gateway has checked. Its student may have been muted meanwhile.
+    fn hear_note(&self, note: &Note) {
+        let mut state = self.lock();
+        if state.room.controls.closed || state.room.controls.is_muted(&note.student_id) {
+            return;
+        }
+        let now_us = self.mirror.clock.now_us();
+        state.notes.record(&note.student_id, now_us);
+        self.audience.send(Recipients::All, Class::Note, "student_note", &note.payload);
+    }
+
+    /// One change, from the conductor here or elsewhere.
+    pub(super) fn accept(self: &Arc<Self>, update: &RoomUpdate) {
+        let mut state = self.lock();
+        if !self.may_follow(&state, update.stamp) {
+            return;
+        }
+        let is_new_rev = update.stamp > state.stamp;
+        let is_new_member = update.members_rev > state.members_rev && !update.members.is_empty();
+        if !is_new_rev && !is_new_member {
+            // Heard before: on the topic, and in a call that asks for a confirmation.
+            return;
+        }
+        let is_same_reign = is_of_one_reign(update.stamp, state.stamp);
+        state.leave_reign(update.stamp);
+        let missed_events = is_new_rev && (!is_same_reign || update.stamp.rev > state.stamp.rev + 1);
+        let missed_members = update.members_rev > state.members_rev + u64::from(is_new_member);
+        let unspoken = if is_new_rev { self.take_controls(&mut state, update) } else { Vec::new() };
+        if is_new_member {
+            state.members_rev = update.members_rev;
+            state.take_members(update);
+        }
+        let catch_up = if missed_events || update.events.is_empty() { &unspoken[..] } else { &[] };
+        let is_told = |event: &&RoomEvent| catch_up.iter().all(|told| told.event != event.event);
+        for event in catch_up.iter().chain(update.events.iter().filter(is_told)) {
+            self.audience.send(Recipients::All, Class::Control, &event.event, &event.payload);
+        }
+        if missed_members || !is_same_reign || (is_new_rev && update.controls.is_none()) {
+            self.become_stale(&mut state);
+        }
+        let plan = plan_of(update.stamp, &state.room.controls, state.members_rev, 0);
+        self.follow(&mut state, &plan);
+        if update.timeline_changed || !unspoken.is_empty() && missed_events {
+            self.send_timeline(&state);
+        }
+        for ejection in &update.ejected {
+            for connection in &ejection.connections {
+                state.residents.remove(connection);
+            }
+            let last = ejection.last_event.as_ref().map(|last| (&*last.event, &*last.payload));
+            self.audience.eject(&ejection.connections, last);
+        }
+        if update.closed {
+            state.room.controls.closed = true;
+            self.mirror.note_closed(&self.key, update.stamp.epoch);
+            self.audience.end_all(true);
+        }
+    }
+
+    /// Takes over the controls; answers the events that lead there.
+    fn take_controls(&self, state: &mut RoomState, update: &RoomUpdate) -> Vec<RoomEvent> {
+        let Some(controls) = &update.controls else { return Vec::new() };
+        let events = difference(&state.room.controls, controls).into_iter().map(event_of).collect();
+        state.room.controls = (**controls).clone();
+        events
+    }
+
+    /// The room whole: of a new reign, or read from its record.
+    pub(super) fn accept_snapshot(self: &Arc<Self>, snapshot: &Snapshot) {
+        let mut state = self.lock();
+        if !self.may_follow(&state, snapshot.stamp) {
+            return;
+        }
+        state.is_stale = false;
+        state.leave_reign(snapshot.stamp);
+        self.check_inheritance(&mut state, snapshot.inherited_rev);
+        let events = difference(&state.room.controls, &snapshot.controls);
+        let changed = state.room.controls != *snapshot.controls;
+        if changed {
+            state.room.controls = (*snapshot.controls).clone();
+        }
+        for event in events.into_iter().map(event_of) {
+            self.audience.send(Recipients::All, Class::Control, &event.event, &event.payload);
+        }
+        if snapshot.members_rev >= state.members_rev || snapshot.stamp.epoch > state.stamp.epoch {
+            state.replace_members(snapshot);
+        }
+        let plan = plan_of(snapshot.stamp, &state.room.controls, state.members_rev, snapshot.inherited_rev);
+        self.follow(&mut state, &plan);
+        // Also where only the reign is new: its epoch and rev are part of what clients know.
+        self.send_timeline(&state);
+        self.return_residents(&state);
+    }
+
+    /// The conductor's regular plan.
+    pub(super) fn accept_plan(self: &Arc<Self>, plan: &Plan) {
+        let mut state = self.lock();
+        if !self.may_follow(&state, plan.stamp) {
+            return;
+        }
+        let missed = plan.stamp != state.stamp || plan.members_rev != state.members_rev;
+        // Only the number of a reign and a rev of which everything is known is accepted; the times hold at once.
+        let before = state.stamp;
+        state.leave_reign(plan.stamp);
+        self.check_inheritance(&mut state, plan.inherited_rev);
+        self.follow(&mut state, plan);
+        if missed {
+            if is_of_one_reign(plan.stamp, before) {
+                state.stamp = before;
+            }
+            self.become_stale(&mut state);
+        }
+    }
+
+    /// A reign that began with less than is known here is told what it lacks.
+    fn check_inheritance(&self, state: &mut RoomState, inherited_rev: u64) {
+        if let Some(former) = state.former.take().filter(|former| former.stamp.rev > inherited_rev) {
+            count(&self.mirror.metrics.losses, "rev_missing");
+            self.mirror.run_errand(Errand::Restore { key: self.key.clone(), snapshot: former });
+        }
+    }
+
+    /// The gateway's fence: nothing from below the highest (epoch, nonce, rev) that it has accepted.
+    fn may_follow(&self, state: &RoomState, stamp: Stamp) -> bool {
+        let may_follow = stamp >= state.stamp;
+        if !may_follow {
+            count(&self.mirror.metrics.relay_messages, "fenced");
+        }
+        may_follow
+    }
+
+    /// Something was missed: the room's record has to be read again.
+    pub(super) fn become_stale(&self, state: &mut RoomState) {
+        if !state.is_stale {
+            state.is_stale = true;
+            self.mirror.run_errand(Errand::ReRead { key: self.key.clone() });
+        }
+    }
+
+    /// Connections that are here and that the conductor has lost sight of are given back to it; those that it believes
+    /// to be here for two rounds, and that are not, are parted from it.
+    pub(super) fn reconcile(&self, state: &mut RoomState) {
+        self.return_residents(state);
+        let home = self.mirror.home();
+        let is_strange =
+            |connection: &u64| !state.residents.contains_key(connection) && state.homes.get(*connection) == Some(&home);
+        let members = state.room.members.values();
+        let strange: Vec<u64> = members.flat_map(|member| &member.connections).copied().filter(is_strange).collect();
+        for connection in strange.iter().filter(|connection| state.suspects.contains(connection)) {
+            self.mirror.run_errand(Errand::Depart { key: self.key.clone(), connection: *connection });
+        }
+        state.suspects = strange;
+    }
+
+    fn return_residents(&self, state: &RoomState) {
+        for member in state.unknown_residents(&self.mirror.home()) {
+            self.mirror.run_errand(Errand::Return { key: self.key.clone(), member: Box::new(member) });
+        }
+    }
+}
+
+fn is_of_one_reign(one: Stamp, other: Stamp) -> bool {
+    (one.epoch, one.nonce) == (other.epoch, other.nonce)
+}
+
+impl RoomState {
+    /// Keeps what is known of the reign before, where `stamp` is of another.
+    fn leave_reign(&mut self, stamp: Stamp) {
+        if !is_of_one_reign(stamp, self.stamp) && self.former.is_none() {
+            self.former = Some(Box::new(self.snapshot()));
+        }
+    }
+
+    fn take_members(&mut self, update: &RoomUpdate) {
+        for write in &update.members {
+            match &write.member {
+                Some(record) => {
+                    for (connection, home) in &record.connections {
+                        self.homes.insert(*connection, home.clone());
+                    }
+                    self.room.members.insert(write.student_id.clone(), people::member_of(record));
+                }
+                None => {
+                    self.room.members.remove(&write.student_id);
+                }
+            }
+        }
+        self.homes.keep_only(&self.room.members);
+        for change in &update.member_changes {
+            self.roster.note(change);
+        }
+    }
+
+    /// The members are now those of the snapshot, and whoever is here whatever it says.
+    fn replace_members(&mut self, snapshot: &Snapshot) {
+        let (members, homes) = Homes::settle(&snapshot.members);
+        let before = std::mem::replace(&mut self.room.members, members);
+        // Whoever is here and not in the snapshot has no home there: so it is known that he must be given back.
+        self.homes = homes;
+        self.members_rev = snapshot.members_rev;
+        for (connection, join) in &self.residents {
+            let removed = self.room.controls.removed.contains(&join.student_id);
+            let is_known = |member: &Member| member.connections.contains(connection);
+            if removed || self.room.members.get(&join.student_id).is_some_and(is_known) {
+                continue;
+            }
+            let mut member = before.get(&join.student_id).cloned().unwrap_or_else(|| newcomer(join));
+            member.connections.clear();
+            let entry = self.room.members.entry(join.student_id.clone()).or_insert(member);
+            entry.connections.insert(*connection);
+        }
+        for change in people::difference(&before, &self.room.members) {
+            self.roster.note(&change);
+        }
+    }
+
+    /// The residents that the conductor does not have among the members, or that it may not have.
+    fn unknown_residents(&self, home: &Home) -> Vec<MemberRecord> {
+        let unknown = self.residents.values().filter(|join| self.homes.get(join.connection) != Some(home));
+        let students: BTreeSet<&String> = unknown.map(|join| &join.student_id).collect();
+        students.into_iter().filter_map(|student_id| self.resident_record(student_id, home)).collect()
+    }
+
+    /// A member with the connections alone that are here.
+    fn resident_record(&self, student_id: &str, home: &Home) -> Option<MemberRecord> {
+        let here: Vec<&Join> = self.residents.values().filter(|join| join.student_id == student_id).collect();
+        let first = here.first()?;
+        let member = self.room.members.get(student_id).cloned().unwrap_or_else(|| newcomer(first));
+        let connections = here.iter().map(|join| (join.connection, home.clone())).collect();
+        let Member { student_id, name, role, hand, joined_at_us, .. } = member;
+        Some(MemberRecord { student_id, name, role, hand, joined_at_us, connections })
+    }
+
+    /// Everybody who is here, for a conductor that takes the room up.
+    pub(super) fn resident_records(&self, home: &Home) -> Vec<MemberRecord> {
+        let students: BTreeSet<&str> = self.residents.values().map(|join| join.student_id.as_str()).collect();
+        students.into_iter().filter_map(|student_id| self.resident_record(student_id, home)).collect()
+    }
+}
+
+/// A member as it came in, for one that nobody remembers otherwise.
+fn newcomer(join: &Join) -> Member {
+    Member {
+        student_id: join.student_id.clone(),
+        name: join.name.clone(),
+        role: join.role,
+        hand: false,
+        joined_at_us: 0,
+        connections: [join.connection].into(),
+    }
+}

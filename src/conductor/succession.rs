@@ -1,0 +1,332 @@
+//! How this node comes to conduct a room, and how it gives one away.
+
+use std::{
+    collections::BTreeSet,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::sync::{OnceCell, mpsc, oneshot};
+
+use super::{
+    Router,
+    actor::{Conductor, Ended, Mail},
+    ask::{Ask, Reply, Roll},
+    people::{Homes, member_of},
+    random,
+    reign::Reign,
+    router::{ControlRefused, Handle, Whereabouts},
+};
+use crate::{
+    placement::{Decision, RecordedOwner, Sight, decide},
+    relay::Snapshot,
+    room::{Controls, Members, Room, RoomKey},
+    store::{Done, MemberRecord, MemberWrite, Owner, RoomRecord, StoredMembers, TakeOver, TakeOverRefused},
+    telemetry::count,
+};
+
+/// Requests that wait for one room. Past it, whoever asks waits too.
+const MAILBOX_LEN: usize = 1_024;
+/// Rooms that are taken up at once.
+const TAKE_UPS_AT_ONCE: usize = 256;
+/// Rooms that are handed over at once.
+const HAND_OVERS_AT_ONCE: usize = 64;
+/// How long gateways have to say who is with them.
+const ROLL_WITHIN: Duration = Duration::from_millis(300);
+
+impl Router {
+    /// Where the room is conducted: taken up here, if nobody conducts it and it falls to this node.
+    pub(super) async fn locate(&self, key: &RoomKey) -> Result<Whereabouts, ControlRefused> {
+        if let Some(handle) = self.conducting(key) {
+            return Ok(Whereabouts::Here(handle));
+        }
+        let directory = &self.surroundings.directory;
+        let learnt_at_us = self.surroundings.clock.boot_us();
+        let membership = &self.surroundings.membership;
+        let incarnation = membership.standing().ok_or(ControlRefused::NoConductor)?;
+        if directory.is_restoring(learnt_at_us) {
+            return Err(ControlRefused::NoConductor);
+        }
+        let record = self.surroundings.store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
+        let Some(record) = record else {
+            return Err(if self.is_lost(key).await { ControlRefused::NoConductor } else { ControlRefused::NotFound });
+        };
+        let named = directory.named(key);
+        let owner = RecordedOwner { node: &record.owner, incarnation: record.incarnation };
+        let sight = Sight {
+            me: RecordedOwner { node: &self.node, incarnation },
+            was_mine: *record.owner == *self.node && membership.was_mine(record.incarnation),
+            judgement: directory.judge(&record.owner, record.incarnation, learnt_at_us),
+            named: named.as_deref(),
+            is_barred: directory.is_barred(learnt_at_us),
+        };
+        match decide(owner, &sight) {
+            Decision::Ask(node) => return Ok(Whereabouts::There(node.into())),
+            Decision::Wait => return Err(ControlRefused::NoConductor),
+            Decision::EndAndTakeOver { renewals } => {
+                let ended = self.surroundings.store.end_session(&record.owner, record.incarnation, renewals).await;
+                if !ended.unwrap_or(false) {
+                    return Err(ControlRefused::NoConductor);
+                }
+            }
+            Decision::TakeOver => {}
+        }
+        let cell = self.conductors.lock().entry(key.clone()).or_default().clone();
+        let taken = cell.get_or_try_init(|| self.take_over(key, record, incarnation)).await.cloned();
+        taken.map(Whereabouts::Here)
+    }
+
+    async fn take_over(&self, key: &RoomKey, before: RoomRecord, incarnation: u64) -> Result<Handle, ControlRefused> {
+        let store = &self.surroundings.store;
+        let me = Owner { node: self.node.to_string(), incarnation };
+        let is_mine = before.owner == me.node;
+        let keepsake = self.keepsakes.lock().get(key).cloned();
+        let kept_epoch = keepsake.as_ref().map_or(0, |keepsake| keepsake.record.epoch);
+        let claim = TakeOver {
+            expected: Owner { node: before.owner, incarnation: before.incarnation },
+            claimant: me,
+            expected_reign: None,
+            nonce: random(),
+            from_beat: None,
+            highest_seen_epoch: self.surroundings.mirror.highest_epoch(key).max(kept_epoch),
+            now_ms: self.surroundings.clock.now_us().div_euclid(1_000).unsigned_abs(),
+        };
+        let mut record = match store.take_over(key, claim).await {
+            Ok(record) => record,
+            Err(TakeOverRefused::Gone) => return Err(ControlRefused::NotFound),
+            Err(TakeOverRefused::Owned { .. }) => return Err(ControlRefused::NoConductor),
+            Err(TakeOverRefused::Unavailable(error)) => {
+                tracing::warn!(room.key = %key, %error, "a room could not be taken up");
+                return Err(ControlRefused::Unavailable);
+            }
+        };
+        let read = tokio::try_join!(store.recent_done(key), store.members(key));
+        let (mut done, stored) = read.map_err(|_| ControlRefused::Unavailable)?;
+        let rolls = self.call_the_roll(key, &stored).await;
+        let mut known: Vec<(u64, u64, Controls)> = rolls.iter().filter_map(|(_, roll)| known_by(roll)).collect();
+        if let Some(keepsake) = keepsake {
+            let kept = &keepsake.record;
+            if kept.controls.rev > record.controls.rev {
+                done = keepsake.done;
+            }
+            known.push((kept.epoch, kept.nonce, kept.controls.clone()));
+        }
+        self.put_back_what_was_lost(&mut record, known).await?;
+        let (members, homes) = self.assemble(&stored, rolls);
+        let members_rev = self.store_assembled(&record, &stored, &members, &homes).await?;
+        count(&self.surroundings.metrics.reigns, if is_mine { "taken_back" } else { "taken_over" });
+        tracing::info!(room.key = %key, room.epoch = record.epoch, taken.from = %record.taken_from, "conducting");
+        self.keepsakes.lock().remove(key);
+        Ok(self.appoint(RoomRecord { members_rev, ..record }, members, homes, done))
+    }
+
+    /// Asks every gateway with members in the room what it knows, this one first. Who does not answer is believed to be
+    /// as it was stored.
+    async fn call_the_roll(&self, key: &RoomKey, stored: &StoredMembers) -> Vec<(Arc<str>, Roll)> {
+        let me = self.surroundings.membership.home();
+        let view = self.surroundings.directory.view();
+        let homes = stored.members.iter().flat_map(|member| member.connections.values());
+        let nodes: BTreeSet<&Arc<str>> = homes.filter(|home| **home != me).map(|home| &home.node).collect();
+        let lives = |node: &&Arc<str>| **node != me.node && view.nodes.get(*node).is_some_and(|seen| seen.lives);
+        let asked = nodes.into_iter().filter(lives).map(|node| async move {
+            match self.ask_there(node, key, Ask::RollCall, ROLL_WITHIN).await {
+                Reply::Roll(roll) => Some((node.clone(), roll)),
+                _ => None,
+            }
+        });
+        let others = futures_util::future::join_all(asked).await;
+        let own = (me.node, self.roll(key));
+        std::iter::once(own).chain(others.into_iter().flatten()).collect()
+    }
+
+    /// Acknowledged changes that the store has lost are stored again, if a gateway or this node still knows them: those
+    /// of the reigns before this one with the highest rev.
+    async fn put_back_what_was_lost(
+        &self,
+        record: &mut RoomRecord,
+        known: Vec<(u64, u64, Controls)>,
+    ) -> Result<(), ControlRefused> {
+        let reign = (record.epoch, record.nonce);
+        let earlier = known.into_iter().filter(|(epoch, nonce, _)| (*epoch, *nonce) < reign);
+        let best = earlier.max_by_key(|(epoch, nonce, controls)| (controls.rev, *epoch, *nonce));
+        let Some((_, _, controls)) = best.filter(|(_, _, controls)| controls.rev > record.controls.rev) else {
+            return Ok(());
+        };
+        count(&self.surroundings.metrics.losses, "rev_put_back");
+        tracing::warn!(room.key = %record.key, room.rev = controls.rev, "changes that the store had lost are put back");
+        record.controls = controls;
+        let written = self.surroundings.store.write_room(&record.key, &record.fence(), &record.controls, None).await;
+        written.map_err(|_| ControlRefused::Unavailable)
+    }
+
+    /// Who is in the room: as it was stored, with what the gateways say of themselves.
+    fn assemble(&self, stored: &StoredMembers, rolls: Vec<(Arc<str>, Roll)>) -> (Members, Homes) {
+        let boot_us = self.surroundings.clock.boot_us();
+        let directory = &self.surroundings.directory;
+        let deserted: BTreeSet<&Arc<str>> =
+            rolls.iter().filter(|(_, roll)| !roll.is_attended).map(|(node, _)| node).collect();
+        let (mut members, mut homes) = Homes::settle(&stored.members);
+        for member in members.values_mut() {
+            member.connections.retain(|connection| {
+                let home = homes.get(*connection);
+                home.is_some_and(|home| !deserted.contains(&home.node) && !directory.is_gone(home, boot_us))
+            });
+        }
+        for record in rolls.iter().flat_map(|(_, roll)| &roll.residents) {
+            let member = members.entry(record.student_id.clone()).or_insert_with(|| member_of(record));
+            for (connection, home) in &record.connections {
+                member.connections.insert(*connection);
+                homes.insert(*connection, home.clone());
+            }
+        }
+        members.retain(|_, member| !member.connections.is_empty());
+        homes.keep_only(&members);
+        (members, homes)
+    }
+
+    /// Stores the members where they are others than were stored; answers the number of that change.
+    async fn store_assembled(
+        &self,
+        record: &RoomRecord,
+        stored: &StoredMembers,
+        members: &Members,
+        homes: &Homes,
+    ) -> Result<u64, ControlRefused> {
+        let is = homes.records(members);
+        let same = |one: &MemberRecord, others: &[MemberRecord]| others.contains(one);
+        let gone = stored.members.iter().filter(|was| !members.contains_key(&was.student_id));
+        let gone = gone.map(|was| MemberWrite { student_id: was.student_id.clone(), member: None });
+        let new = is.iter().filter(|now| !same(now, &stored.members));
+        let new = new.map(|now| MemberWrite { student_id: now.student_id.clone(), member: Some(now.clone()) });
+        let writes: Vec<MemberWrite> = gone.chain(new).collect();
+        // Above what any gateway may have heard and the store may have lost.
+        let members_rev = stored.members_rev.max(record.members_rev) + 1;
+        if !writes.is_empty() {
+            let (store, fence) = (&self.surroundings.store, record.fence());
+            let written = store.write_members(&record.key, &fence, members_rev, &writes).await;
+            written.map_err(|_| ControlRefused::Unavailable)?;
+            return Ok(members_rev);
+        }
+        Ok(members_rev - 1)
+    }
+
+    fn appoint(&self, record: RoomRecord, members: Members, homes: Homes, done: Vec<Done>) -> Handle {
+        let (key, now_us) = (record.key.clone(), self.surroundings.clock.now_us());
+        let reign = Reign::of(&record, self.surroundings.clock.boot_us());
+        let empty_since_us = members.is_empty().then_some(now_us);
+        let room = Room { members, empty_since_us, ..Room::restored(record.key, record.controls, now_us) };
+        let conductor = Conductor::new(self.surroundings.clone(), room, homes, reign, done);
+        let (mail, mailbox) = mpsc::channel(MAILBOX_LEN);
+        let (ended, kept) = (self.ended.clone(), self.surroundings.mirror.clone());
+        tokio::spawn(async move {
+            let running = AssertUnwindSafe(conductor.run(mailbox)).catch_unwind().await;
+            match running {
+                // Nobody asks any more only when the node is going down.
+                Ok(why) => drop(ended.send((key, why))),
+                Err(_) => {
+                    count(&kept.metrics.panics, "conductor");
+                    drop(ended.send((key, Ended::Failed)));
+                }
+            }
+        });
+        Handle { mail }
+    }
+
+    /// Conducts a room that was made for this node.
+    pub(super) fn install(&self, record: RoomRecord) {
+        let key = record.key.clone();
+        let handle = self.appoint(record, Members::new(), Homes::default(), Vec::new());
+        self.conductors.lock().insert(key, Arc::new(OnceCell::from(handle)));
+    }
+
+    /// Looks for rooms that nobody conducts and that fall to this node, and takes them up; answers how many it conducts.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn search(&self) -> Result<usize, crate::store::StoreError> {
+        let owners = self.surroundings.store.owners().await?;
+        let vacant = owners.into_iter().filter(|(key, owner)| self.may_fall_to_this_node(key, owner));
+        stream::iter(vacant)
+            .for_each_concurrent(TAKE_UPS_AT_ONCE, |(key, _)| async move {
+                if let Err(refused) = self.locate(&key).await {
+                    tracing::debug!(room.key = %key, %refused, "not taken up now");
+                }
+            })
+            .await;
+        Ok(usize::try_from(self.surroundings.metrics.rooms.get()).unwrap_or_default())
+    }
+
+    fn may_fall_to_this_node(&self, key: &RoomKey, owner: &Owner) -> bool {
+        if self.conducting(key).is_some() {
+            return false;
+        }
+        let directory = &self.surroundings.directory;
+        let view = directory.view();
+        let seen = view.nodes.get(owner.node.as_str());
+        let lives = seen.is_some_and(|seen| seen.lives && seen.incarnation == owner.incarnation);
+        *owner.node == *self.node || (!lives && directory.named(key).as_deref() == Some(&*self.node))
+    }
+
+    /// Tries to have a room conducted until somebody does or it is gone.
+    pub(super) async fn retake(&self, key: &RoomKey) {
+        loop {
+            match self.locate(key).await {
+                Ok(Whereabouts::Here(_)) => return,
+                Ok(Whereabouts::There(_)) => {
+                    self.keepsakes.lock().remove(key);
+                    return;
+                }
+                Err(ControlRefused::NotFound) => {
+                    self.keepsakes.lock().remove(key);
+                    return self.surroundings.mirror.end(key);
+                }
+                Err(refused) => {
+                    tracing::debug!(room.key = %key, %refused, "nobody conducts this room yet");
+                    self.lookout.looked_again(super::run::RETAKE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Hands a room over to a node that lives; true once it is that node's.
+    pub(super) async fn hand_over(&self, key: &RoomKey, to: &Arc<str>) -> bool {
+        let view = self.surroundings.directory.view();
+        let (Some(handle), Some(seen)) = (self.conducting(key), view.nodes.get(to)) else { return false };
+        let to = Owner { node: to.to_string(), incarnation: seen.incarnation };
+        let (done, handed_over) = oneshot::channel();
+        if handle.mail.send(Mail::HandOver { to, done }).await.is_err() {
+            return false;
+        }
+        handed_over.await.unwrap_or(false)
+    }
+
+    /// Hands every room over to whom the ring names without this node; answers how many.
+    pub async fn hand_over_all(&self) -> usize {
+        let keys: Vec<RoomKey> = self.conductors.lock().keys().cloned().collect();
+        let count = AtomicUsize::new(0);
+        stream::iter(keys)
+            .for_each_concurrent(HAND_OVERS_AT_ONCE, |key| {
+                let count = &count;
+                async move {
+                    let named = self.surroundings.directory.named(&key).filter(|named| *named != self.node);
+                    let Some(named) = named else { return };
+                    if self.hand_over(&key, &named).await {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+            .await;
+        count.into_inner()
+    }
+}
+
+/// What a gateway knows of the room's controls.
+fn known_by(roll: &Roll) -> Option<(u64, u64, Controls)> {
+    let Snapshot { stamp, controls, .. } = &**roll.snapshot.as_ref()?;
+    Some((stamp.epoch, stamp.nonce, (**controls).clone()))
+}

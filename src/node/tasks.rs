@@ -1,0 +1,145 @@
+//! The tasks that run for a node's life.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{Node, Work, backend::UNCERTAIN_US};
+use crate::{
+    conductor::{Mirror, RoomService, SWEEP_SLOTS, Wake},
+    gateway::Gateway,
+    relay::{Body, Calls, Envelope, Gap, Inbound, Inbox, Topic},
+    telemetry::{Metrics, count},
+    time::Clock,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Node {
+    /// Starts the tasks that run for the node's life.
+    pub(super) fn start(&self, work: Work) -> JoinSet<()> {
+        let Work { due, wishes, inbox } = work;
+        let mut tasks = JoinSet::new();
+        let (subscriptions, errands) = wishes.split();
+        let mirror = self.mirror.clone();
+        tasks.spawn(async move { mirror.run_subscriptions(subscriptions).await });
+        let router = self.router.clone();
+        tasks.spawn(async move { router.run_errands(errands).await });
+        tasks.spawn(beat(self.mirror.clone(), due));
+        let membership = self.membership.clone();
+        tasks.spawn(async move { membership.run().await });
+        let hub = self.hub.clone();
+        tasks.spawn(async move { hub.run().await });
+        let mirror = self.mirror.clone();
+        let mut turns = (0..SWEEP_SLOTS).cycle();
+        tasks.spawn(every(Duration::from_millis(100) / SWEEP_SLOTS as u32, move || {
+            turns.next().into_iter().for_each(|turn| mirror.sweep(turn));
+        }));
+        self.start_conducting(&mut tasks);
+        RoomService::offer(self.router.clone(), &self.calls);
+        let parts = (self.mirror.clone(), self.calls.clone(), self.gateway.clone(), self.http.metrics.clone());
+        tasks.spawn(listen(inbox, parts));
+        self.start_housekeeping(&mut tasks);
+        tasks
+    }
+
+    fn start_conducting(&self, tasks: &mut JoinSet<()>) {
+        let router = self.router.clone();
+        self.lookout.tell(move |news| router.hear_news(news));
+        let lookout = self.lookout.clone();
+        tasks.spawn(async move { lookout.run().await });
+        let router = self.router.clone();
+        tasks.spawn(async move { router.run().await });
+        let router = self.router.clone();
+        tasks.spawn(async move { router.run_searches().await });
+        let router = self.router.clone();
+        tasks.spawn(async move { router.run_moves().await });
+    }
+
+    fn start_housekeeping(&self, tasks: &mut JoinSet<()>) {
+        if self.redis.is_some() {
+            let (gateway, membership, relay) = (self.gateway.clone(), self.membership.clone(), self.relay.clone());
+            tasks.spawn(async move {
+                // Heard once the relay can be reached: it remembers the wish.
+                if let Err(error) = relay.subscribe(&Topic::Nodes).await {
+                    tracing::warn!(%error, "the other nodes' use of limits is not heard yet");
+                }
+                every(SECOND, move || {
+                    let Some(usage) = gateway.uses.report(gateway.clock.boot_us()) else { return };
+                    let (origin, incarnation) = (membership.node().clone(), membership.incarnation());
+                    // The next second's report makes up for one that is lost.
+                    let _ = relay.publish(&Topic::Nodes, Envelope { origin, incarnation, body: Body::Usage(usage) });
+                })
+                .await;
+            });
+        } else {
+            let clock = self.clock.clone();
+            tasks.spawn(every(SECOND, move || clock.discipline()));
+        }
+        let gateway = self.gateway.clone();
+        let membership = self.membership.clone();
+        tasks.spawn(every(SECOND, move || {
+            let clock = &gateway.clock;
+            gateway.registry.sweep(clock.boot_us(), clock.now_s(), gateway.settings.idle_timeout);
+            membership.load().sockets.store(gateway.registry.len() as u64, Ordering::Relaxed);
+        }));
+        let (store, relay, redis) = (self.store.clone(), self.relay.clone(), self.redis.clone());
+        let (membership, readiness, clock) = (self.membership.clone(), self.http.readiness.clone(), self.clock.clone());
+        tasks.spawn(every(SECOND, move || {
+            if store.failure().is_some() {
+                readiness.poison("store");
+            }
+            let outage = redis.as_ref().is_some_and(|redis| redis.outage().is_some());
+            readiness.hold("redis", outage || !relay.is_reachable());
+            readiness.hold("session", membership.standing().is_none());
+            readiness.hold("clock", clock.uncertainty_us() > UNCERTAIN_US);
+        }));
+    }
+}
+
+async fn beat(mirror: Arc<Mirror>, mut due: mpsc::UnboundedReceiver<Vec<Wake>>) {
+    while let Some(batch) = due.recv().await {
+        mirror.beat(batch);
+    }
+}
+
+/// Hands what other nodes say to whom it concerns. Nothing here waits, so that the relay's inbox never fills.
+async fn listen(
+    mut inbox: Inbox,
+    (mirror, calls, gateway, metrics): (Arc<Mirror>, Arc<Calls>, Arc<Gateway>, Arc<Metrics>),
+) {
+    while let Some(inbound) = inbox.recv().await {
+        let taken_in = catch_unwind(AssertUnwindSafe(|| match inbound {
+            Inbound::Message { topic: Topic::Room(key), envelope } => mirror.hear(&key, envelope),
+            Inbound::Message { topic: Topic::Node(_), envelope } => calls.take_in(envelope),
+            Inbound::Message { topic: Topic::Nodes, envelope } => {
+                if let Body::Usage(usage) = &envelope.body {
+                    gateway.uses.take_in(&envelope.origin, usage, gateway.clock.boot_us());
+                }
+            }
+            Inbound::Gap(gap) => {
+                count(&metrics.relay_messages, "gap");
+                match gap {
+                    Gap::All => mirror.note_gap(None),
+                    Gap::Topics(topics) => mirror.note_gap(Some(&topics)),
+                }
+            }
+        }));
+        if taken_in.is_err() {
+            count(&metrics.panics, "inbox");
+        }
+    }
+}
+
+async fn every(period: Duration, mut act: impl FnMut() + Send) {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        act();
+    }
+}
