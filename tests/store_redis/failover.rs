@@ -1,5 +1,7 @@
 //! Replicas, and who takes their primary's place.
 
+use std::collections::BTreeSet;
+
 use downbeat::store::{CreateRefused, Store, TakeOverRefused};
 
 use super::{
@@ -59,9 +61,16 @@ async fn a_primary_that_becomes_a_replica_is_left() {
     let server = RedisServer::start();
     let store = connect(&server.url()).await;
     let room = record("acme", "MUSIC-0001");
+    let clients = || -> BTreeSet<String> {
+        let listed = server.command(&["CLIENT", "LIST", "TYPE", "normal"]);
+        listed.lines().filter_map(|client| client.split(' ').next().map(str::to_owned)).collect()
+    };
+    let before = clients();
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
     let refused = store.create_room(room.clone(), 9).await;
     assert!(matches!(refused, Err(CreateRefused::Unavailable(_))), "{refused:?}");
     server.command(&["REPLICAOF", "NO", "ONE"]);
     until_ok(async || store.create_room(room.clone(), 9).await).await;
+    // Of three and the one that asked, those of the sessions and of the lists have met no refusal.
+    assert_eq!(before.intersection(&clients()).count(), 2, "the next connection may lead to another server");
 }

@@ -8,7 +8,7 @@ use std::{
 
 use downbeat::store::Store;
 
-use super::{redis_support::RedisServer, samples::record, support::try_connect};
+use super::{redis_support::RedisServer, samples::record, support::connect_patiently};
 
 const URL: &str = "DOWNBEAT_TEST_TLS_URL";
 const CHILD: &str = "tls::a_node_that_connects_over_tls";
@@ -66,7 +66,7 @@ fn a_server_over_tls_is_trusted_by_its_authority_alone() {
 #[tokio::test]
 #[ignore = "run by a_server_over_tls_is_trusted_by_its_authority_alone, as a process of its own"]
 async fn a_node_that_connects_over_tls() {
-    let store = try_connect(&std::env::var(URL).expect("the other test says where")).await.expect("it is trusted");
+    let store = connect_patiently(&std::env::var(URL).expect("the other test says where")).await;
     store.create_room(record("acme", "MUSIC-1234"), 9).await.unwrap();
     assert_eq!(store.owners().await.unwrap().len(), 1);
 }
