@@ -249,7 +249,7 @@ proptest! {
         prop_assume!(velocity.is_finite());
         let short = Note::parse(&format!("{{\"midi\":{midi},\"velocity\":{velocity}}}"));
         let twice = Note::parse(&format!("{{\"midi\":0,\"x\":[{{}}],\"midi\":{midi},\"velocity\":{velocity}}}"));
-        prop_assert_eq!(short, twice);
+        prop_assert_eq!(&short, &twice);
         prop_assert_eq!(short.is_ok(), (0..=127).contains(&midi));
     }
 }

@@ -7,7 +7,7 @@ use downbeat::{
         UserPlace, Uses,
         shares::{has_place, per_second, share},
     },
-    relay::Usage,
+    relay::{Body, Envelope, Usage},
 };
 use proptest::prelude::*;
 
@@ -242,10 +242,12 @@ fn an_idle_node_tells_nothing_and_tenants_do_not_share() {
 #[test]
 fn a_report_is_bounded_and_names_the_busiest() {
     let uses = Uses::default();
-    let names: Vec<Arc<str>> = (0..5_000).map(|n| format!("tenant{n}").into()).collect();
+    let names: Vec<Arc<str>> = (0..5_000).map(|n| format!("{n:064}").into()).collect();
     let mut places: Vec<_> = names.iter().map(|name| uses.enter(name, 10, 0)).collect();
     places.extend(names.iter().skip(4_000).map(|name| uses.enter(name, 10, 0)));
     let usage = uses.report(SECOND_US).expect("much to tell");
     assert_eq!(usage.tenants.len(), 4_096);
     assert_eq!(usage.tenants.iter().filter(|usage| usage.users == 2).count(), 1_000);
+    let envelope = Envelope { origin: "a".into(), incarnation: u64::MAX, body: Body::Usage(usage) };
+    assert!(envelope.encode().is_ok(), "it fits");
 }

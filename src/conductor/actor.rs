@@ -85,7 +85,7 @@ pub(super) enum Ended {
     /// The reign is over, or the conductor failed: the room has to be taken up again. What it knew comes along, in case
     /// that the store has lost it.
     Vacant(Box<Keepsake>),
-    /// It failed in a way that left nothing to lay down.
+    /// It failed: what it knew may never have been stored.
     Failed,
 }
 
@@ -107,9 +107,9 @@ impl Conductor {
                 Err(_) => {
                     count(&metrics.panics, "conductor");
                     tracing::error!(room.key = %self.room.key, "a conductor failed; the room is taken up again from its record");
+                    metrics.rooms.dec();
                     // What it knew of the change that it was at is not to be trusted, not even that the room is closed.
-                    self.room.controls.closed = false;
-                    break;
+                    return Ended::Failed;
                 }
             }
         }
@@ -229,9 +229,11 @@ impl Conductor {
             return (Err(Declined::Deposed), Next::Ends);
         }
         let writes = self.homes.writes(&self.room.members, &applied.member_changes);
-        let stored = match self.store_members(&writes, applied.closed).await {
-            Ok(()) if applied.controls_changed => self.store_controls(applied.closed, done.as_ref()).await,
-            stored => stored,
+        let controls =
+            if applied.controls_changed { self.store_controls(applied.closed, done.as_ref()).await } else { Ok(()) };
+        let stored = match controls {
+            Ok(()) => self.store_members(&writes, applied.closed).await,
+            refused => refused,
         };
         if let Err((declined, next)) = stored {
             self.room.roll_back(applied);

@@ -55,3 +55,49 @@ impl Body for Delivered {
         SizeHint::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use futures_util::poll;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    async fn next(body: &mut Delivered) -> Option<Bytes> {
+        let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;
+        frame.ok()?.into_data().ok()
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_only_when_its_session_has_been_told() {
+        let (told, telling) = oneshot::channel::<()>();
+        let mut body = Delivered::new("[]".into(), async move { telling.await.unwrap_or_default() });
+        assert_eq!(next(&mut body).await.as_deref(), Some(&b"[]"[..]));
+        let mut end = Box::pin(next(&mut body));
+        for _ in 0..3 {
+            assert!(poll!(&mut end).is_pending());
+        }
+        assert!(told.send(()).is_ok());
+        assert_eq!(end.await, None);
+    }
+
+    #[tokio::test]
+    async fn of_a_body_that_breaks_off_nothing_is_told() {
+        let is_told = Arc::new(AtomicBool::new(false));
+        let tell = is_told.clone();
+        let mut body = Delivered::new("[]".into(), async move { tell.store(true, Ordering::Relaxed) });
+        next(&mut body).await;
+        // HTTP flushes in this turn, and finds the connection broken.
+        assert!(poll!(Box::pin(next(&mut body))).is_pending());
+        drop(body);
+        assert!(!is_told.load(Ordering::Relaxed));
+    }
+}

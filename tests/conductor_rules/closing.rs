@@ -63,7 +63,7 @@ async fn a_student_who_is_removed_hears_why_and_everybody_else_stays() {
     let heard = house.heard();
     let last: Vec<_> = heard.iter().filter(|heard| heard.name() == "-eject").map(|heard| heard.what.clone()).collect();
     let farewell = ("removed_from_room", json!({"student_id": "ada"}));
-    assert_eq!(last, [What::Ejected { connections: vec![2, 4], event: Some(farewell) }]);
+    assert_eq!(last, [What::Ejected { connections: vec![2, 4], event: Some((farewell.0.to_owned(), farewell.1)) }]);
     assert_eq!(house.members(&key).await, 2);
     tablet.leave().await;
     assert!(house.try_join(&key, "ada", 5).await.is_err());

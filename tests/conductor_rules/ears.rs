@@ -19,8 +19,8 @@ pub enum To {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    Sent { to: To, class: Class, event: &'static str, payload: Value },
-    Ejected { connections: Vec<u64>, event: Option<(&'static str, Value)> },
+    Sent { to: To, class: Class, event: String, payload: Value },
+    Ejected { connections: Vec<u64>, event: Option<(String, Value)> },
     Ended { for_good: bool },
 }
 
@@ -33,7 +33,7 @@ pub struct Heard {
 
 impl Heard {
     /// The event's name; `-eject` and `-end` for the ends of channels.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match &self.what {
             What::Sent { event, .. } => event,
             What::Ejected { .. } => "-eject",
@@ -102,20 +102,20 @@ impl Audience for Ear {
         1
     }
 
-    fn send(&self, to: Recipients<'_>, class: Class, event: &'static str, payload: &str) {
+    fn send(&self, to: Recipients<'_>, class: Class, event: &str, payload: &str) {
         let to = match to {
             Recipients::All => To::All,
             Recipients::Teachers => To::Teachers,
             Recipients::Student(id) => To::Student(id.to_owned()),
         };
         let payload = json(payload);
-        self.note(What::Sent { to, class, event, payload });
+        self.note(What::Sent { to, class, event: event.to_owned(), payload });
     }
 
-    fn eject(&self, connections: &[u64], event: Option<(&'static str, &str)>) {
+    fn eject(&self, connections: &[u64], event: Option<(&str, &str)>) {
         self.note(What::Ejected {
             connections: connections.to_vec(),
-            event: event.map(|(event, payload)| (event, json(payload))),
+            event: event.map(|(event, payload)| (event.to_owned(), json(payload))),
         });
     }
 
@@ -125,7 +125,7 @@ impl Audience for Ear {
 }
 
 /// The names of what was heard, without beats.
-pub fn names(heard: &[Heard]) -> Vec<&'static str> {
+pub fn names(heard: &[Heard]) -> Vec<&str> {
     heard.iter().map(Heard::name).filter(|name| *name != "beat").collect()
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use downbeat::{
     room::{Controls, RoomKey},
     store::{
-        CreateRefused, Done, EmbeddedStore, Fence, RoomCursor, RoomRecord, SessionInfo, SessionRecord, Store,
-        StoreError, TakeOver, TakeOverRefused, WriteRefused,
+        CreateRefused, Done, EmbeddedStore, Fence, Look, MemberWrite, Owner, Restoration, Restored, RoomCursor,
+        RoomRecord, SessionInfo, Store, StoreError, StoredMembers, TakeOver, TakeOverRefused, WriteRefused,
     },
 };
 use parking_lot::Mutex;
@@ -177,8 +177,36 @@ impl Store for FaultyStore {
         self.inner.list_rooms(tenant, cursor, limit).await
     }
 
-    async fn all_rooms(&self) -> Result<Vec<RoomRecord>, StoreError> {
-        self.inner.all_rooms().await
+    async fn owners(&self) -> Result<Vec<(RoomKey, Owner)>, StoreError> {
+        self.inner.owners().await
+    }
+
+    async fn write_members(
+        &self,
+        key: &RoomKey,
+        fence: &Fence,
+        members_rev: u64,
+        changes: &[MemberWrite],
+    ) -> Result<(), WriteRefused> {
+        self.answers()?;
+        self.inner.write_members(key, fence, members_rev, changes).await
+    }
+
+    async fn members(&self, key: &RoomKey) -> Result<StoredMembers, StoreError> {
+        self.answers()?;
+        self.inner.members(key).await
+    }
+
+    async fn occupancies(&self, keys: &[RoomKey]) -> Result<Vec<usize>, StoreError> {
+        self.inner.occupancies(keys).await
+    }
+
+    async fn restore_room(&self, restoration: &Restoration) -> Result<Restored, StoreError> {
+        self.inner.restore_room(restoration).await
+    }
+
+    async fn bury_room(&self, key: &RoomKey, epoch: u64) -> Result<(), StoreError> {
+        self.inner.bury_room(key, epoch).await
     }
 
     async fn open_session(&self, node: &str, info: &SessionInfo, at_least: u64) -> Result<u64, StoreError> {
@@ -197,8 +225,20 @@ impl Store for FaultyStore {
         self.inner.end_session(node, incarnation, renewals).await
     }
 
-    async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
-        self.inner.sessions().await
+    async fn look(&self) -> Result<Look, StoreError> {
+        self.inner.look().await
+    }
+
+    async fn name_generation(&self, proposal: &str) -> Result<String, StoreError> {
+        self.inner.name_generation(proposal).await
+    }
+
+    async fn agree_clock(&self, run_id: &str, expected: Option<i64>, offset_us: i64) -> Result<i64, StoreError> {
+        self.inner.agree_clock(run_id, expected, offset_us).await
+    }
+
+    async fn shared_secret(&self, name: &str, proposal: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.inner.shared_secret(name, proposal).await
     }
 
     fn failure(&self) -> Option<StoreError> {

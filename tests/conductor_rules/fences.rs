@@ -37,6 +37,8 @@ async fn a_conductor_whose_room_was_taken_over_steps_down_and_acknowledges_nothi
     let (key, _guests) = house.class().await;
     let before = house.record(&key).await;
     let claim = TakeOver {
+        expected_reign: None,
+        from_beat: None,
         expected: Owner { node: "a".into(), incarnation: before.incarnation },
         claimant: Owner { node: "b".into(), incarnation: 999 },
         nonce: 1,

@@ -5,6 +5,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
+        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, channel},
     },
     time::Duration,
@@ -13,10 +14,11 @@ use std::{
 use downbeat::{
     auth::{Limits, Secret, Tenant, TenantConfig},
     conductor::{
-        ControlRefused, Mirror, MirrorSettings, RequestId, RoomMirror, Router, RouterSettings, SWEEP_SLOTS, Seat, Wake,
+        ControlRefused, Mirror, MirrorSettings, Parts, RequestId, RoomMirror, RoomService, Router, RouterSettings,
+        SWEEP_SLOTS, Seat, Wake,
     },
-    placement::{Membership, Terms},
-    relay::{INBOX_CAPACITY, LocalBus, LocalRelay},
+    placement::{Directory, Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
+    relay::{Calls, Gap, INBOX_CAPACITY, Inbound, Inbox, LocalBus, LocalRelay, Topic},
     room::{Actor, Control, CreateRoom, Join, RoomKey, TokenRole},
     store::{RoomRecord, SessionInfo, Store},
     telemetry::Metrics,
@@ -43,11 +45,17 @@ pub struct World {
     pub clock: Arc<FakeClock>,
     pub store: Arc<FaultyStore>,
     pub bus: LocalBus,
+    processes: Arc<AtomicU64>,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { clock: Arc::new(FakeClock::at(START_US)), store: Arc::default(), bus: LocalBus::new() }
+        Self {
+            clock: Arc::new(FakeClock::at(START_US)),
+            store: Arc::default(),
+            bus: LocalBus::new(),
+            processes: Arc::new(AtomicU64::new(1)),
+        }
     }
 }
 
@@ -56,6 +64,9 @@ pub struct House {
     pub router: Arc<Router>,
     pub mirror: Arc<Mirror>,
     pub membership: Arc<Membership>,
+    pub directory: Arc<Directory>,
+    pub lookout: Arc<Lookout>,
+    pub calls: Arc<Calls>,
     pub ears: Arc<Ears>,
     pub relay: Arc<LocalRelay>,
     pub metrics: Arc<Metrics>,
@@ -83,13 +94,23 @@ impl House {
         let clock = Arc::new(HouseClock::over(world.clock.clone()));
         let metrics = Arc::new(Metrics::new());
         let terms = Terms::from_ttl_ms(2_000);
-        let info = SessionInfo::default();
-        let membership = Membership::open(name.into(), clock.clone(), world.store.clone(), terms, info)
+        let process = world.processes.fetch_add(1, Ordering::Relaxed);
+        let info =
+            SessionInfo { ring_version: RING_VERSION, ring_points: POINTS_PER_NODE, process, ..SessionInfo::default() };
+        let store = world.store.clone();
+        let membership = Membership::open(name.into(), clock.clone(), store.clone(), metrics.clone(), terms, info)
             .await
             .expect("the store answers");
         let membership = Arc::new(membership);
-        let (relay, _inbox) = world.bus.join(name, INBOX_CAPACITY);
+        let directory = Arc::new(Directory::new(terms));
+        let on_clock = Box::new(|_, _, _| {});
+        let lookout = Lookout::new(clock.clone(), store, directory.clone(), metrics.clone(), on_clock);
+        let lookout = Arc::new(lookout);
+        lookout.look().await.expect("the store answers");
+        let (relay, inbox) = world.bus.join(name, INBOX_CAPACITY);
         let relay = Arc::new(relay);
+        let bears = membership.clone();
+        let calls = Arc::new(Calls::new(relay.clone(), name.into(), process << 32, move || bears.incarnation()));
         let ears = Arc::new(Ears::new(clock.clone()));
         let (hand_over, handed_over) = channel();
         // To this thread everything is due: the house itself waits, in its own time.
@@ -109,24 +130,42 @@ impl House {
             settings,
         );
         let mirror = Arc::new(mirror);
-        let settings = RouterSettings { control_lead_us: LEAD_US };
-        let router = Arc::new(Router::new(
-            clock.clone(),
-            world.store.clone(),
-            mirror.clone(),
-            membership.clone(),
-            metrics.clone(),
-            settings,
-        ));
+        let parts = Parts {
+            clock: clock.clone(),
+            store: world.store.clone(),
+            mirror: mirror.clone(),
+            membership: membership.clone(),
+            directory: directory.clone(),
+            lookout: lookout.clone(),
+            calls: calls.clone(),
+            metrics: metrics.clone(),
+        };
+        let router = Arc::new(Router::new(parts, RouterSettings { control_lead_us: LEAD_US }));
         let mut tasks = JoinSet::new();
+        let (subscriptions, errands) = wishes.split();
         let (subscribing, ticking) = (mirror.clone(), router.clone());
-        tasks.spawn(async move { subscribing.run_subscriptions(wishes).await });
+        tasks.spawn(async move { subscribing.run_subscriptions(subscriptions).await });
         tasks.spawn(async move { ticking.run().await });
+        let running = router.clone();
+        tasks.spawn(async move { running.run_errands(errands).await });
+        let searching = router.clone();
+        tasks.spawn(async move { searching.run_searches().await });
+        let moving = router.clone();
+        tasks.spawn(async move { moving.run_moves().await });
+        let hearing = router.clone();
+        lookout.tell(move |news| hearing.hear_news(news));
+        let looking = lookout.clone();
+        tasks.spawn(async move { looking.run().await });
+        RoomService::offer(router.clone(), &calls);
+        tasks.spawn(listen(inbox, mirror.clone(), calls.clone()));
         let house = Self {
             world,
             router,
             mirror,
             membership,
+            directory,
+            lookout,
+            calls,
             ears,
             relay,
             metrics,
@@ -158,15 +197,17 @@ impl House {
 
     /// Another way to the rooms of this very node, which knows nothing of the first.
     pub fn another_router(&self) -> Router {
-        let settings = RouterSettings { control_lead_us: LEAD_US };
-        Router::new(
-            self.clock.clone(),
-            self.world.store.clone(),
-            self.mirror.clone(),
-            self.membership.clone(),
-            self.metrics.clone(),
-            settings,
-        )
+        let parts = Parts {
+            clock: self.clock.clone(),
+            store: self.world.store.clone(),
+            mirror: self.mirror.clone(),
+            membership: self.membership.clone(),
+            directory: self.directory.clone(),
+            lookout: self.lookout.clone(),
+            calls: self.calls.clone(),
+            metrics: self.metrics.clone(),
+        };
+        Router::new(parts, RouterSettings { control_lead_us: LEAD_US })
     }
 
     /// Lets every task do what it can do at this moment.
@@ -249,15 +290,17 @@ impl House {
 
     /// ms-ray teaches; everybody else learns.
     pub async fn try_join(&self, key: &RoomKey, student_id: &str, connection: u64) -> Result<Guest, ControlRefused> {
-        let seat = self.mirror.enter(key);
+        let mut seat = self.mirror.enter(key);
+        seat.heard().await;
         let join = Join {
             student_id: student_id.into(),
             name: student_id.to_uppercase(),
             role: role_of(student_id),
             connection,
         };
-        self.router.admit(key, join).await?;
+        self.router.admit(key, join.clone()).await?;
         let room = seat.room().expect("an admitted member finds the room");
+        room.lock().settle(join);
         Ok(Guest { room, connection, seat, router: self.router.clone() })
     }
 
@@ -325,6 +368,19 @@ impl House {
     }
 }
 
+/// Hands what other nodes say to whom it concerns.
+async fn listen(mut inbox: Inbox, mirror: Arc<Mirror>, calls: Arc<Calls>) {
+    while let Some(inbound) = inbox.recv().await {
+        match inbound {
+            Inbound::Message { topic: Topic::Room(key), envelope } => mirror.hear(&key, envelope),
+            Inbound::Message { topic: Topic::Node(_), envelope } => calls.take_in(envelope),
+            Inbound::Message { topic: Topic::Nodes, .. } => {}
+            Inbound::Gap(Gap::All) => mirror.note_gap(None),
+            Inbound::Gap(Gap::Topics(topics)) => mirror.note_gap(Some(&topics)),
+        }
+    }
+}
+
 /// Somebody in a room.
 pub struct Guest {
     pub room: Arc<RoomMirror>,
@@ -337,6 +393,7 @@ impl Guest {
     /// Gives up the seat, then says goodbye: as a channel does when it is dropped.
     pub async fn leave(self) {
         let key = self.room.key().clone();
+        self.room.lock().unsettle(self.connection);
         drop(self.seat);
         self.router.depart(&key, self.connection).await;
     }

@@ -1,6 +1,6 @@
 use downbeat::{
     conductor::ControlRefused,
-    relay::{Body, Envelope, INBOX_CAPACITY, Presence, Relay, Topic},
+    relay::{Body, Envelope, INBOX_CAPACITY, Relay, Topic, Usage},
     room::{Code, CodeLength, RoomKey},
     store::Store,
 };
@@ -13,8 +13,7 @@ async fn hears(house: &House, key: &RoomKey) -> bool {
     house.settle().await;
     let (neighbour, _inbox) = house.world.bus.join("neighbour", INBOX_CAPACITY);
     let before = house.relay.figures().received;
-    let envelope =
-        Envelope { origin: "neighbour".into(), incarnation: 77, body: Body::Presence(Presence { diff: "{}".into() }) };
+    let envelope = Envelope { origin: "neighbour".into(), incarnation: 77, body: Body::Usage(Usage::default()) };
     neighbour.publish(&Topic::Room(key.clone()), envelope).expect("handed over");
     house.relay.figures().received > before
 }

@@ -20,7 +20,7 @@ async fn a_node_that_starts_takes_up_every_room_with_its_timeline_and_a_higher_e
     drop(house);
 
     let house = House::on("a", world).await;
-    assert_eq!(house.router.resume_all().await, Ok(2));
+    assert_eq!(house.router.search().await, Ok(2));
     house.settle().await;
     assert_eq!(house.metrics.rooms.get(), 2, "before anybody has joined");
     for (key, before) in [&playing, &silent].into_iter().zip(before) {
@@ -49,7 +49,7 @@ async fn who_was_in_a_room_before_the_node_stopped_has_to_come_back() {
     drop(guests);
     drop(house);
     let house = House::on("a", world).await;
-    house.router.resume_all().await.expect("answered");
+    house.router.search().await.expect("answered");
     assert_eq!(house.members(&key).await, 0);
     let _ada = house.join(&key, "ada", 12).await;
     assert_eq!(house.members(&key).await, 1);
@@ -58,6 +58,6 @@ async fn who_was_in_a_room_before_the_node_stopped_has_to_come_back() {
 #[tokio::test(start_paused = true)]
 async fn a_start_without_rooms_takes_up_none() {
     let house = House::new().await;
-    assert_eq!(house.router.resume_all().await, Ok(0));
+    assert_eq!(house.router.search().await, Ok(0));
     assert_eq!(house.metrics.rooms.get(), 0);
 }

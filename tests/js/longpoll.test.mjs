@@ -189,6 +189,36 @@ test("a poll that was given up loses no message", async () => {
   }
 });
 
+test("what a client does not show to have received comes again, and what it shows does not", async () => {
+  const poller = await Poller.open(server, { token });
+  const replies = () => poller.messages.map((one) => one[1]);
+  await poller.send(heartbeat("1"));
+  await poller.poll();
+  const shown = poller.session;
+  await poller.send(heartbeat("2"));
+  await poller.poll();
+  assert.deepEqual(replies(), ["1", "2"]);
+  // As if the last answer had been lost on its way: the client shows the token of the one before.
+  await poller.poll({ url: poller.url(shown) });
+  assert.deepEqual(replies(), ["1", "2", "2"]);
+  await poller.send(heartbeat("3"));
+  await poller.poll();
+  assert.deepEqual(replies(), ["1", "2", "2", "3"]);
+});
+
+test("a client that keeps its first token gets nothing twice", async () => {
+  const poller = await Poller.open(server, { token });
+  const first = poller.url(poller.session);
+  for (const ref of ["1", "2", "3", "4", "5"]) {
+    await poller.post(JSON.stringify(heartbeat(ref)), { url: first });
+    await poller.poll({ url: first });
+  }
+  assert.deepEqual(
+    poller.messages.map((one) => one[1]),
+    ["1", "2", "3", "4", "5"],
+  );
+});
+
 test("a player on long poll and one on a WebSocket hear each other", async () => {
   const poller = await Poller.open(server, { token: teacherToken() });
   const socket = await RawSocket.open(server, { token: studentToken("bob") });

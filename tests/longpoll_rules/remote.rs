@@ -308,3 +308,52 @@ async fn what_is_no_question_is_not_answered_and_a_request_for_no_session_is_gon
     let session = house.polls.find(house.token.session).expect("it is here");
     assert_eq!(session.poll(request).await, Ok(Polled::Superseded), "a slice of a poll that nobody has begun");
 }
+
+#[tokio::test(start_paused = true)]
+async fn polls_of_others_beyond_the_places_are_answered_at_once_with_what_there_is() {
+    const WAITING_MAX: usize = 4_096;
+    let house = House::new();
+    let lines: Vec<(u64, Line)> = (0..=WAITING_MAX).map(|_| open(&house.polls)).collect();
+    let poll = |session| {
+        let ask = Ask::Poll { session, poll: 1, is_first: true, received: 0, window_ms: 5_000 };
+        let payload = rmp_serde::to_vec_named(&ask).expect("it encodes");
+        let (calls, owner) = (house.b.calls.clone(), house.a.id.clone());
+        timed(async move { calls.ask(&owner, SERVICE, payload, Duration::from_secs(9)).await })
+    };
+    let waiting: Vec<_> = lines.iter().take(WAITING_MAX).map(|(session, _)| tokio::spawn(poll(*session))).collect();
+    pass(Duration::from_millis(1)).await;
+    let (last, line) = lines.last().expect("one more");
+    let (answer, took) = poll(*last).await;
+    let answer = rmp_serde::from_slice(&answer.expect("an answer")).expect("it decodes");
+    assert!(matches!(answer, Answer::Nothing) && took == Duration::ZERO, "{answer:?} after {took:?}");
+    let token = SessionToken { session: *last, ..house.token.clone() };
+    let session = LongPolls::default().reach("c", &house.c.calls, &token).expect("elsewhere");
+    let talking = async {
+        pass(Duration::from_millis(200)).await;
+        line.says("hello");
+    };
+    let ((polled, took), ()) = tokio::join!(timed(session.poll(0)), talking);
+    assert_eq!(polled, Ok(batch(&["hello"], 1)));
+    assert!((200..=1_100).contains(&took.as_millis()), "within a slice: {took:?}");
+    for asked in waiting {
+        let (answer, took) = asked.await.expect("no panic");
+        assert!(answer.is_ok() && took >= Duration::from_secs(5), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_was_given_up_does_not_come_back_even_if_the_word_of_that_is_lost() {
+    let house = House::new();
+    let given_up = house.through(&house.b);
+    let given_up = tokio::spawn(async move { given_up.poll(0).await });
+    // Its first slice has been answered.
+    pass(Duration::from_millis(1_200)).await;
+    house.a.loses_next(1);
+    let talking = async {
+        pass(Duration::from_secs(4)).await;
+        house.line.says("hello");
+    };
+    let (newer, ()) = tokio::join!(async { house.through(&house.c).poll(0).await }, talking);
+    assert_eq!(newer, Ok(batch(&["hello"], 1)));
+    assert_eq!(given_up.await.expect("no panic"), Ok(Polled::Superseded));
+}

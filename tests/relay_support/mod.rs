@@ -51,6 +51,10 @@ impl Relay for FaultyRelay {
         self.inner.unsubscribe(topic).await;
     }
 
+    fn is_reachable(&self) -> bool {
+        self.inner.is_reachable()
+    }
+
     fn figures(&self) -> RelayFigures {
         self.inner.figures()
     }

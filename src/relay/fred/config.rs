@@ -18,6 +18,7 @@ use crate::{
 
 /// How long one server may take to accept a connection, or to answer a command of its set-up.
 const SERVER_PATIENCE: Duration = Duration::from_secs(1);
+const REDIRECTIONS_MAX: u32 = 2;
 
 /// The servers of `url`. RESP3, because then a connection with subscriptions answers commands too.
 pub fn servers(url: &RedisUrl) -> Result<Config, RelayError> {
@@ -56,13 +57,14 @@ pub fn open_patience(url: &RedisUrl) -> Duration {
     SERVER_PATIENCE * u32::try_from(named + 1).unwrap_or(u32::MAX)
 }
 
-/// Nothing is tried twice: what fails is told at once.
+/// Nothing is tried twice: without a policy to reconnect, a second attempt only follows the redirection of a cluster
+/// whose slots have moved.
 pub fn connection() -> ConnectionConfig {
     ConnectionConfig {
         connection_timeout: SERVER_PATIENCE,
         internal_command_timeout: SERVER_PATIENCE,
-        max_command_attempts: 1,
-        max_redirections: 2,
+        max_command_attempts: 1 + REDIRECTIONS_MAX,
+        max_redirections: REDIRECTIONS_MAX,
         tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
         ..ConnectionConfig::default()
     }
