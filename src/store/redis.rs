@@ -46,8 +46,8 @@ use script::Call;
 
 /// What an answer may take: less than the margin by which a node gives its session up before others take it for dead.
 const ANSWER_LIMIT: Duration = Duration::from_millis(400);
-/// What replicas may take to acknowledge.
-const REPLICAS_LIMIT_MS: u64 = 500;
+/// What replicas may take beyond that to acknowledge.
+const REPLICAS_EXTRA: Duration = Duration::from_millis(100);
 
 /// Rooms and sessions in Redis.
 pub struct RedisStore {
@@ -56,6 +56,7 @@ pub struct RedisStore {
     /// How long a session lives without a renewal.
     ttl_ms: u64,
     replicas: u32,
+    answer_limit: Duration,
     /// Apart from the others, so that a renewal never waits behind rooms.
     sessions: Arc<Link>,
     rooms: Arc<Link>,
@@ -73,8 +74,16 @@ impl RedisStore {
     /// With a sentence for the operator, which names no password: the server cannot be reached, refuses the user or
     /// the password, or is too old.
     pub async fn connect(url: &RedisUrl, ttl: Duration) -> Result<Self, StoreError> {
+        Self::connect_within(url, ttl, ANSWER_LIMIT).await
+    }
+
+    /// The same, with another limit than 400 ms for an answer: a longer one where nothing depends on the time.
+    ///
+    /// # Errors
+    /// As [`RedisStore::connect`].
+    pub async fn connect_within(url: &RedisUrl, ttl: Duration, answer_limit: Duration) -> Result<Self, StoreError> {
         let dialer = Arc::new(Dialer::new(url));
-        let link = || Link::new(Arc::clone(&dialer), ANSWER_LIMIT);
+        let link = || Link::new(Arc::clone(&dialer), answer_limit);
         let (sessions, rooms, lists) = (link(), link(), link());
         // Without replicas nothing is waited for.
         let reigns = if url.replicas > 0 { link() } else { Arc::clone(&rooms) };
@@ -83,6 +92,7 @@ impl RedisStore {
             sent: dialer.sent(),
             ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
             replicas: url.replicas,
+            answer_limit,
             dialer,
             sessions,
             rooms,
@@ -115,10 +125,10 @@ impl RedisStore {
             return self.run(call).await;
         }
         let replicas = self.replicas;
-        let limit = ANSWER_LIMIT + Duration::from_millis(REPLICAS_LIMIT_MS);
-        let ask = self
-            .reigns
-            .ask_within(limit, |mut wire| async move { wire.run_and_wait(&call, replicas, REPLICAS_LIMIT_MS).await });
+        let limit = self.answer_limit + REPLICAS_EXTRA;
+        let ask = self.reigns.ask_within(self.answer_limit + limit, |mut wire| async move {
+            wire.run_and_wait(&call, replicas, limit).await
+        });
         let (answer, acknowledged) = ask.await?;
         if acknowledged < replicas {
             return Err(StoreError::Unavailable {

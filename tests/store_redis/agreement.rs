@@ -2,12 +2,12 @@
 
 use downbeat::store::Store;
 
-use super::{redis_support::RedisServer, support::connect};
+use super::{redis_support::RedisServer, support::connect_patiently};
 
 #[tokio::test]
 async fn nodes_agree_on_a_clocks_offset_by_compare_and_set() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     assert_eq!(store.agree_clock("r1", None, 0).await.unwrap(), 0);
     assert_eq!(store.agree_clock("r1", None, 7).await.unwrap(), 0, "another was first");
     assert_eq!(store.agree_clock("r1", Some(0), -3_600_000_000).await.unwrap(), -3_600_000_000);
@@ -18,7 +18,7 @@ async fn nodes_agree_on_a_clocks_offset_by_compare_and_set() {
 #[tokio::test]
 async fn a_look_shows_the_servers_own_clock_and_its_offset() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let first = store.look().await.unwrap().server.expect("it has a clock");
     assert!(server.command(&["INFO", "server"]).contains(&format!("run_id:{}", first.run_id)));
     assert_eq!((first.run_id.len(), first.offset_us), (40, None));
@@ -32,7 +32,7 @@ async fn a_look_shows_the_servers_own_clock_and_its_offset() {
 async fn an_epoch_is_the_servers_time_and_not_the_claimants() {
     use super::samples::{claim, owner, record};
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
     let before_ms = store.look().await.unwrap().server.expect("it has a clock").time_us / 1_000;
@@ -47,7 +47,7 @@ async fn an_epoch_is_the_servers_time_and_not_the_claimants() {
 #[tokio::test]
 async fn a_node_that_was_not_seen_for_a_day_is_forgotten() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     store.open_session("alive", &Default::default(), 0).await.unwrap();
     let now = store.look().await.unwrap().server.expect("it has a clock").time_us;
     let ago = |seconds: i64| (now - seconds * 1_000_000).to_string();

@@ -1,11 +1,13 @@
 //! Replicas, and who takes their primary's place.
 
+use std::collections::BTreeSet;
+
 use downbeat::store::{CreateRefused, Store, TakeOverRefused};
 
 use super::{
     redis_support::{RedisServer, SentinelSet},
     samples::{claim, controls, owner, record},
-    support::{connect, until_ok},
+    support::{connect, connect_patiently, until_ok},
 };
 
 #[tokio::test]
@@ -14,10 +16,12 @@ async fn what_a_replica_does_not_have_is_no_reign() {
     let of_primary = format!("127.0.0.1 {}", primary.port());
     let replica = RedisServer::start_with(&["--replicaof", &of_primary]);
     assert_eq!(primary.command(&["WAIT", "1", "20000"]), "1");
-    let store = connect(&format!("{}?replicas=1", primary.url())).await;
+    let url = format!("{}?replicas=1", primary.url());
     let room = record("acme", "MUSIC-0001");
-    store.create_room(room.clone(), 9).await.unwrap();
-    store.name_generation("g").await.unwrap();
+    let patient = connect_patiently(&url).await;
+    patient.create_room(room.clone(), 9).await.unwrap();
+    assert_eq!(patient.name_generation("g").await.unwrap(), "g");
+    let store = connect(&url).await;
     assert_eq!(replica.command(&["HGET", "room:{acme:MUSIC-0001}", "owner"]), "a");
 
     replica.freeze();
@@ -39,7 +43,7 @@ async fn after_a_failover_the_store_finds_the_new_primary() {
     let mut set = SentinelSet::start();
     assert_eq!(set.primary.command(&["WAIT", "1", "20000"]), "1");
     let room = record("acme", "MUSIC-0001");
-    let careful = connect(&set.url()).await;
+    let careful = connect_patiently(&set.url()).await;
     careful.create_room(room.clone(), 9).await.expect("the replica has it too");
     // The replica that is left will have none itself.
     let store = connect(&format!("{}?replicas=0", set.url())).await;
@@ -57,9 +61,16 @@ async fn a_primary_that_becomes_a_replica_is_left() {
     let server = RedisServer::start();
     let store = connect(&server.url()).await;
     let room = record("acme", "MUSIC-0001");
+    let clients = || -> BTreeSet<String> {
+        let listed = server.command(&["CLIENT", "LIST", "TYPE", "normal"]);
+        listed.lines().filter_map(|client| client.split(' ').next().map(str::to_owned)).collect()
+    };
+    let before = clients();
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
     let refused = store.create_room(room.clone(), 9).await;
     assert!(matches!(refused, Err(CreateRefused::Unavailable(_))), "{refused:?}");
     server.command(&["REPLICAOF", "NO", "ONE"]);
     until_ok(async || store.create_room(room.clone(), 9).await).await;
+    // Of three and the one that asked, those of the sessions and of the lists have met no refusal.
+    assert_eq!(before.intersection(&clients()).count(), 2, "the next connection may lead to another server");
 }

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use super::{
     redis_support::{RedisCluster, RedisServer},
     samples::{claim, controls, done, here, member, owner, record},
-    support::connect,
+    support::connect_patiently,
 };
 
 async fn commands<T>(store: &RedisStore, asked: impl Future<Output = T>) -> u64 {
@@ -20,7 +20,7 @@ async fn commands<T>(store: &RedisStore, asked: impl Future<Output = T>) -> u64 
 #[tokio::test]
 async fn on_one_server_each_operation_is_one_command() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let (room, info) = (record("acme", "MUSIC-0001"), SessionInfo::default());
     let (key, fence) = (&room.key, room.fence());
     assert_eq!(commands(&store, store.create_room(room.clone(), 9)).await, 1);
@@ -40,7 +40,7 @@ async fn on_one_server_each_operation_is_one_command() {
 #[tokio::test]
 async fn in_a_cluster_a_look_is_three_commands_and_one_a_node() {
     let cluster = RedisCluster::start();
-    let store = connect(&cluster.url()).await;
+    let store = connect_patiently(&cluster.url()).await;
     // The first calls bring the scripts along.
     let incarnation = store.open_session("a", &SessionInfo::default(), 0).await.unwrap();
     store.look().await.unwrap();
@@ -55,7 +55,7 @@ async fn in_a_cluster_a_look_is_three_commands_and_one_a_node() {
 async fn ten_thousand_rooms() {
     const ROOMS: u32 = 10_000;
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let rooms: Vec<_> = (0..ROOMS).map(|n| record("acme", &format!("MUSIC-{n:06}"))).collect();
     let timed = |what: &'static str, started: Instant| {
         let took: Duration = started.elapsed();

@@ -7,7 +7,7 @@ use downbeat::store::{REFLECTIONS_PER_CODE, ReflectionRefused, ReflectionStore, 
 use super::{
     redis_support::RedisServer,
     samples::{claim, controls, done, here, key, member, owner, record, reflection},
-    support::{connect, until_ok},
+    support::{connect_patiently, until_ok},
 };
 
 fn lines(answer: &str) -> Vec<&str> {
@@ -17,7 +17,7 @@ fn lines(answer: &str) -> Vec<&str> {
 #[tokio::test]
 async fn a_room_can_be_read_without_tools() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
     store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute"))).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_room_can_be_read_without_tools() {
 #[tokio::test]
 async fn a_closed_room_leaves_its_epoch_for_an_hour_and_nothing_else() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
     store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute"))).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_closed_room_leaves_its_epoch_for_an_hour_and_nothing_else() {
 #[tokio::test]
 async fn a_session_is_json_and_ends_by_itself() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let info = SessionInfo { address: "10.0.0.1:4000".into(), rooms: 3, process: 9, ..SessionInfo::default() };
     let incarnation = store.open_session("pod-1", &info, 0).await.unwrap();
     assert!(store.renew_session("pod-1", incarnation, &info).await.unwrap());
@@ -109,7 +109,7 @@ async fn a_session_is_json_and_ends_by_itself() {
 #[tokio::test]
 async fn every_key_begins_with_the_prefix() {
     let server = RedisServer::start();
-    let store = connect(&format!("{}?prefix=school:", server.url())).await;
+    let store = connect_patiently(&format!("{}?prefix=school:", server.url())).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
     store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute"))).await.unwrap();
@@ -125,7 +125,7 @@ async fn every_key_begins_with_the_prefix() {
 #[tokio::test]
 async fn a_database_number_keeps_services_apart() {
     let server = RedisServer::start();
-    let store = connect(&format!("{}/3", server.url())).await;
+    let store = connect_patiently(&format!("{}/3", server.url())).await;
     store.create_room(record("acme", "MUSIC-1234"), 9).await.unwrap();
     assert_eq!(server.command(&["DBSIZE"]), "0");
     assert_eq!(server.command(&["-n", "3", "EXISTS", "room:{acme:MUSIC-1234}"]), "1");
@@ -134,7 +134,7 @@ async fn a_database_number_keeps_services_apart() {
 #[tokio::test]
 async fn whatever_tenants_are_called_their_rooms_never_meet() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let tenants = [
         "a",
         "a}",
@@ -176,7 +176,7 @@ async fn whatever_tenants_are_called_their_rooms_never_meet() {
 #[tokio::test]
 async fn what_a_newer_node_has_stored_is_left_alone() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
     server.command(&["HSET", "room:{acme:MUSIC-1234}", "activity", "a game"]);
@@ -189,7 +189,7 @@ async fn what_a_newer_node_has_stored_is_left_alone() {
 #[tokio::test]
 async fn a_record_that_was_spoilt_by_hand_is_an_error_that_names_it() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
     server.command(&["HDEL", "room:{acme:MUSIC-1234}", "meter"]);
@@ -200,7 +200,7 @@ async fn a_record_that_was_spoilt_by_hand_is_an_error_that_names_it() {
 #[tokio::test]
 async fn reflections_are_a_list_of_json_up_to_their_cap() {
     let server = RedisServer::start();
-    let store = connect(&server.url()).await;
+    let store = connect_patiently(&server.url()).await;
     let new = reflection("MUSIC-1234", 20, "I listened.");
     let id = store.add_reflection(new.clone()).await.unwrap();
     let list = "reflections:{acme:MUSIC-1234}";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use downbeat::store::{SessionInfo, Store};
+use downbeat::store::{Restoration, Restored, SessionInfo, Store};
 
 use super::{
     redis_support::RedisServer,
@@ -69,4 +69,15 @@ async fn an_entry_without_its_room_is_struck_off_after_a_minute() {
         "MUSIC-0003\nMUSIC-0001",
         "one may be in the making"
     );
+}
+
+#[tokio::test]
+async fn a_burial_that_comes_late_does_not_lower_the_tombstone() {
+    let server = RedisServer::start();
+    let store = connect(&server.url()).await;
+    let room = record("acme", "MUSIC-1234");
+    store.bury_room(&room.key, 2_000).await.unwrap();
+    store.bury_room(&room.key, 900).await.unwrap();
+    let restoration = Restoration { record: room, members: Vec::new(), done: Vec::new() };
+    assert_eq!(store.restore_room(&restoration).await, Ok(Restored::Closed));
 }

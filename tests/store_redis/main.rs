@@ -16,3 +16,4 @@ mod keyspace;
 mod lost;
 mod silence;
 mod support;
+mod tls;

@@ -14,6 +14,12 @@ pub async fn try_connect(url: &str) -> Result<RedisStore, StoreError> {
     RedisStore::connect(&RedisUrl::parse(url).expect("a URL of Redis"), TTL).await
 }
 
+/// For tests in which every answer comes, however busy the machine.
+pub async fn connect_patiently(url: &str) -> RedisStore {
+    let url = RedisUrl::parse(url).expect("a URL of Redis");
+    RedisStore::connect_within(&url, TTL, PATIENCE / 2).await.expect("it is there")
+}
+
 pub async fn connect(url: &str) -> RedisStore {
     try_connect(url).await.expect("it is there")
 }

@@ -35,9 +35,9 @@ static SENTINEL: Running<SentinelSet> = LazyLock::new(|| {
 async fn store(url: &str) -> RedisStore {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let url = format!("{url}?prefix=rule{}:", NEXT.fetch_add(1, Ordering::Relaxed));
-    // No rule waits for a session to end by itself.
+    // No rule waits for a session to end by itself, or for an answer that does not come.
     let url = RedisUrl::parse(&url).expect("a URL of Redis");
-    RedisStore::connect(&url, Duration::from_secs(60)).await.expect("it is there")
+    RedisStore::connect_within(&url, Duration::from_secs(60), Duration::from_secs(10)).await.expect("it is there")
 }
 
 pub async fn on_one_server() -> RedisStore {

@@ -23,7 +23,8 @@ pub async fn a_lost_room_comes_back_whole(store: &dyn WholeStore) {
 
 pub async fn a_restoration_never_sets_a_room_back(store: &dyn WholeStore) {
     let room = record("acme", "MUSIC-1234");
-    store.create_room(room.clone(), 1).await.unwrap();
+    let handed_over = RoomRecord { from_beat: Some(4), ..room.clone() };
+    store.create_room(handed_over, 1).await.unwrap();
     store.write_members(&room.key, &room.fence(), 1, &[here(&member("bob", 2))]).await.unwrap();
     let stored = store.load_room(&room.key).await.unwrap();
     let lower = [(999, 51, 11), (1_000, 49, 11), (1_000, 50, 9), (1_000, 50, 10)];

@@ -118,10 +118,10 @@ impl RedisStore {
 
     /// Strikes off the entry of a removed room, unless the code was given out again. If that fails, a minute is lost.
     pub(super) async fn strike(&self, key: &RoomKey, listed: Option<f64>) {
-        if let Some(score) = listed {
-            if let Err(error) = self.run(self.strike_off(key, score, 0)).await {
-                tracing::warn!(room = %key, %error, "a room that was removed is still listed, for a minute");
-            }
+        if let Some(score) = listed
+            && let Err(error) = self.run(self.strike_off(key, score, 0)).await
+        {
+            tracing::warn!(room = %key, %error, "a room that was removed is still listed, for a minute");
         }
     }
 

@@ -18,9 +18,8 @@ use super::{
     wire::Wire,
 };
 
-/// What making a connection may take.
-const DIAL_LIMIT: Duration = Duration::from_millis(300);
-/// The same for a cluster, many of whose servers may be away.
+/// What making a connection to a cluster may take, many of whose servers may be away. To one server: less than an
+/// answer, so that a caller that waits for both learns why.
 const CLUSTER_DIAL_LIMIT: Duration = Duration::from_secs(2);
 /// Connections are not tried more often.
 const DIAL_INTERVAL: Duration = Duration::from_millis(200);
@@ -151,7 +150,7 @@ impl Link {
             return Ok(wire);
         }
         if self.state.lock().dials != dials {
-            return Err(self.trouble().unwrap_or_else(|| self.silent(DIAL_LIMIT)));
+            return Err(self.trouble().unwrap_or_else(|| self.silent(self.dial_limit())));
         }
         self.may_dial()?;
         self.dial().await
@@ -167,14 +166,14 @@ impl Link {
         let mut state = self.state.lock();
         let now = Instant::now();
         if state.last_dial.is_some_and(|last| now < last + DIAL_INTERVAL) {
-            return Err(state.trouble.clone().unwrap_or_else(|| self.silent(DIAL_LIMIT)));
+            return Err(state.trouble.clone().unwrap_or_else(|| self.silent(self.dial_limit())));
         }
         state.last_dial = Some(now);
         Ok(())
     }
 
     async fn dial(&self) -> Result<(Wire, u64), StoreError> {
-        let limit = if self.dialer.is_cluster() { CLUSTER_DIAL_LIMIT } else { DIAL_LIMIT };
+        let limit = if self.dialer.is_cluster() { CLUSTER_DIAL_LIMIT } else { self.dial_limit() };
         let dialled = tokio::time::timeout(limit, self.dialer.dial(self.limit)).await;
         let mut state = self.state.lock();
         state.dials += 1;
@@ -214,6 +213,10 @@ impl Link {
                 let _ = link.dial().await;
             }
         });
+    }
+
+    fn dial_limit(&self) -> Duration {
+        self.limit * 3 / 4
     }
 
     fn silent(&self, limit: Duration) -> StoreError {

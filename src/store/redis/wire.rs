@@ -1,8 +1,11 @@
 //! A connection, to one server or to a cluster's.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -99,15 +102,15 @@ impl Wire {
         stream::iter(run).buffered(PIPELINE_MAX).try_collect().await
     }
 
-    /// Runs a script, then waits until `replicas` replicas have what it wrote, at most `limit_ms`.
+    /// Runs a script, then waits until `replicas` replicas have what it wrote, at most for `limit`.
     /// Answers how many have it.
     ///
     /// On the same connection, because `WAIT` speaks of what its own connection wrote. It goes out after the answer, so
     /// that the scripts of a burst are all behind the first `WAIT`, and the others' are answered at once.
     /// In a cluster, whose client may change connections in between, both go in one write.
-    pub async fn run_and_wait(&mut self, call: &Call, replicas: u32, limit_ms: u64) -> RedisResult<(Value, u32)> {
+    pub async fn run_and_wait(&mut self, call: &Call, replicas: u32, limit: Duration) -> RedisResult<(Value, u32)> {
         let mut wait = redis::cmd("WAIT");
-        wait.arg(replicas).arg(limit_ms);
+        wait.arg(replicas).arg(limit.as_millis().to_string());
         if let To::Cluster(connection) = &mut self.to {
             self.sent.fetch_add(2, Ordering::Relaxed);
             let mut both = Pipeline::with_capacity(2);
