@@ -205,7 +205,7 @@ impl Conductor {
             // Nobody to tell: not a command for a room that is empty.
             return Next::Goes;
         }
-        let plan = plan_of(self.stamp(), &self.room.controls, self.reign.members_rev, self.reign.inherited_rev);
+        let plan = plan_of(self.stamp(), &self.room.controls, self.reign.members_rev);
         self.surroundings.mirror.deliver_plan(&self.room.key, &plan);
         self.surroundings.mirror.publish(&self.topic(), Body::Plan(plan));
         self.surroundings.metrics.plans_published.inc();
@@ -229,6 +229,9 @@ impl Conductor {
             return (Err(Declined::Deposed), Next::Ends);
         }
         let writes = self.homes.writes(&self.room.members, &applied.member_changes);
+        if applied.controls_changed {
+            self.room.controls.rev = self.room.controls.rev.max(self.reign.burnt_rev + 1);
+        }
         let controls =
             if applied.controls_changed { self.store_controls(applied.closed, done.as_ref()).await } else { Ok(()) };
         let stored = match controls {
@@ -246,7 +249,6 @@ impl Conductor {
             }
         }
         let (closed, changed_controls) = (applied.closed, applied.controls_changed);
-        self.reign.has_changed_controls |= changed_controls;
         if changed_controls || !applied.member_changes.is_empty() {
             let update = update_of(self.stamp(), &self.room, applied, self.reign.members_rev, writes);
             self.surroundings.mirror.deliver(&self.room.key, || self.snapshot(), &update);
@@ -277,8 +279,8 @@ impl Conductor {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        let Reign { inherited_rev, members_rev, .. } = self.reign;
-        snapshot_of(self.stamp(), &self.room, &self.homes, inherited_rev, members_rev)
+        let (lineage, members_rev) = (self.reign.lineage.clone(), self.reign.members_rev);
+        snapshot_of(self.stamp(), &self.room, &self.homes, lineage, members_rev)
     }
 
     pub(super) fn stamp(&self) -> Stamp {

@@ -6,7 +6,7 @@ use super::{CreateRefused, RoomStanding, Router, ask::Ask, random, router::CALL_
 use crate::{
     auth::Tenant,
     room::{Code, CodeLength, CreateRoom, Room, RoomKey},
-    store::{self, Owner, RoomRecord},
+    store::{self, Lineage, Owner, RoomRecord},
 };
 
 /// How often a code is drawn before the tenant's codes count as exhausted.
@@ -71,16 +71,18 @@ impl Router {
         let limits = &tenant.limits;
         let Owner { node, incarnation } = self.owner_of_new(&key)?;
         let room = Room::create(key, request, teacher_id, limits.default_bpm, limits.max_students_per_room, now_us);
+        let nonce = random();
         Some(RoomRecord {
             key: room.key,
             owner: node,
             incarnation,
             epoch: now_ms,
-            nonce: random(),
+            nonce,
             since_ms: now_ms,
             taken_from: String::new(),
             from_beat: None,
             members_rev: 0,
+            lineage: Lineage::founded(now_ms, nonce),
             controls: room.controls,
         })
     }

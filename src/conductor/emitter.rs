@@ -137,7 +137,6 @@ mod tests {
             timeline: Some(timeline),
             meter: Meter::default(),
             members_rev: 0,
-            inherited_rev: 0,
         }
     }
 

@@ -50,8 +50,15 @@ impl Router {
                 self.ask_there(&node, &key, Ask::TooLow { stamp }, CALL_WITHIN).await;
             }
             Errand::Restore { key, snapshot } => {
-                if let Err(refused) = self.ask(&key, Ask::Restore { snapshot: *snapshot }, CALL_WITHIN).await {
-                    tracing::warn!(room.key = %key, %refused, "changes that this gateway knows could not be given back");
+                let stamp = snapshot.stamp;
+                match self.ask(&key, Ask::Restore { snapshot: *snapshot }, CALL_WITHIN).await {
+                    Ok(_) => {
+                        if let Some(room) = self.surroundings.mirror.room(&key) {
+                            room.dealt_with(stamp);
+                        }
+                    }
+                    // It is kept, and tried again with the next reconciliation.
+                    Err(refused) => tracing::warn!(room.key = %key, %refused, "what this gateway knows was not taken"),
                 }
             }
             Errand::Return { key, member } => {
@@ -84,9 +91,8 @@ impl Router {
         };
         let Ok(stored) = store.members(key).await else { return false };
         let stamp = Stamp { epoch: record.epoch, nonce: record.nonce, rev: record.controls.rev };
-        let inherited_rev = stamp.rev;
         let (controls, members_rev) = (Arc::new(record.controls), stored.members_rev);
-        let snapshot = Snapshot { stamp, inherited_rev, members_rev, controls, members: stored.members };
+        let snapshot = Snapshot { stamp, lineage: record.lineage, members_rev, controls, members: stored.members };
         room.accept_snapshot(&snapshot);
         // Where the record is below what is known here, its owner will be told with its next plan.
         room.lock().is_stale = false;

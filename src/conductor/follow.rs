@@ -14,11 +14,13 @@ use super::{
 };
 use crate::{
     relay::{Body, Envelope, Note, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp},
-    room::{Join, Member, difference},
-    store::{Home, MemberRecord},
+    room::{Join, Member, Members, difference},
+    store::{Fate, Home, MemberRecord},
     telemetry::count,
 };
 
+/// Earlier reigns whose room is kept until it is known what became of it.
+const FORMER_MAX: usize = 4;
 /// How often one room says that a plan is too low.
 const TOO_LOW_EVERY_US: i64 = 500_000;
 
@@ -98,7 +100,7 @@ impl RoomMirror {
         if missed_members || !is_same_reign || (is_new_rev && update.controls.is_none()) {
             self.become_stale(&mut state);
         }
-        let plan = plan_of(update.stamp, &state.room.controls, state.members_rev, 0);
+        let plan = plan_of(update.stamp, &state.room.controls, state.members_rev);
         self.follow(&mut state, &plan);
         if update.timeline_changed || !unspoken.is_empty() && missed_events {
             self.send_timeline(&state);
@@ -133,7 +135,8 @@ impl RoomMirror {
         }
         state.is_stale = false;
         state.leave_reign(snapshot.stamp);
-        self.check_inheritance(&mut state, snapshot.inherited_rev);
+        state.lineage = snapshot.lineage.clone();
+        self.check_inheritance(&mut state, snapshot.stamp.rev);
         let events = difference(&state.room.controls, &snapshot.controls);
         let changed = state.room.controls != *snapshot.controls;
         if changed {
@@ -145,7 +148,7 @@ impl RoomMirror {
         if snapshot.members_rev >= state.members_rev || snapshot.stamp.epoch > state.stamp.epoch {
             state.replace_members(snapshot);
         }
-        let plan = plan_of(snapshot.stamp, &state.room.controls, state.members_rev, snapshot.inherited_rev);
+        let plan = plan_of(snapshot.stamp, &state.room.controls, state.members_rev);
         self.follow(&mut state, &plan);
         // Also where only the reign is new: its epoch and rev are part of what clients know.
         self.send_timeline(&state);
@@ -162,7 +165,6 @@ impl RoomMirror {
         // Only the number of a reign and a rev of which everything is known is accepted; the times hold at once.
         let before = state.stamp;
         state.leave_reign(plan.stamp);
-        self.check_inheritance(&mut state, plan.inherited_rev);
         self.follow(&mut state, plan);
         if missed {
             if is_of_one_reign(plan.stamp, before) {
@@ -172,12 +174,22 @@ impl RoomMirror {
         }
     }
 
-    /// A reign that began with less than is known here is told what it lacks.
-    fn check_inheritance(&self, state: &mut RoomState, inherited_rev: u64) {
-        if let Some(former) = state.former.take().filter(|former| former.stamp.rev > inherited_rev) {
+    /// A reign that began with less than is known here is given what it lacks, until it says that it has dealt with it.
+    fn check_inheritance(&self, state: &mut RoomState, current_rev: u64) {
+        let RoomState { former, lineage, .. } = state;
+        former.retain(|former| {
+            let Stamp { epoch, nonce, rev } = former.stamp;
+            lineage.fate(epoch, nonce, rev, current_rev) != Fate::Kept
+        });
+        for former in former {
             count(&self.mirror.metrics.losses, "rev_missing");
-            self.mirror.run_errand(Errand::Restore { key: self.key.clone(), snapshot: former });
+            self.mirror.run_errand(Errand::Restore { key: self.key.clone(), snapshot: former.clone() });
         }
+    }
+
+    /// The conductor has dealt with what this gateway knew of an earlier reign.
+    pub(super) fn dealt_with(&self, stamp: Stamp) {
+        self.lock().former.retain(|former| former.stamp != stamp);
     }
 
     /// The gateway's fence: nothing from below the highest (epoch, nonce, rev) that it has accepted.
@@ -200,6 +212,8 @@ impl RoomMirror {
     /// Connections that are here and that the conductor has lost sight of are given back to it; those that it believes
     /// to be here for two rounds, and that are not, are parted from it.
     pub(super) fn reconcile(&self, state: &mut RoomState) {
+        let current_rev = state.stamp.rev;
+        self.check_inheritance(state, current_rev);
         self.return_residents(state);
         let home = self.mirror.home();
         let is_strange =
@@ -226,12 +240,17 @@ fn is_of_one_reign(one: Stamp, other: Stamp) -> bool {
 impl RoomState {
     /// Keeps what is known of the reign before, where `stamp` is of another.
     fn leave_reign(&mut self, stamp: Stamp) {
-        if !is_of_one_reign(stamp, self.stamp) && self.former.is_none() {
-            self.former = Some(Box::new(self.snapshot()));
+        if !is_of_one_reign(stamp, self.stamp) && self.former.len() < FORMER_MAX {
+            self.former.push(Box::new(self.snapshot()));
         }
     }
 
     fn take_members(&mut self, update: &RoomUpdate) {
+        let touched = |members: &Members| -> Members {
+            let students = update.members.iter().map(|write| &write.student_id);
+            students.filter_map(|id| Some((id.clone(), members.get(id)?.clone()))).collect()
+        };
+        let before = touched(&self.room.members);
         for write in &update.members {
             match &write.member {
                 Some(record) => {
@@ -245,9 +264,10 @@ impl RoomState {
                 }
             }
         }
+        self.keep_residents(&before, |id| update.members.iter().any(|write| write.student_id == *id));
         self.homes.keep_only(&self.room.members);
-        for change in &update.member_changes {
-            self.roster.note(change);
+        for change in people::difference(&before, &touched(&self.room.members)) {
+            self.roster.note(&change);
         }
     }
 
@@ -258,7 +278,15 @@ impl RoomState {
         // Whoever is here and not in the snapshot has no home there: so it is known that he must be given back.
         self.homes = homes;
         self.members_rev = snapshot.members_rev;
-        for (connection, join) in &self.residents {
+        self.keep_residents(&before, |_| true);
+        for change in people::difference(&before, &self.room.members) {
+            self.roster.note(&change);
+        }
+    }
+
+    /// Who is here stays a member here, whatever the conductor knows of him: it will be told.
+    fn keep_residents(&mut self, before: &Members, may_be_missing: impl Fn(&String) -> bool) {
+        for (connection, join) in self.residents.iter().filter(|(_, join)| may_be_missing(&join.student_id)) {
             let removed = self.room.controls.removed.contains(&join.student_id);
             let is_known = |member: &Member| member.connections.contains(connection);
             if removed || self.room.members.get(&join.student_id).is_some_and(is_known) {
@@ -268,9 +296,6 @@ impl RoomState {
             member.connections.clear();
             let entry = self.room.members.entry(join.student_id.clone()).or_insert(member);
             entry.connections.insert(*connection);
-        }
-        for change in people::difference(&before, &self.room.members) {
-            self.roster.note(&change);
         }
     }
 

@@ -8,17 +8,19 @@ use super::{
     random,
 };
 use crate::{
-    relay::{Body, RoomEvent, RoomUpdate, Snapshot},
+    relay::{Body, RoomEvent, RoomUpdate, Snapshot, Stamp},
     room::Applied,
     store::{
-        Done, Fence, Home, MemberRecord, MemberWrite, Owner, Restoration, RoomRecord, TakeOver, TakeOverRefused,
-        WriteRefused,
+        Done, Fate, Fence, Home, Lineage, MemberRecord, MemberWrite, Owner, Restoration, RoomRecord, TakeOver,
+        TakeOverRefused, WriteRefused,
     },
     telemetry::count,
 };
 
 /// A reign is young for this long: gateways that it does not know of yet may be waiting for its plans.
 const YOUNG_US: i64 = 10_000_000;
+/// Losses remembered as announced.
+const ANNOUNCED_MAX: usize = 64;
 /// How far ahead of a hand-over the first beat lies that counts by the new conductor's plans.
 const HAND_OVER_AHEAD_BEATS: i64 = 2;
 
@@ -26,11 +28,13 @@ const HAND_OVER_AHEAD_BEATS: i64 = 2;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reign {
     pub fence: Fence,
-    /// The rev that the reign began with.
-    pub inherited_rev: u64,
+    /// Which reign inherited what, this one last.
+    pub lineage: Lineage,
     pub members_rev: u64,
-    /// The reign has made a change of its own: an earlier reign's can no longer be put under it.
-    pub has_changed_controls: bool,
+    /// The highest rev of a write whose answer was lost: it may yet be carried out, so its number is never used again.
+    pub burnt_rev: u64,
+    /// Lost changes that the room was told of, by reign and rev.
+    announced: BTreeSet<Stamp>,
     pub is_handed_over: bool,
     /// By the boot-time clock.
     pub began_us: i64,
@@ -43,9 +47,10 @@ impl Reign {
     pub fn of(record: &RoomRecord, began_us: i64) -> Self {
         Self {
             fence: record.fence(),
-            inherited_rev: record.controls.rev,
+            lineage: record.lineage.clone(),
             members_rev: record.members_rev,
-            has_changed_controls: false,
+            burnt_rev: 0,
+            announced: BTreeSet::new(),
             is_handed_over: false,
             began_us,
         }
@@ -69,6 +74,7 @@ impl Conductor {
             taken_from: String::new(),
             from_beat: None,
             members_rev: self.reign.members_rev,
+            lineage: self.reign.lineage.clone(),
             controls: self.room.controls.clone(),
         };
         let members: Vec<MemberRecord> = self.homes.records(&self.room.members);
@@ -138,6 +144,7 @@ impl Conductor {
                 count(&self.surroundings.metrics.reigns, "re_asserted");
                 let is_behind = record.controls.rev < self.room.controls.rev;
                 self.reign.fence = record.fence();
+                self.reign.lineage = record.lineage;
                 if is_behind && let Err((_, next)) = self.store_whole().await {
                     return next;
                 }
@@ -157,43 +164,67 @@ impl Conductor {
 
     /// The store has lost some of this very reign's changes: it gets all that the conductor knows.
     async fn store_whole(&mut self) -> Result<(), (Declined, Next)> {
-        self.store_controls(false, None).await?;
+        self.inherit(self.room.controls.rev).await?;
         let write = |member: MemberRecord| MemberWrite { student_id: member.student_id.clone(), member: Some(member) };
         let writes: Vec<_> = self.homes.records(&self.room.members).into_iter().map(write).collect();
         self.store_members(&writes, false).await
     }
 
-    /// A gateway knows of acknowledged changes that this reign did not inherit. They are put under it as long as it has
-    /// changed nothing itself; later that would undo what was acknowledged since, and the loss is announced.
+    /// Stores the controls as what the reign began with.
+    async fn inherit(&mut self, rev: u64) -> Result<(), (Declined, Next)> {
+        let before = self.reign.lineage.clone();
+        self.reign.lineage.inherit(rev);
+        let stored = self.store_controls_of(Some(self.reign.lineage.clone())).await;
+        if stored.is_err() {
+            self.reign.lineage = before;
+        }
+        stored
+    }
+
+    /// A gateway knows of acknowledged changes that this reign did not inherit. They are put back as long as nothing
+    /// has been changed since; later that would undo what was acknowledged since, and the loss is announced.
     pub(super) async fn restore(&mut self, snapshot: Snapshot) -> (Answer, Next) {
-        let is_older = snapshot.stamp < self.stamp();
-        if !is_older || snapshot.stamp.rev <= self.reign.inherited_rev {
-            return (Ok(Reply::Done), Next::Goes);
+        let Stamp { epoch, nonce, rev } = snapshot.stamp;
+        match self.reign.lineage.fate(epoch, nonce, rev, self.room.controls.rev) {
+            Fate::Kept => (Ok(Reply::Done), Next::Goes),
+            Fate::MayBePutBack => self.put_back(snapshot).await,
+            Fate::Lost => self.announce_loss(snapshot.stamp).await,
         }
-        if self.reign.has_changed_controls {
-            count(&self.surroundings.metrics.losses, "control_lost");
-            let payload = serde_json::json!({ "rev": snapshot.stamp.rev }).to_string().into();
-            self.reign.inherited_rev = snapshot.stamp.rev;
-            // A change of its own, so that it has a number by which gateways know it.
-            let mut controls = self.room.controls.clone();
-            controls.rev = controls.rev.max(snapshot.stamp.rev) + 1;
-            let before = std::mem::replace(&mut self.room.controls, controls);
-            if let Err((declined, next)) = self.store_controls(false, None).await {
-                self.room.controls = before;
-                return (Err(declined), next);
-            }
-            self.tell_of_loss(RoomEvent { event: "control_lost".into(), payload });
-            return (Ok(Reply::Done), Next::Goes);
-        }
+    }
+
+    async fn put_back(&mut self, snapshot: Snapshot) -> (Answer, Next) {
         let before = self.room.controls.clone();
         self.room.controls = (*snapshot.controls).clone();
-        if let Err((declined, next)) = self.store_controls(false, None).await {
+        self.room.controls.rev = snapshot.stamp.rev.max(self.reign.burnt_rev + 1);
+        if let Err((declined, next)) = self.inherit(self.room.controls.rev).await {
             self.room.controls = before;
             return (Err(declined), next);
         }
+        count(&self.surroundings.metrics.losses, "rev_put_back");
         tracing::warn!(room.key = %self.room.key, room.rev = snapshot.stamp.rev, "changes that the store had lost are back");
-        self.reign.inherited_rev = snapshot.stamp.rev;
         self.announce();
+        (Ok(Reply::Done), Next::Goes)
+    }
+
+    async fn announce_loss(&mut self, lost: Stamp) -> (Answer, Next) {
+        if self.reign.announced.contains(&lost) {
+            return (Ok(Reply::Done), Next::Goes);
+        }
+        // A change of its own, so that it has a number by which gateways know it.
+        let before = self.room.controls.rev;
+        self.room.controls.rev = before.max(lost.rev).max(self.reign.burnt_rev) + 1;
+        if let Err((declined, next)) = self.store_controls(false, None).await {
+            self.room.controls.rev = before;
+            return (Err(declined), next);
+        }
+        if self.reign.announced.len() >= ANNOUNCED_MAX {
+            self.reign.announced.pop_first();
+        }
+        self.reign.announced.insert(lost);
+        count(&self.surroundings.metrics.losses, "control_lost");
+        tracing::error!(room.key = %self.room.key, room.rev = lost.rev, "an acknowledged change is lost");
+        let payload = serde_json::json!({ "rev": lost.rev }).to_string().into();
+        self.tell_of_loss(RoomEvent { event: "control_lost".into(), payload });
         (Ok(Reply::Done), Next::Goes)
     }
 
@@ -250,14 +281,29 @@ impl Conductor {
         self.judge_write(written, false)
     }
 
-    pub(super) async fn store_controls(&self, closing: bool, done: Option<&Done>) -> Result<(), (Declined, Next)> {
+    pub(super) async fn store_controls(&mut self, closing: bool, done: Option<&Done>) -> Result<(), (Declined, Next)> {
         let (store, key, fence) = (&self.surroundings.store, &self.room.key, &self.reign.fence);
         let written = if closing {
             store.close_room(key, fence).await
         } else {
-            store.write_room(key, fence, &self.room.controls, done.cloned()).await
+            store.write_room(key, fence, &self.room.controls, done.cloned(), None).await
         };
+        self.note_burnt(&written);
         self.judge_write(written, closing)
+    }
+
+    async fn store_controls_of(&mut self, lineage: Option<Lineage>) -> Result<(), (Declined, Next)> {
+        let (store, key, fence) = (&self.surroundings.store, &self.room.key, &self.reign.fence);
+        let written = store.write_room(key, fence, &self.room.controls, None, lineage.as_ref()).await;
+        self.note_burnt(&written);
+        self.judge_write(written, false)
+    }
+
+    /// A write that was not answered may be carried out later, and must not then undo one under the same number.
+    fn note_burnt(&mut self, written: &Result<(), WriteRefused>) {
+        if matches!(written, Err(WriteRefused::Unavailable(_))) {
+            self.reign.burnt_rev = self.reign.burnt_rev.max(self.room.controls.rev);
+        }
     }
 
     fn judge_write(&self, written: Result<(), WriteRefused>, closing: bool) -> Result<(), (Declined, Next)> {

@@ -92,6 +92,7 @@ fn of_mirror(room: &RoomMirror) -> Option<Restoration> {
         taken_from: String::new(),
         from_beat: None,
         members_rev: state.members_rev,
+        lineage: state.lineage.clone(),
         controls: state.room.controls.clone(),
     };
     Some(Restoration { record, members: state.homes.records(&state.room.members), done: Vec::new() })

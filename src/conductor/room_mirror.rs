@@ -17,6 +17,7 @@ use super::{
 use crate::{
     relay::{Plan, Snapshot, Stamp},
     room::{Join, Moment, Room, RoomKey, Source, TokenRole, ms},
+    store::Lineage,
     time::BATCH_WINDOW_US,
 };
 
@@ -51,8 +52,10 @@ pub struct RoomState {
     pub(super) conductor: Option<(Arc<str>, u64)>,
     /// The connections of this node that were let in, whatever the conductor knows of them.
     pub(super) residents: BTreeMap<u64, Join>,
-    /// The room as it was in the reign before, until it is known what the present one has inherited of it.
-    pub(super) former: Option<Box<Snapshot>>,
+    pub(super) lineage: Lineage,
+    /// The room as it was in reigns before, until it is known that the present one has inherited it, or has dealt with
+    /// what it had not.
+    pub(super) former: Vec<Box<Snapshot>>,
     /// Something was missed: the room's record has to be read again.
     pub(super) is_stale: bool,
     /// Connections that the conductor believes to be here and that are not, as of the last reconciliation.
@@ -78,7 +81,7 @@ impl RoomMirror {
         let now_us = mirror.clock.now_us();
         let (members, homes) = Homes::settle(&snapshot.members);
         let controls = (*snapshot.controls).clone();
-        let plan = plan_of(snapshot.stamp, &controls, snapshot.members_rev, snapshot.inherited_rev);
+        let plan = plan_of(snapshot.stamp, &controls, snapshot.members_rev);
         let room = Room { members, ..Room::restored(key.clone(), controls, now_us) };
         let state = RoomState {
             stamp: snapshot.stamp,
@@ -89,7 +92,8 @@ impl RoomMirror {
             members_rev: snapshot.members_rev,
             conductor: None,
             residents: BTreeMap::new(),
-            former: None,
+            lineage: snapshot.lineage.clone(),
+            former: Vec::new(),
             is_stale: false,
             suspects: Vec::new(),
             told_too_low_us: i64::MIN,
@@ -257,6 +261,6 @@ impl RoomState {
 
     /// The room as this gateway knows it.
     pub(super) fn snapshot(&self) -> Snapshot {
-        snapshot_of(self.stamp, &self.room, &self.homes, self.stamp.rev, self.members_rev)
+        snapshot_of(self.stamp, &self.room, &self.homes, self.lineage.clone(), self.members_rev)
     }
 }

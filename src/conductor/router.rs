@@ -6,7 +6,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use serde_json::Value;
 use thiserror::Error;
-use tokio::sync::{OnceCell, mpsc, oneshot, watch};
+use tokio::{
+    sync::{OnceCell, mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use super::{
     Mirror, RequestId, RoomStanding,
@@ -29,8 +32,13 @@ use crate::{
 const ASK_PAUSES_MS: [u64; 14] = [0, 20, 50, 100, 200, 300, 400, 400, 400, 400, 400, 400, 400, 500];
 /// How long one call to another node may take.
 pub(super) const CALL_WITHIN: Duration = Duration::from_millis(700);
-/// How long one that may have to wait for gateways' confirmations, itself.
-const CONTROL_WITHIN: Duration = Duration::from_millis(4_500);
+/// How long one try of a control may take, which may have to wait for gateways' confirmations. A repetition is answered
+/// and not applied.
+const CONTROL_WITHIN: Duration = Duration::from_millis(1_000);
+/// How long all tries together may take, at most the last of them more.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+/// How often a call that is not answered yet looks whether the asked node still lives.
+const STILL_THERE: Duration = Duration::from_millis(250);
 /// Between two tries to tell a conductor that a connection has gone; doubled up to the second.
 const DEPART_PAUSES_MS: [u64; 2] = [200, 2_000];
 
@@ -96,6 +104,8 @@ pub struct Router {
     /// Rooms whose conductor has ended, on their way to [`Router::run`].
     pub(super) ended: mpsc::UnboundedSender<(RoomKey, Ended)>,
     pub(super) to_retake: Mutex<Option<mpsc::UnboundedReceiver<(RoomKey, Ended)>>>,
+    /// Claims to rooms of which it is not known what became of them: (incarnation, nonce).
+    pub(super) claims: Mutex<HashMap<RoomKey, (u64, u64)>>,
     /// What this node's conductors knew whose reign has ended, until somebody reigns again.
     pub(super) keepsakes: Mutex<HashMap<RoomKey, Keepsake>>,
     /// Departures that no conductor has heard of yet.
@@ -126,6 +136,7 @@ impl Router {
             conductors: Mutex::default(),
             ended,
             to_retake: Mutex::new(Some(to_retake)),
+            claims: Mutex::default(),
             keepsakes: Mutex::default(),
             departing: watch::Sender::new(0),
             search_wanted: tokio::sync::Notify::new(),
@@ -216,8 +227,12 @@ impl Router {
 
     /// Asks the conductor; while there is none, or it turns out to be none any longer, tries again for a while.
     pub(super) async fn ask(&self, key: &RoomKey, ask: Ask, within: Duration) -> Result<Reply, ControlRefused> {
+        let began = Instant::now();
         let mut hint = self.surroundings.mirror.conductor_of(key).filter(|node| *node != self.node);
         for pause_ms in ASK_PAUSES_MS {
+            if began.elapsed() > ASK_WITHIN {
+                break;
+            }
             if pause_ms > 0 {
                 self.lookout.looked_again(Duration::from_millis(pause_ms)).await;
             }
@@ -257,6 +272,13 @@ impl Router {
         self.conductors.lock().get(key)?.get().cloned()
     }
 
+    /// Resolves when a node is seen to be gone.
+    async fn dies(&self, node: &str) {
+        while self.lives(node) {
+            tokio::time::sleep(STILL_THERE).await;
+        }
+    }
+
     fn lives(&self, node: &str) -> bool {
         self.surroundings.directory.view().nodes.get(node).is_some_and(|seen| seen.lives)
     }
@@ -275,7 +297,12 @@ impl Router {
 
     pub(super) async fn ask_there(&self, node: &Arc<str>, key: &RoomKey, ask: Ask, within: Duration) -> Reply {
         let Some(call) = encode(&RoomCall { key: key.clone(), ask }) else { return Reply::Unavailable };
-        let answer = match self.surroundings.calls.ask(node, SERVICE, call, within).await {
+        let asked = self.surroundings.calls.ask(node, SERVICE, call, within);
+        let answered = tokio::select! {
+            answered = asked => answered,
+            () = self.dies(node) => return Reply::NoConductor,
+        };
+        let answer = match answered {
             Ok(bytes) => decode(&bytes),
             Err(error) => {
                 tracing::debug!(room.key = %key, node.to = %node, %error, "the conductor was not reached");

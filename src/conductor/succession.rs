@@ -26,7 +26,7 @@ use crate::{
     placement::{Decision, RecordedOwner, Sight, decide},
     relay::Snapshot,
     room::{Controls, Members, Room, RoomKey},
-    store::{Done, MemberRecord, MemberWrite, Owner, RoomRecord, StoredMembers, TakeOver, TakeOverRefused},
+    store::{Done, Fate, MemberRecord, MemberWrite, Owner, RoomRecord, StoredMembers, TakeOver, TakeOverRefused},
     telemetry::count,
 };
 
@@ -38,6 +38,9 @@ const TAKE_UPS_AT_ONCE: usize = 256;
 const HAND_OVERS_AT_ONCE: usize = 64;
 /// How long gateways have to say who is with them.
 const ROLL_WITHIN: Duration = Duration::from_millis(300);
+
+/// A room's controls as somebody knew them, and in which reign.
+type Known = (u64, u64, Controls);
 
 impl Router {
     /// Where the room is conducted: taken up here, if nobody conducts it and it falls to this node.
@@ -87,16 +90,24 @@ impl Router {
         let is_mine = before.owner == me.node;
         let keepsake = self.keepsakes.lock().get(key).cloned();
         let kept_epoch = keepsake.as_ref().map_or(0, |keepsake| keepsake.record.epoch);
+        // The same claim until it is known what became of it: its answer may be lost, or be waiting for replicas.
+        let nonce = self.claims.lock().entry(key.clone()).or_insert_with(|| (incarnation, random())).to_owned();
+        let nonce = if nonce.0 == incarnation { nonce.1 } else { random() };
+        self.claims.lock().insert(key.clone(), (incarnation, nonce));
         let claim = TakeOver {
             expected: Owner { node: before.owner, incarnation: before.incarnation },
             claimant: me,
-            expected_reign: None,
-            nonce: random(),
+            expected_reign: Some((before.epoch, before.nonce)),
+            nonce,
             from_beat: None,
             highest_seen_epoch: self.surroundings.mirror.highest_epoch(key).max(kept_epoch),
             now_ms: self.surroundings.clock.now_us().div_euclid(1_000).unsigned_abs(),
         };
-        let mut record = match store.take_over(key, claim).await {
+        let taken = store.take_over(key, claim).await;
+        if !matches!(taken, Err(TakeOverRefused::Unavailable(_))) {
+            self.claims.lock().remove(key);
+        }
+        let mut record = match taken {
             Ok(record) => record,
             Err(TakeOverRefused::Gone) => return Err(ControlRefused::NotFound),
             Err(TakeOverRefused::Owned { .. }) => return Err(ControlRefused::NoConductor),
@@ -108,7 +119,7 @@ impl Router {
         let read = tokio::try_join!(store.recent_done(key), store.members(key));
         let (mut done, stored) = read.map_err(|_| ControlRefused::Unavailable)?;
         let rolls = self.call_the_roll(key, &stored).await;
-        let mut known: Vec<(u64, u64, Controls)> = rolls.iter().filter_map(|(_, roll)| known_by(roll)).collect();
+        let mut known: Vec<Known> = rolls.iter().filter_map(|(_, roll)| known_by(roll)).collect();
         if let Some(keepsake) = keepsake {
             let kept = &keepsake.record;
             if kept.controls.rev > record.controls.rev {
@@ -144,23 +155,23 @@ impl Router {
         std::iter::once(own).chain(others.into_iter().flatten()).collect()
     }
 
-    /// Acknowledged changes that the store has lost are stored again, if a gateway or this node still knows them: those
-    /// of the reigns before this one with the highest rev.
-    async fn put_back_what_was_lost(
-        &self,
-        record: &mut RoomRecord,
-        known: Vec<(u64, u64, Controls)>,
-    ) -> Result<(), ControlRefused> {
-        let reign = (record.epoch, record.nonce);
-        let earlier = known.into_iter().filter(|(epoch, nonce, _)| (*epoch, *nonce) < reign);
-        let best = earlier.max_by_key(|(epoch, nonce, controls)| (controls.rev, *epoch, *nonce));
-        let Some((_, _, controls)) = best.filter(|(_, _, controls)| controls.rev > record.controls.rev) else {
+    /// Acknowledged changes that the store has lost are stored again, if a gateway or this node still knows them, and as
+    /// long as nothing has been changed since. What cannot be put back its gateways will bring up again.
+    async fn put_back_what_was_lost(&self, record: &mut RoomRecord, known: Vec<Known>) -> Result<(), ControlRefused> {
+        let current_rev = record.controls.rev;
+        let may_be_put_back = |(epoch, nonce, controls): &Known| {
+            record.lineage.fate(*epoch, *nonce, controls.rev, current_rev) == Fate::MayBePutBack
+        };
+        let best = known.into_iter().filter(may_be_put_back);
+        let Some((_, _, controls)) = best.max_by_key(|(epoch, nonce, controls)| (*epoch, *nonce, controls.rev)) else {
             return Ok(());
         };
         count(&self.surroundings.metrics.losses, "rev_put_back");
         tracing::warn!(room.key = %record.key, room.rev = controls.rev, "changes that the store had lost are put back");
+        record.lineage.inherit(controls.rev);
         record.controls = controls;
-        let written = self.surroundings.store.write_room(&record.key, &record.fence(), &record.controls, None).await;
+        let (store, fence) = (&self.surroundings.store, record.fence());
+        let written = store.write_room(&record.key, &fence, &record.controls, None, Some(&record.lineage)).await;
         written.map_err(|_| ControlRefused::Unavailable)
     }
 
@@ -326,7 +337,7 @@ impl Router {
 }
 
 /// What a gateway knows of the room's controls.
-fn known_by(roll: &Roll) -> Option<(u64, u64, Controls)> {
+fn known_by(roll: &Roll) -> Option<Known> {
     let Snapshot { stamp, controls, .. } = &**roll.snapshot.as_ref()?;
     Some((stamp.epoch, stamp.nonce, (**controls).clone()))
 }

@@ -6,7 +6,7 @@ use super::people::Homes;
 use crate::{
     relay::{Ejection, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp},
     room::{Applied, Controls, Ejected, Room},
-    store::MemberWrite,
+    store::{Lineage, MemberWrite},
 };
 
 /// One applied change, for every gateway.
@@ -39,10 +39,10 @@ fn ejection_of(ejected: Ejected) -> Ejection {
 }
 
 /// The room whole.
-pub(super) fn snapshot_of(stamp: Stamp, room: &Room, homes: &Homes, inherited_rev: u64, members_rev: u64) -> Snapshot {
+pub(super) fn snapshot_of(stamp: Stamp, room: &Room, homes: &Homes, lineage: Lineage, members_rev: u64) -> Snapshot {
     Snapshot {
         stamp,
-        inherited_rev,
+        lineage,
         members_rev,
         controls: Arc::new(room.controls.clone()),
         members: homes.records(&room.members),
@@ -50,7 +50,7 @@ pub(super) fn snapshot_of(stamp: Stamp, room: &Room, homes: &Homes, inherited_re
 }
 
 /// The beat plan of a room as it stands.
-pub(super) fn plan_of(stamp: Stamp, controls: &Controls, members_rev: u64, inherited_rev: u64) -> Plan {
+pub(super) fn plan_of(stamp: Stamp, controls: &Controls, members_rev: u64) -> Plan {
     Plan {
         stamp,
         run: controls.run,
@@ -58,6 +58,5 @@ pub(super) fn plan_of(stamp: Stamp, controls: &Controls, members_rev: u64, inher
         timeline: controls.timeline.clone(),
         meter: controls.meter.clone(),
         members_rev,
-        inherited_rev,
     }
 }

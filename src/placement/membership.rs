@@ -123,13 +123,14 @@ impl Membership {
             return Ok(());
         }
         session.discard();
-        self.give_up(session.incarnation());
-        self.metrics.sessions_lapsed.inc();
-        tracing::warn!(
-            node.id = %self.node,
-            session.incarnation = session.incarnation(),
-            "the session had lapsed; a new one is opened"
-        );
+        if self.give_up(session.incarnation()) {
+            self.metrics.sessions_lapsed.inc();
+            tracing::warn!(
+                node.id = %self.node,
+                session.incarnation = session.incarnation(),
+                "the session has lapsed; a new one is opened as soon as the store answers"
+            );
+        }
         let at_least = session.incarnation() + 1;
         let info = self.info_now();
         let reopened = open(&self.node, &*self.clock, &*self.store, self.terms, &info, at_least).await?;
@@ -146,12 +147,14 @@ impl Membership {
         }
     }
 
-    fn give_up(&self, incarnation: u64) {
+    /// True the first time.
+    fn give_up(&self, incarnation: u64) -> bool {
         let mut former = self.former.lock();
-        former.insert(incarnation);
+        let is_new = former.insert(incarnation);
         if former.len() > FORMER_MAX {
             former.pop_first();
         }
+        is_new
     }
 
     fn info_now(&self) -> SessionInfo {

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::{
     room::{Controls, MemberChange},
-    store::{MemberRecord, MemberWrite},
+    store::{Lineage, MemberRecord, MemberWrite},
     tempo::{Meter, Timeline},
 };
 
@@ -63,9 +63,6 @@ pub struct Plan {
     /// The number of the last change of the members.
     #[serde(default)]
     pub members_rev: u64,
-    /// The rev that this reign began with: whoever knows a higher one knows of changes that were lost.
-    #[serde(default)]
-    pub inherited_rev: u64,
 }
 
 /// A note that its gateway has checked and delivered to its own members.
@@ -118,8 +115,8 @@ pub struct Ejection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub stamp: Stamp,
-    /// As in [`Plan`].
-    pub inherited_rev: u64,
+    /// Which reign inherited what: whoever knows of a change that none did, knows of one that was lost.
+    pub lineage: Lineage,
     pub members_rev: u64,
     pub controls: Arc<Controls>,
     pub members: Vec<MemberRecord>,

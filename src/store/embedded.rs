@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 use crate::room::{Controls, RoomKey};
 
 use super::{
-    CreateRefused, Done, Fence, Look, MemberWrite, NewReflection, Owner, ReflectionRefused, ReflectionStore,
+    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, NewReflection, Owner, ReflectionRefused, ReflectionStore,
     Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, Store, StoreError, StoredMembers, StoredReflection,
     TakeOver, TakeOverRefused, WriteRefused,
 };
@@ -110,8 +110,9 @@ impl Store for EmbeddedStore {
         fence: &Fence,
         controls: &Controls,
         done: Option<Done>,
+        lineage: Option<&Lineage>,
     ) -> Result<(), WriteRefused> {
-        self.change(|state, changes| state.write_room(key, fence, controls, done, changes)).await
+        self.change(|state, changes| state.write_room(key, fence, controls, done, lineage, changes)).await
     }
 
     async fn recent_done(&self, key: &RoomKey) -> Result<Vec<Done>, StoreError> {

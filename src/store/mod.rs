@@ -5,6 +5,7 @@
 //! so that a store on Redis can carry each out as one script.
 
 mod embedded;
+mod lineage;
 mod records;
 mod redis;
 mod refused;
@@ -15,6 +16,7 @@ use crate::room::{Controls, RoomKey};
 
 pub use self::redis::RedisStore;
 pub use embedded::{EmbeddedStore, JournalFigures, OpenError};
+pub use lineage::{BadLineage, Fate, LINEAGE_MAX, Lineage, Succession};
 pub use records::{
     BadCursor, DONE_PER_ROOM, Done, Fence, Home, Look, MemberRecord, MemberWrite, NewReflection, Owner,
     REFLECTIONS_PER_CODE, Restoration, Restored, RoomCursor, RoomRecord, ServerClock, SessionInfo, SessionRecord,
@@ -40,19 +42,23 @@ pub trait Store: Send + Sync {
     /// Gives a room to a new owner if it still belongs to `claim.expected`, and answers the record of the new reign:
     /// its epoch is `max(stored + 1, now in ms, highest seen + 1)`, its controls and members are those last stored.
     /// Takeover, hand-over (the claimant is another node than the one that asks) and re-assertion (claimant and
-    /// expected owner are the same) are this one step. A store with replicas answers only once enough of them have it.
+    /// expected owner are the same) are this one step; the last leaves `taken_from` and `from_beat` as they are. A claim
+    /// that was carried out already (same claimant and nonce) is answered the same, and changes nothing.
+    /// A store with replicas answers only once enough of them have it.
     async fn take_over(&self, key: &RoomKey, claim: TakeOver) -> Result<RoomRecord, TakeOverRefused>;
 
     /// Stores a room's controls, and among the room's recent answers the one that this change is acknowledged with.
     ///
     /// Refused unless `fence` names the incarnation that owns the room and (epoch, nonce, rev) is at least the stored one.
-    /// A higher epoch is stored with the controls: so an owner re-asserts itself.
+    /// A higher epoch is stored with the controls: so an owner re-asserts itself. With `lineage`, the room's is replaced:
+    /// by a conductor that has put back what its reign had not inherited.
     async fn write_room(
         &self,
         key: &RoomKey,
         fence: &Fence,
         controls: &Controls,
         done: Option<Done>,
+        lineage: Option<&Lineage>,
     ) -> Result<(), WriteRefused>;
 
     /// The last [`DONE_PER_ROOM`] answers of a room, oldest first, for a conductor that takes over.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::lineage::Lineage;
 use crate::room::{Code, Controls, MemberRole, RoomKey};
 
 /// How many answers a room keeps for repeated commands.
@@ -34,6 +35,8 @@ pub struct RoomRecord {
     pub from_beat: Option<i64>,
     /// The number of the last change of the members; never restarts.
     pub members_rev: u64,
+    /// Which reign inherited what; the last entry is the present one.
+    pub lineage: Lineage,
     pub controls: Controls,
 }
 

@@ -35,7 +35,7 @@ use crate::{
 };
 
 use super::{
-    CreateRefused, Done, Fence, Look, MemberWrite, NewReflection, Owner, ReflectionRefused, ReflectionStore,
+    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, NewReflection, Owner, ReflectionRefused, ReflectionStore,
     Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, Store, StoreError, StoredMembers, StoredReflection,
     TakeOver, TakeOverRefused, WriteRefused,
 };
@@ -177,8 +177,9 @@ impl Store for RedisStore {
         fence: &Fence,
         controls: &Controls,
         done: Option<Done>,
+        lineage: Option<&Lineage>,
     ) -> Result<(), WriteRefused> {
-        self.store_controls(key, fence, controls, done.as_ref()).await
+        self.store_controls(key, fence, controls, done.as_ref(), lineage).await
     }
 
     async fn recent_done(&self, key: &RoomKey) -> Result<Vec<Done>, StoreError> {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use downbeat::{
     room::{Controls, RoomKey},
     store::{
-        CreateRefused, Done, EmbeddedStore, Fence, Look, MemberWrite, Owner, Restoration, Restored, RoomCursor,
-        RoomRecord, SessionInfo, Store, StoreError, StoredMembers, TakeOver, TakeOverRefused, WriteRefused,
+        CreateRefused, Done, EmbeddedStore, Fence, Lineage, Look, MemberWrite, Owner, Restoration, Restored,
+        RoomCursor, RoomRecord, SessionInfo, Store, StoreError, StoredMembers, TakeOver, TakeOverRefused, WriteRefused,
     },
 };
 use parking_lot::Mutex;
@@ -149,9 +149,10 @@ impl Store for FaultyStore {
         fence: &Fence,
         controls: &Controls,
         done: Option<Done>,
+        lineage: Option<&Lineage>,
     ) -> Result<(), WriteRefused> {
         self.before_write().await?;
-        let written = self.inner.write_room(key, fence, controls, done).await;
+        let written = self.inner.write_room(key, fence, controls, done, lineage).await;
         self.after_write();
         written
     }

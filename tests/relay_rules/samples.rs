@@ -45,7 +45,6 @@ pub fn plan() -> Body {
         meter: serde_json::from_value(json!({"beats_per_bar": 7, "groups": [2, 2, 3], "bar0_ub": 0}))
             .expect("this is a meter"),
         members_rev: 8,
-        inherited_rev: 11,
     })
 }
 
@@ -102,7 +101,7 @@ pub fn room_update() -> Body {
 pub fn snapshot() -> Body {
     Body::Snapshot(Snapshot {
         stamp: STAMP,
-        inherited_rev: 11,
+        lineage: "1699999999999:3:4 1700000000000:99:11".parse().expect("a lineage"),
         members_rev: 8,
         controls: controls(),
         members: vec![member()],

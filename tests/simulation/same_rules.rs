@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use downbeat::{
     room::{Controls as StoredControls, RoomKey},
-    store::{self, EmbeddedStore, Fence, Restoration, Restored, RoomRecord, SessionInfo, Store, TakeOver},
+    store::{self, EmbeddedStore, Fence, Lineage, Restoration, Restored, RoomRecord, SessionInfo, Store, TakeOver},
     tempo::Timeline,
 };
 use futures_util::FutureExt;
@@ -54,6 +54,7 @@ fn full(record: &Record) -> RoomRecord {
         taken_from: String::new(),
         from_beat: None,
         members_rev: 0,
+        lineage: Lineage::default(),
         controls: stored(&record.controls),
     }
 }
@@ -131,8 +132,8 @@ fn step(draw: &mut Draw, model: &mut State, embedded: &EmbeddedStore) {
         9..12 => {
             let controls = draw.controls();
             let fence = Fence { incarnation: whose.incarnation, epoch: reign.epoch, nonce: reign.nonce };
-            let written = now(embedded.write_room(&key(), &fence, &stored(&controls), None));
-            assert_eq!(model.write_room(whose.incarnation, reign, &controls, true).is_ok(), written.is_ok());
+            let written = now(embedded.write_room(&key(), &fence, &stored(&controls), None, None));
+            assert_eq!(model.write_room(whose.incarnation, reign, &controls, true, None).is_ok(), written.is_ok());
         }
         12 => {
             let fence = Fence { incarnation: whose.incarnation, epoch: reign.epoch, nonce: reign.nonce };

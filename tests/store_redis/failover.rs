@@ -30,7 +30,10 @@ async fn what_a_replica_does_not_have_is_no_reign() {
     assert!(error.to_string().contains("0 of 1 replicas"), "{error}");
     let made = store.create_room(record("acme", "MUSIC-0002"), 9).await;
     assert!(matches!(made, Err(CreateRefused::Unavailable(_))), "{made:?}");
-    store.write_room(&room.key, &room.fence(), &controls(11), None).await.expect_err("the primary has the new owner");
+    store
+        .write_room(&room.key, &room.fence(), &controls(11), None, None)
+        .await
+        .expect_err("the primary has the new owner");
     assert!(store.look().await.is_ok(), "nothing else waits for the replica");
 
     replica.thaw();

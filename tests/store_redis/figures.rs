@@ -25,7 +25,7 @@ async fn on_one_server_each_operation_is_one_command() {
     let (key, fence) = (&room.key, room.fence());
     assert_eq!(commands(&store, store.create_room(room.clone(), 9)).await, 1);
     assert_eq!(commands(&store, store.load_room(key)).await, 1);
-    assert_eq!(commands(&store, store.write_room(key, &fence, &controls(11), Some(done(1, "a")))).await, 1);
+    assert_eq!(commands(&store, store.write_room(key, &fence, &controls(11), Some(done(1, "a")), None)).await, 1);
     assert_eq!(commands(&store, store.write_members(key, &fence, 1, &[here(&member("ada", 1))])).await, 1);
     assert_eq!(commands(&store, store.take_over(key, claim(owner("a", 7), owner("a", 7)))).await, 1);
     assert_eq!(commands(&store, store.close_room(key, &fence)).await, 1);

@@ -20,7 +20,7 @@ async fn a_room_can_be_read_without_tools() {
     let store = connect_patiently(&server.url()).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
-    store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute"))).await.unwrap();
+    store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute")), None).await.unwrap();
     store.write_members(&room.key, &room.fence(), 2, &[here(&member("ada", 1))]).await.unwrap();
 
     let fields = server.command(&["HGETALL", "room:{acme:MUSIC-1234}"]);
@@ -76,7 +76,7 @@ async fn a_closed_room_leaves_its_epoch_for_an_hour_and_nothing_else() {
     let store = connect_patiently(&server.url()).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
-    store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute"))).await.unwrap();
+    store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute")), None).await.unwrap();
     store.write_members(&room.key, &room.fence(), 2, &[here(&member("ada", 1))]).await.unwrap();
     store.close_room(&room.key, &room.fence()).await.unwrap();
     assert_eq!(server.command(&["KEYS", "*"]), "room:{acme:MUSIC-1234}:closed");
@@ -112,7 +112,7 @@ async fn every_key_begins_with_the_prefix() {
     let store = connect_patiently(&format!("{}?prefix=school:", server.url())).await;
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
-    store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute"))).await.unwrap();
+    store.write_room(&room.key, &room.fence(), &controls(11), Some(done(5, "7:mute")), None).await.unwrap();
     store.open_session("a", &SessionInfo::default(), 0).await.unwrap();
     store.name_generation("g").await.unwrap();
     store.agree_clock("r", None, 5).await.unwrap();
@@ -181,7 +181,7 @@ async fn what_a_newer_node_has_stored_is_left_alone() {
     store.create_room(room.clone(), 9).await.unwrap();
     server.command(&["HSET", "room:{acme:MUSIC-1234}", "activity", "a game"]);
     assert_eq!(store.load_room(&room.key).await.unwrap(), Some(room.clone()));
-    store.write_room(&room.key, &room.fence(), &controls(11), None).await.unwrap();
+    store.write_room(&room.key, &room.fence(), &controls(11), None, None).await.unwrap();
     store.take_over(&room.key, claim(owner("a", 7), owner("b", 8))).await.unwrap();
     assert_eq!(server.command(&["HGET", "room:{acme:MUSIC-1234}", "activity"]), "a game");
 }

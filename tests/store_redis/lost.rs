@@ -32,7 +32,7 @@ async fn a_server_that_lost_the_scripts_gets_them_again() {
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 9).await.unwrap();
     server.command(&["SCRIPT", "FLUSH"]);
-    store.write_room(&room.key, &room.fence(), &controls(11), Some(done(1, "a"))).await.unwrap();
+    store.write_room(&room.key, &room.fence(), &controls(11), Some(done(1, "a")), None).await.unwrap();
     server.command(&["SCRIPT", "FLUSH"]);
     assert_eq!(store.take_over(&room.key, claim(owner("a", 7), owner("b", 8))).await.unwrap().owner, "b");
     server.command(&["SCRIPT", "FLUSH"]);

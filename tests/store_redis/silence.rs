@@ -72,7 +72,7 @@ async fn a_burst_of_rooms_does_not_delay_a_renewal() {
     let (controls, fence, info) = (controls(11), room.fence(), SessionInfo::default());
     let written = AtomicU32::new(0);
     let writes = (0..1_000).map(|_| async {
-        store.write_room(&room.key, &fence, &controls, None).await.unwrap();
+        store.write_room(&room.key, &fence, &controls, None, None).await.unwrap();
         written.fetch_add(1, Ordering::SeqCst);
     });
     let mut burst = std::pin::pin!(futures_util::future::join_all(writes));

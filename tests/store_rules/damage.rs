@@ -23,7 +23,7 @@ async fn a_damaged_record_is_set_aside_and_the_rest_is_loaded() {
     let store = file.open();
     let whole = record("acme", "MUSIC-0001");
     store.create_room(whole.clone(), 10).await.unwrap();
-    store.write_room(&whole.key, &whole.fence(), &controls(10), Some(done(1, "r"))).await.unwrap();
+    store.write_room(&whole.key, &whole.fence(), &controls(10), Some(done(1, "r")), None).await.unwrap();
     drop(store);
     spoil(&file.path(), "rooms", r#"["acme","MUSIC-0002"]"#, b"{\"tenant\":\"acme\"");
     spoil(&file.path(), "rooms", r#"["acme","MUSIC-0003"]"#, b"\xff\xfe");

@@ -12,7 +12,7 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     store.create_room(room.clone(), 10).await.unwrap();
     store.create_room(record("acme", "MUSIC-0001"), 10).await.unwrap();
     for n in 0..DONE_PER_ROOM as u64 + 9 {
-        store.write_room(&room.key, &room.fence(), &controls(20), Some(done(n, "r"))).await.unwrap();
+        store.write_room(&room.key, &room.fence(), &controls(20), Some(done(n, "r")), None).await.unwrap();
     }
     store.close_room(&key("acme", "MUSIC-0001"), &room.fence()).await.unwrap();
     let incarnation = store.open_session("a", &SessionInfo::default(), 0).await.unwrap();
@@ -30,7 +30,7 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     assert_eq!(store.look().await.unwrap().sessions, [], "a session ends with its process");
     assert!(store.open_session("a", &SessionInfo::default(), 0).await.unwrap() > incarnation);
     // Answers are still numbered on from where they were.
-    store.write_room(&room.key, &room.fence(), &controls(20), Some(done(500, "r"))).await.unwrap();
+    store.write_room(&room.key, &room.fence(), &controls(20), Some(done(500, "r")), None).await.unwrap();
     drop(store);
     let kept = file.open().recent_done(&room.key).await.unwrap();
     assert_eq!(kept.len(), DONE_PER_ROOM);

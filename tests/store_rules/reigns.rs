@@ -14,13 +14,13 @@ pub async fn a_write_is_fenced_by_incarnation_epoch_nonce_and_rev(store: &dyn Wh
         (own, 9),
     ];
     for (fence, rev) in stale {
-        let refused = store.write_room(&room.key, &fence, &controls(rev), Some(done(1, "x"))).await;
+        let refused = store.write_room(&room.key, &fence, &controls(rev), Some(done(1, "x")), None).await;
         assert_eq!(refused, Err(WriteRefused::Fenced { stored: own, rev: 10 }), "{fence:?}");
     }
     assert_eq!(store.load_room(&room.key).await.unwrap(), Some(room.clone()));
     assert_eq!(store.recent_done(&room.key).await.unwrap(), [], "what is refused leaves no answer");
     for rev in [10, 11, 11] {
-        store.write_room(&room.key, &own, &controls(rev), None).await.expect("its own, and not older");
+        store.write_room(&room.key, &own, &controls(rev), None, None).await.expect("its own, and not older");
     }
     let stored = store.load_room(&room.key).await.unwrap().expect("it lives");
     assert_eq!(stored.controls, controls(11));
@@ -30,10 +30,10 @@ pub async fn an_owner_re_asserts_itself_with_a_higher_epoch(store: &dyn WholeSto
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 1).await.unwrap();
     let higher = Fence { epoch: 5_000, nonce: 1, ..room.fence() };
-    store.write_room(&room.key, &higher, &controls(10), None).await.unwrap();
+    store.write_room(&room.key, &higher, &controls(10), None, None).await.unwrap();
     let stored = store.load_room(&room.key).await.unwrap().expect("it lives");
     assert_eq!(stored.fence(), higher);
-    let late = store.write_room(&room.key, &room.fence(), &controls(11), None).await;
+    let late = store.write_room(&room.key, &room.fence(), &controls(11), None, None).await;
     assert!(matches!(late, Err(WriteRefused::Fenced { .. })), "{late:?}");
 }
 
@@ -49,7 +49,7 @@ pub async fn only_the_expected_owner_is_taken_over(store: &dyn WholeStore) {
     assert_eq!((taken.owner.as_str(), taken.incarnation, taken.nonce), ("b", 8, 99));
     assert_eq!(taken.controls, room.controls, "the timeline is inherited as it is");
     assert_eq!(store.load_room(&room.key).await.unwrap(), Some(taken.clone()));
-    let late = store.write_room(&room.key, &room.fence(), &controls(11), None).await;
+    let late = store.write_room(&room.key, &room.fence(), &controls(11), None, None).await;
     let fenced = WriteRefused::Fenced { stored: taken.fence(), rev: 10 };
     assert_eq!(late, Err(fenced));
 }
@@ -114,7 +114,7 @@ pub async fn an_owner_takes_its_own_room_over_above_what_it_has_seen(store: &dyn
     let again = TakeOver { highest_seen_epoch: seen, nonce: (1 << 53) - 1, ..claim(owner("a", 7), owner("a", 9)) };
     let taken = store.take_over(&room.key, again).await.unwrap();
     assert_eq!((taken.owner.as_str(), taken.incarnation, taken.epoch, taken.nonce), ("a", 9, seen + 1, (1 << 53) - 1));
-    let late = store.write_room(&room.key, &room.fence(), &controls(11), None).await;
+    let late = store.write_room(&room.key, &room.fence(), &controls(11), None, None).await;
     assert_eq!(late, Err(WriteRefused::Fenced { stored: taken.fence(), rev: 10 }), "its own earlier reign is over too");
 }
 
@@ -133,7 +133,7 @@ pub async fn the_last_answers_are_kept_oldest_first_and_bounded(store: &dyn Whol
     store.create_room(room.clone(), 1).await.unwrap();
     let write = |n: u64, request: &'static str| {
         let (key, fence) = (room.key.clone(), room.fence());
-        async move { store.write_room(&key, &fence, &controls(10), Some(done(n, request))).await.unwrap() }
+        async move { store.write_room(&key, &fence, &controls(10), Some(done(n, request)), None).await.unwrap() }
     };
     for n in 0..DONE_PER_ROOM as u64 + 3 {
         write(n, "7:mute").await;

@@ -41,7 +41,7 @@ pub async fn a_closed_room_is_gone_and_its_code_is_free(store: &dyn WholeStore) 
     let room = record("acme", "MUSIC-1234");
     store.create_room(room.clone(), 1).await.unwrap();
     let fence = room.fence();
-    store.write_room(&room.key, &fence, &controls(11), Some(done(1, "a"))).await.unwrap();
+    store.write_room(&room.key, &fence, &controls(11), Some(done(1, "a")), None).await.unwrap();
     let foreign = Fence { incarnation: 8, ..fence };
     let refused = store.close_room(&room.key, &foreign).await;
     assert!(matches!(refused, Err(WriteRefused::Fenced { .. })), "{refused:?}");
@@ -50,7 +50,7 @@ pub async fn a_closed_room_is_gone_and_its_code_is_free(store: &dyn WholeStore) 
 
     assert_eq!(store.load_room(&room.key).await.unwrap(), None);
     assert_eq!(store.close_room(&room.key, &fence).await, Err(WriteRefused::Gone));
-    let late = store.write_room(&room.key, &fence, &controls(12), None).await;
+    let late = store.write_room(&room.key, &fence, &controls(12), None, None).await;
     assert_eq!(late, Err(WriteRefused::Gone));
     let late = store.take_over(&room.key, claim(owner("a", 7), owner("b", 8))).await;
     assert_eq!(late, Err(TakeOverRefused::Gone));
@@ -125,7 +125,7 @@ pub async fn controls_come_back_as_they_were_written(store: &dyn WholeStore) {
     changed.created_at_us = -5;
     changed.last_active_at_us = (1 << 53) - 1;
     changed.closed = true;
-    store.write_room(&room.key, &room.fence(), &changed, None).await.unwrap();
+    store.write_room(&room.key, &room.fence(), &changed, None, None).await.unwrap();
     room.controls = changed;
     assert_eq!(store.load_room(&room.key).await.unwrap(), Some(room));
 }

@@ -6,8 +6,8 @@ use std::{
 use downbeat::{
     room::{Controls, MemberRole, RoomKey},
     store::{
-        Done, EmbeddedStore, Home, MemberRecord, MemberWrite, NewReflection, OpenError, Owner, ReflectionStore,
-        RoomRecord, Store, TakeOver,
+        Done, EmbeddedStore, Home, Lineage, MemberRecord, MemberWrite, NewReflection, OpenError, Owner,
+        ReflectionStore, RoomRecord, Store, TakeOver,
     },
 };
 use serde_json::json;
@@ -50,6 +50,7 @@ pub fn record(tenant: &str, code: &str) -> RoomRecord {
         taken_from: String::new(),
         from_beat: None,
         members_rev: 0,
+        lineage: Lineage::default(),
         controls: controls(10),
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::room::{Code, Controls, RoomKey};
-use crate::store::{Done, NewReflection, RoomRecord, StoreError, StoredReflection};
+use crate::store::{Done, Lineage, NewReflection, RoomRecord, StoreError, StoredReflection};
 
 /// The tables of the file. Keys are JSON arrays, `["acme","MUSIC-1234",…]`; values are JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,8 @@ pub struct RoomJson<'a> {
     taken_from: Cow<'a, str>,
     #[serde(default)]
     from_beat: Option<i64>,
+    #[serde(default)]
+    lineage: Cow<'a, Lineage>,
     controls: Cow<'a, Controls>,
 }
 
@@ -151,6 +153,7 @@ impl<'a> From<&'a RoomRecord> for RoomJson<'a> {
             since_ms: record.since_ms,
             taken_from: Cow::Borrowed(&record.taken_from),
             from_beat: record.from_beat,
+            lineage: Cow::Borrowed(&record.lineage),
             controls: Cow::Borrowed(&record.controls),
         }
     }
@@ -170,6 +173,7 @@ impl RoomJson<'_> {
             from_beat: self.from_beat,
             // The members of a node that runs alone end with it.
             members_rev: 0,
+            lineage: self.lineage.into_owned(),
             controls: self.controls.into_owned(),
         })
     }

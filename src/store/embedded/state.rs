@@ -11,9 +11,9 @@ use std::{
 
 use crate::room::{Code, Controls, RoomKey};
 use crate::store::{
-    CreateRefused, DONE_PER_ROOM, Done, Fence, MemberRecord, MemberWrite, NewReflection, Owner, REFLECTIONS_PER_CODE,
-    ReflectionRefused, Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, SessionRecord, StoreError,
-    StoredMembers, StoredReflection, TakeOver, TakeOverRefused, WriteRefused,
+    CreateRefused, DONE_PER_ROOM, Done, Fence, Lineage, MemberRecord, MemberWrite, NewReflection, Owner,
+    REFLECTIONS_PER_CODE, ReflectionRefused, Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, SessionRecord,
+    StoreError, StoredMembers, StoredReflection, Succession, TakeOver, TakeOverRefused, WriteRefused,
 };
 
 use super::json::Changes;
@@ -84,21 +84,31 @@ impl State {
     ) -> Result<RoomRecord, TakeOverRefused> {
         let room = self.room_mut(key).ok_or(TakeOverRefused::Gone)?;
         let stored = &room.record;
+        if (&stored.owner, stored.incarnation, stored.nonce)
+            == (&claim.claimant.node, claim.claimant.incarnation, claim.nonce)
+        {
+            return Ok(stored.clone());
+        }
         let is_expected = (stored.owner.as_str(), stored.incarnation)
             == (claim.expected.node.as_str(), claim.expected.incarnation)
             && claim.expected_reign.is_none_or(|reign| reign == (stored.epoch, stored.nonce));
         if !is_expected {
             return Err(TakeOverRefused::Owned { node: stored.owner.clone(), incarnation: stored.incarnation });
         }
+        let epoch = stored.epoch.saturating_add(1).max(claim.now_ms).max(claim.highest_seen_epoch.saturating_add(1));
+        let stays = stored.owner == claim.claimant.node;
+        let mut lineage = stored.lineage.clone();
+        lineage.succeed(Succession { epoch, nonce: claim.nonce, inherited_rev: stored.controls.rev });
         let record = RoomRecord {
             key: stored.key.clone(),
             owner: claim.claimant.node,
             incarnation: claim.claimant.incarnation,
-            epoch: stored.epoch.saturating_add(1).max(claim.now_ms).max(claim.highest_seen_epoch.saturating_add(1)),
+            epoch,
             nonce: claim.nonce,
             since_ms: claim.now_ms,
-            taken_from: stored.owner.clone(),
-            from_beat: claim.from_beat,
+            taken_from: if stays { stored.taken_from.clone() } else { stored.owner.clone() },
+            from_beat: if stays { stored.from_beat } else { claim.from_beat },
+            lineage,
             members_rev: stored.members_rev,
             controls: stored.controls.clone(),
         };
@@ -113,12 +123,16 @@ impl State {
         fence: &Fence,
         controls: &Controls,
         done: Option<Done>,
+        lineage: Option<&Lineage>,
         changes: &mut Changes,
     ) -> Result<(), WriteRefused> {
         let room = self.room_mut(key).ok_or(WriteRefused::Gone)?;
         room.admits(fence, controls.rev)?;
-        let record =
+        let mut record =
             RoomRecord { epoch: fence.epoch, nonce: fence.nonce, controls: controls.clone(), ..room.record.clone() };
+        if let Some(lineage) = lineage {
+            record.lineage = lineage.clone();
+        }
         changes.room(&record)?;
         if let Some(done) = done {
             room.keep(done, changes)?;

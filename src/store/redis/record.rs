@@ -78,6 +78,7 @@ impl Lists {
         field("since_ms", record.since_ms.to_string());
         field("taken_from", record.taken_from.clone());
         field("members_rev", record.members_rev.to_string());
+        field("lineage", record.lineage.to_string());
         if let Some(beat) = record.from_beat {
             field("from_beat", beat.to_string());
         }
@@ -114,6 +115,8 @@ impl Answered {
         let Self { mut record, muted, assignments, roles } = self;
         let mut text = |name: &str| record.remove(name).ok_or_else(|| damaged(key, name));
         let (owner, taken_from) = (text("owner")?, text("taken_from")?);
+        let lineage = text("lineage").unwrap_or_default();
+        let lineage = lineage.parse().map_err(|_| damaged(key, "lineage"))?;
         let from_beat = text("from_beat").ok().map(|beat| parsed(key, "from_beat", &beat)).transpose()?;
         let mut number = |name: &str| text(name).and_then(|text| parsed::<u64>(key, name, &text));
         let (incarnation, epoch, nonce) = (number("incarnation")?, number("epoch")?, number("nonce")?);
@@ -151,6 +154,7 @@ impl Answered {
             taken_from,
             from_beat,
             members_rev,
+            lineage,
             controls,
         }))
     }

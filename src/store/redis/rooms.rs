@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::room::{Controls, RoomKey};
 use crate::store::{
-    CreateRefused, DONE_PER_ROOM, Done, Fence, MemberRecord, MemberWrite, Restoration, Restored, RoomRecord,
+    CreateRefused, DONE_PER_ROOM, Done, Fence, Lineage, MemberRecord, MemberWrite, Restoration, Restored, RoomRecord,
     StoreError, StoredMembers, TakeOver, TakeOverRefused, WriteRefused,
 };
 
@@ -94,13 +94,18 @@ impl RedisStore {
         fence: &Fence,
         controls: &Controls,
         done: Option<&Done>,
+        lineage: Option<&Lineage>,
     ) -> Result<(), WriteRefused> {
         let (same, done) = match done {
             Some(done) => (how_it_begins(done)?, json(done)?),
             None => Default::default(),
         };
         let call = fenced(self.named(&WRITE_ROOM, key), fence).arg(controls.rev).arg(same).arg(done).arg(DONE_PER_ROOM);
-        written(self.run(Lists::of(controls)?.add_to(call)).await?)
+        let mut lists = Lists::of(controls)?;
+        if let Some(lineage) = lineage {
+            lists.record.extend(["lineage".to_owned(), lineage.to_string()]);
+        }
+        written(self.run(lists.add_to(call)).await?)
     }
 
     pub(super) async fn read_done(&self, key: &RoomKey) -> Result<Vec<Done>, StoreError> {

@@ -18,6 +18,8 @@ use super::{
 
 /// How long a node is remembered that has no session.
 const REMEMBERED_US: i64 = 86_400_000_000;
+/// Incarnations are up to 2²⁰ apart.
+const STEP_SHIFT: u32 = 12;
 /// In a Cluster every so many renewals say that the node was seen.
 const SEEN_EVERY: i64 = 100;
 
@@ -33,7 +35,9 @@ struct Stored {
 impl RedisStore {
     /// Three steps: a number, the node's place among all nodes, the session. Whoever fails in between has no session.
     pub(super) async fn begin_session(&self, node: &str, info: &SessionInfo, at_least: u64) -> Result<u64, StoreError> {
-        let call = OPEN_INCARNATION.on(vec![self.keys.incarnation()]).arg(at_least);
+        // So that a number which a lost write had given out is not given out again.
+        let step = getrandom::u32().unwrap_or_default() >> STEP_SHIFT;
+        let call = OPEN_INCARNATION.on(vec![self.keys.incarnation()]).arg(at_least).arg(step);
         let incarnation: u64 = read(self.run_session(call).await?)?;
         self.seen(node).await?;
         let mut open = redis::cmd("SET");
