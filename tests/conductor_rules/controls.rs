@@ -62,7 +62,8 @@ async fn a_control_that_the_store_refuses_is_taken_back_and_nobody_hears_of_it()
         house.store().heal();
         house.ask(&key, "set_tempo", json!({"bpm": 77})).await.expect("the next control works");
         let after = house.record(&key).await.controls;
-        assert_eq!((after.rev, after.bpm), (before.controls.rev + 1, 77), "{event}");
+        // The number of the write that was not answered is never used again: it may yet be carried out.
+        assert_eq!((after.rev, after.bpm), (before.controls.rev + 2, 77), "{event}");
         let settled = (&after.muted, &after.assignments, &after.removed, after.settings.locked, after.playing);
         let was = &before.controls;
         let unsettled = (&was.muted, &was.assignments, &was.removed, was.settings.locked, was.playing);

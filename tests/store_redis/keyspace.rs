@@ -37,6 +37,7 @@ async fn a_room_can_be_read_without_tools() {
         "exempt = []",
         "incarnation = 7",
         "last_active_at = 6",
+        "lineage = 1000:50:0",
         "locked = false",
         "members_rev = 2",
         r#"meter = {"bar0_ub":0,"beats_per_bar":7,"groups":[2,2,3]}"#,

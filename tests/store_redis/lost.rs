@@ -22,7 +22,8 @@ async fn no_incarnation_comes_twice_though_everything_is_lost() {
     given.push(store.open_session("a", &info, 0).await.unwrap());
     server.restart();
     given.push(until_ok(async || store.open_session("a", &info, 0).await).await);
-    assert!(given.is_sorted() && given.iter().collect::<BTreeSet<_>>().len() == given.len(), "{given:?}");
+    // Each node asks for more than it had; this test asks for nothing, so the numbers need not rise.
+    assert!(given.iter().collect::<BTreeSet<_>>().len() == given.len(), "{given:?}");
 }
 
 #[tokio::test]

@@ -147,3 +147,44 @@ pub async fn the_last_answers_are_kept_oldest_first_and_bounded(store: &dyn Whol
     assert_eq!(kept.last(), Some(&done(10, "7:mute")));
     assert_eq!(kept.iter().filter(|done| done.connection == 10).count(), 1);
 }
+
+pub async fn a_claim_that_was_carried_out_is_answered_the_same_and_changes_nothing(store: &dyn WholeStore) {
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 9).await.unwrap();
+    let claim = claim(owner("a", 7), owner("b", 8));
+    let first = store.take_over(&room.key, claim.clone()).await.unwrap();
+    assert_eq!(store.take_over(&room.key, claim.clone()).await, Ok(first.clone()));
+    assert_eq!(store.load_room(&room.key).await.unwrap(), Some(first));
+    let another = TakeOver { nonce: claim.nonce + 1, ..claim };
+    assert!(store.take_over(&room.key, another).await.is_err(), "another claim finds the room owned");
+}
+
+pub async fn every_reign_enters_the_lineage_with_what_it_inherited(store: &dyn WholeStore) {
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 9).await.unwrap();
+    store.write_room(&room.key, &room.fence(), &controls(12), None, None).await.unwrap();
+    let taken = store.take_over(&room.key, claim(owner("a", 7), owner("b", 8))).await.unwrap();
+    let expected = format!("1000:50:0 {}:{}:12", taken.epoch, taken.nonce);
+    assert_eq!(taken.lineage.to_string(), expected);
+    let mut mended = taken.lineage.clone();
+    mended.inherit(15);
+    store.write_room(&room.key, &taken.fence(), &controls(15), None, Some(&mended)).await.unwrap();
+    store.write_room(&room.key, &taken.fence(), &controls(16), None, None).await.unwrap();
+    assert_eq!(store.load_room(&room.key).await.unwrap().unwrap().lineage, mended, "a write without one leaves it");
+    let mut last = taken;
+    for n in 0..20 {
+        let again = TakeOver { nonce: 100 + n, ..claim(owner("b", 8), owner("b", 8)) };
+        last = store.take_over(&room.key, again).await.unwrap();
+    }
+    assert_eq!(last.lineage.to_string().split(' ').count(), LINEAGE_MAX);
+}
+
+pub async fn whoever_re_asserts_itself_has_the_room_from_whom_it_had_it(store: &dyn WholeStore) {
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 9).await.unwrap();
+    let handed = TakeOver { from_beat: Some(40), ..claim(owner("a", 7), owner("b", 8)) };
+    store.take_over(&room.key, handed).await.unwrap();
+    let again = TakeOver { nonce: 77, ..claim(owner("b", 8), owner("b", 8)) };
+    let again = store.take_over(&room.key, again).await.unwrap();
+    assert_eq!((again.taken_from.as_str(), again.from_beat), ("a", Some(40)));
+}

@@ -50,7 +50,7 @@ pub fn record(tenant: &str, code: &str) -> RoomRecord {
         taken_from: String::new(),
         from_beat: None,
         members_rev: 0,
-        lineage: Lineage::default(),
+        lineage: Lineage::founded(1_000, 50),
         controls: controls(10),
     }
 }

@@ -44,9 +44,10 @@ pub async fn an_incarnation_is_at_least_what_is_asked_and_below_two_to_the_53rd(
     let info = SessionInfo::default();
     let first = store.open_session("a", &info, 0).await.unwrap();
     let far = first + 1_000_000_000;
-    assert_eq!(store.open_session("b", &info, far).await.unwrap(), far);
+    let second = store.open_session("b", &info, far).await.unwrap();
+    assert!(second >= far, "{far} {second}");
     let last = store.open_session("c", &info, first).await.unwrap();
-    assert!(last > far && last < 1 << 53, "{first} {last}");
+    assert!(last > second && last < 1 << 53, "{first} {last}");
 }
 
 pub async fn a_look_shows_every_session_as_its_node_told_of_it(store: &dyn WholeStore) {

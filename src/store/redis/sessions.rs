@@ -18,8 +18,8 @@ use super::{
 
 /// How long a node is remembered that has no session.
 const REMEMBERED_US: i64 = 86_400_000_000;
-/// Incarnations are up to 2²⁰ apart.
-const STEP_SHIFT: u32 = 12;
+/// Incarnations are up to 2¹⁶ apart.
+const STEP_SHIFT: u32 = 16;
 /// In a Cluster every so many renewals say that the node was seen.
 const SEEN_EVERY: i64 = 100;
 
