@@ -57,9 +57,7 @@ describe("a class on three nodes", () => {
       const marks = scene.peopleOn().map((player) => player.heard.mark());
       await scene.teacher(id).ok("assign_role", { student_id: "s-b", role: `section:${index}` });
       const fits = (one) => one.role === `section:${index}`;
-      await Promise.all(
-        scene.peopleOn().map((player, at) => player.hears("role_assigned", { fits, from: marks[at] })),
-      );
+      await Promise.all(scene.peopleOn().map((player, at) => player.hears("role_assigned", { fits, from: marks[at] })));
     }
     for (const id of NODES) {
       await scene.controls.assign(scene.teacher(id));
@@ -97,7 +95,11 @@ describe("a class on three nodes", () => {
       assert.equal(heard.length, acknowledged, `${player.heard.name}: each acknowledged note once, no other`);
     }
     await scene.teacher("a").ok("unmute_student", { student_id: loud.id });
-    await eventually("leave to play", () => span(50).then(() => loud.push("play_note", { midi: 62 })), ({ status }) => status === "ok");
+    await eventually(
+      "leave to play",
+      () => span(50).then(() => loud.push("play_note", { midi: 62 })),
+      ({ status }) => status === "ok",
+    );
   });
 
   test("members and presence are the same seen from every node, and so is a leave", async () => {
@@ -106,15 +108,27 @@ describe("a class on three nodes", () => {
     const all = ["anchor", "guest", ...NODES.flatMap((id) => [`s-${id}`, `t-${id}`])].sort();
     for (const id of NODES) {
       const player = scene.teacher(id);
-      await eventually("members", () => scene.membersBy(player), (members) => String(members) === String(all));
-      await eventually("presence", () => span(20).then(() => player.presenceKeys()), (keys) => String(keys) === String(all));
+      await eventually(
+        "members",
+        () => scene.membersBy(player),
+        (members) => String(members) === String(all),
+      );
+      await eventually(
+        "presence",
+        () => span(20).then(() => player.presenceKeys()),
+        (keys) => String(keys) === String(all),
+      );
     }
     const marks = NODES.map((id) => scene.teacher(id).heard.mark());
     await guest.leave();
     for (const [index, id] of NODES.entries()) {
       const fits = ({ leaves }) => "guest" in leaves;
       await scene.teacher(id).hears("presence_diff", { fits, from: marks[index] });
-      await eventually("members", () => scene.membersBy(scene.teacher(id)), (members) => !members.includes("guest"));
+      await eventually(
+        "members",
+        () => scene.membersBy(scene.teacher(id)),
+        (members) => !members.includes("guest"),
+      );
     }
   });
 
@@ -190,7 +204,10 @@ test("two tenants with the same code never meet, on any node", async () => {
   try {
     for (const player of witnesses.keys()) assert.equal((await player.join()).status, "ok");
     await Promise.all([...witnesses.keys()].map((player) => player.hears("beat")));
-    for (const [side, midi] of [[ours, 70], [theirs, 80]]) {
+    for (const [side, midi] of [
+      [ours, 70],
+      [theirs, 80],
+    ]) {
       await side[0].ok("set_tempo", { bpm: midi + 100 });
       await side[1].ok("play_note", { midi });
       await side[2].ok("raise_hand");
@@ -199,7 +216,10 @@ test("two tenants with the same code never meet, on any node", async () => {
         await player.hears("tempo_changed", { fits: ({ bpm }) => bpm === midi + 100 });
       }
     }
-    for (const [own, other, tempo] of [[ours, theirs, 170], [theirs, ours, 180]]) {
+    for (const [own, other, tempo] of [
+      [ours, theirs, 170],
+      [theirs, ours, 180],
+    ]) {
       const strangers = other.map(({ id }) => id);
       for (const player of own) {
         const witness = witnesses.get(player);
@@ -258,12 +278,18 @@ test("a beat is emitted by all gateways at once", () =>
     await scene.beats(6);
     const arrivals = new Map();
     for (const player of NODES.map((id) => scene.student(id)))
-      for (const { payload, arrived } of scene.witness(player).since(from).filter(({ event }) => event === "beat"))
+      for (const { payload, arrived } of scene
+        .witness(player)
+        .since(from)
+        .filter(({ event }) => event === "beat"))
         arrivals.set(payload.beat, [...(arrivals.get(payload.beat) ?? []), arrived]);
     const apart = [...arrivals.values()]
       .filter((all) => all.length === NODES.length)
       .map((all) => Math.max(...all) - Math.min(...all));
     assert.ok(apart.length >= 5);
     const noise = scene.loop.worst({ from });
-    assert.ok(Math.min(...apart) <= 10, `the same beat came ${apart.map((ms) => ms.toFixed(1))} ms apart; noise ${noise}`);
+    assert.ok(
+      Math.min(...apart) <= 10,
+      `the same beat came ${apart.map((ms) => ms.toFixed(1))} ms apart; noise ${noise}`,
+    );
   }));

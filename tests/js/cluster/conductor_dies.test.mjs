@@ -30,7 +30,11 @@ test("kill -9 of the conductor: no beat missed, twice or late; controls within 3
     const orphan = scene.player("orphan", cluster.node("a"));
     await orphan.join();
     for (const id of scene.on)
-      await eventually("the orphan", () => scene.membersBy(scene.teacher(id)), (all) => all.includes("orphan"));
+      await eventually(
+        "the orphan",
+        () => scene.membersBy(scene.teacher(id)),
+        (all) => all.includes("orphan"),
+      );
     await scene.controls.work(scene.teacher("b"), { within: AGAIN_MS });
     const before = await cluster.record(scene.room);
     await scene.beats(2);
@@ -79,7 +83,11 @@ for (const [what, stopMs, lapses] of [
       const loud = scene.player("loud", cluster.node("b"));
       const boss = scene.player("t-b", cluster.node("b"), { token: teacherToken });
       await Promise.all([loud.join(), boss.join()]);
-      await eventually("loud", () => scene.membersBy(scene.teacher("a")), (all) => all.includes("loud"));
+      await eventually(
+        "loud",
+        () => scene.membersBy(scene.teacher("a")),
+        (all) => all.includes("loud"),
+      );
       await scene.controls.work(scene.teacher("a"), { within: AGAIN_MS });
       await scene.beats(2);
 

@@ -84,7 +84,10 @@ test("all subscriptions die while commands work: notes flow again within 3 s, an
         const mark = scene.student(id).heard.mark();
         await scene.student("b").push("play_note", { midi: 67 });
         const fits = (note) => note.midi === 67;
-        return scene.student(id).hears("student_note", { fits, from: mark, ms: 200 }).catch(() => null);
+        return scene
+          .student(id)
+          .hears("student_note", { fits, from: mark, ms: 200 })
+          .catch(() => null);
       };
       await eventually(`a note from b on ${id}`, heardFrom, Boolean, 3_000);
     }

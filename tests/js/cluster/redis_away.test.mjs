@@ -57,7 +57,10 @@ async function assertWhole(scene, t, { since, epochAbove }) {
       await scene.student(id).push("play_note", { midi });
       const fits = (note) => note.midi === midi && note.student_id === `s-${id}`;
       tries += 1;
-      return scene.student("c").hears("student_note", { fits, from: mark, ms: 500 }).catch(() => null);
+      return scene
+        .student("c")
+        .hears("student_note", { fits, from: mark, ms: 500 })
+        .catch(() => null);
     };
     await eventually(`a note from ${id} on c`, across, Boolean, 5_000);
     if (tries > 1) t.diagnostic(`the note from ${id} needed ${tries} tries`);

@@ -59,7 +59,11 @@ test("all nodes restart one by one: no beat unknown, no acknowledged control los
 
     const everybody = String(players.map(({ id }) => id).sort());
     const members = async () => (await insist(teacher, "get_room")).members.map((one) => one.student_id).sort();
-    await eventually("everybody's return", () => span(100).then(members), (ids) => String(ids) === everybody);
+    await eventually(
+      "everybody's return",
+      () => span(100).then(members),
+      (ids) => String(ids) === everybody,
+    );
     const marks = players.map((player) => player.heard.mark());
     await Promise.all(players.map((player, at) => player.hears("beat", { from: marks[at] })));
     await insist(students[0], "play_note", { midi: 77 });

@@ -28,7 +28,7 @@ for (const [victim, headStartMs] of [
 ])
   test(`set_tempo ${headStartMs} ms before the conductor ${victim} is killed`, (t) => {
     const on = without(NODES, victim);
-    return withScene(cluster, { conductor: victim, on }, async (scene) => {
+    return withScene(cluster, { conductor: victim, control: on[0], on }, async (scene) => {
       const [near, far] = on.map((id) => scene.teacher(id));
       await scene.beats(2);
       const from = now();
@@ -46,8 +46,9 @@ for (const [victim, headStartMs] of [
       assert.deepEqual(views[1].timeline.segments, views[0].timeline.segments);
       for (const player of scene.peopleOn()) {
         const changes = player.all("tempo_changed");
-        const times = views[0].bpm === 150 ? [1] : [0];
-        assert.ok(times.includes(changes.length), `${player.heard.name} was told ${changes.length} changes`);
+        // Stored and never told, if the conductor died between the two: then `timeline` alone says so.
+        const most = views[0].bpm === 150 ? 1 : 0;
+        assert.ok(changes.length <= most, `${player.heard.name} was told ${changes.length} changes`);
         const beats = player.all("beat").slice(-2);
         for (const beat of beats) assert.equal(beat.bpm, views[0].bpm);
       }

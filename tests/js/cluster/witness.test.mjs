@@ -79,7 +79,10 @@ describe("time", () => {
   ]);
   const whole = { from: 1_000, to: 3_500 };
   finds("a silence is found", (frames) => check.noSilence(frames, 510, whole), [joined(), ...beats(0, 1, 2, 4, 5)]);
-  finds("a silence at the end is found", (frames) => check.noSilence(frames, 510, whole), [joined(), ...beats(0, 1, 2)]);
+  finds("a silence at the end is found", (frames) => check.noSilence(frames, 510, whole), [
+    joined(),
+    ...beats(0, 1, 2),
+  ]);
   test("the worst lateness is measured within the stretch only", () => {
     const frames = [joined(), beat(0, { late: 40 }), beat(1), beat(2, { late: 7 })];
     assert.ok(Math.abs(check.worstLateness(frames, { from: 1_400 }) - 7) < 0.01);
@@ -93,7 +96,9 @@ describe("whoever reconnects", () => {
     "beats that no timeline tells of are found",
     check.heardOrTold,
     [joined(), ...beats(0, 1, 2), joined({ segments: [] }), ...beats(6, 7)].map((frame) =>
-      frame.event === "joined" ? joined({ segments: [{ ...timeline().payload.segments[0], beat0_ub: 5_500_000 }] }) : frame,
+      frame.event === "joined"
+        ? joined({ segments: [{ ...timeline().payload.segments[0], beat0_ub: 5_500_000 }] })
+        : frame,
     ),
     returned,
   );

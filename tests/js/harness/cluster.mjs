@@ -142,7 +142,10 @@ export class Cluster {
   /** A new room that this node conducts; the ring decides, so rooms are made until one lies there. */
   async roomOn(id, settings = {}) {
     for (let attempt = 0; attempt < 60; attempt++) {
-      const room = await makeRoom(this.all.find((node) => !node.frozen), settings);
+      const room = await makeRoom(
+        this.all.find((node) => !node.frozen),
+        settings,
+      );
       const owner = await eventually("a conductor", () => this.conductorOf(room), Boolean);
       assert.ok(this.nodes.has(owner), `room ${room} has the owner ${owner}, which is no node's name`);
       if (owner === id) return room;

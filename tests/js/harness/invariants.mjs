@@ -63,7 +63,8 @@ export function beatsKeepTheTimeline(frames) {
     if (frame.event !== "beat") continue;
     const { run, beat, at } = frame.payload;
     if (timeline === null) wrong.push(`timeline: beat ${beat} came before any timeline`);
-    else if (run !== timeline.run) wrong.push(`timeline: beat ${beat} is of run ${run}, the timeline of ${timeline.run}`);
+    else if (run !== timeline.run)
+      wrong.push(`timeline: beat ${beat} is of run ${run}, the timeline of ${timeline.run}`);
     else {
       const off = at * 1000 - timeOfBeat(timeline, beat * 1e6);
       if (Math.abs(off) > EXACT_US) wrong.push(`timeline: beat ${beat} is ${off} µs off the timeline`);
@@ -173,7 +174,8 @@ export function knowsNothingOf(frames, strangers) {
   const wrong = [];
   for (const { event, payload } of frames) {
     const text = JSON.stringify(payload) ?? "";
-    for (const stranger of strangers) if (text.includes(`"${stranger}"`)) wrong.push(`I7: ${event} tells of ${stranger}`);
+    for (const stranger of strangers)
+      if (text.includes(`"${stranger}"`)) wrong.push(`I7: ${event} tells of ${stranger}`);
   }
   return wrong;
 }
@@ -186,7 +188,8 @@ export function assignmentsKept(sent, assignments, lossTold) {
   const wrong = [];
   for (const { beat, student_id, status } of sent) {
     const there = (assignments[beat] ?? []).includes(student_id);
-    if (status === "ok" && !there && !lossTold) wrong.push(`I4: the acknowledged beat ${beat} of ${student_id} is lost`);
+    if (status === "ok" && !there && !lossTold)
+      wrong.push(`I4: the acknowledged beat ${beat} of ${student_id} is lost`);
     if (status === "error" && there) wrong.push(`I4: the refused beat ${beat} of ${student_id} was applied`);
   }
   return wrong;

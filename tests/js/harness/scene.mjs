@@ -2,7 +2,6 @@
 // happen to, and people in both on the gateways that stay up.
 import assert from "node:assert/strict";
 import { Controls } from "./controls.mjs";
-import { worstLateness } from "./invariants.mjs";
 import { Player } from "./player.mjs";
 import { studentToken, teacherToken } from "./token.mjs";
 import { LoopNoise, now, Witness } from "./witness.mjs";
@@ -76,7 +75,7 @@ export class Scene {
   /** The run's own noise on these nodes: how late the control room's beats were, or this process itself. */
   noise({ from, to, ids = this.on }) {
     const heard = ids.map((id) => this.listeners.get(id)).filter(Boolean);
-    const worst = heard.map((player) => worstLateness(this.witness(player).frames, { from, to }));
+    const worst = heard.map((player) => this.witness(player).worstLateness({ from, to }));
     return Math.max(this.loop.worst({ from, to }), ...worst);
   }
 
@@ -87,7 +86,7 @@ export class Scene {
     for (const player of this.peopleOn(ids)) {
       const witness = this.witness(player);
       witness.assertNothing(witness.wrongsOfSteady({ from, to, noise, interval: INTERVAL_MS }));
-      worst = Math.max(worst, worstLateness(witness.frames, { from, to }));
+      worst = Math.max(worst, witness.worstLateness({ from, to }));
     }
     report(`beats at worst ${worst.toFixed(1)} ms late, the run's noise ${noise.toFixed(1)} ms`);
   }

@@ -7,6 +7,8 @@ export const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 /** What a beat may be late beyond the run's own noise. */
 export const LATE_MS = 10;
+/** How much of the time before a stretch counts for the least delay. */
+const CALM_MS = 5_000;
 
 export class Witness {
   /** Wraps a `Player` or a `RawSocket` before it joins. */
@@ -31,27 +33,46 @@ export class Witness {
     return this.frames.filter(({ arrived }) => arrived >= moment);
   }
 
-  /** What must be true of everybody, whatever happened. */
-  wrongs() {
-    const { beatsInOrder, noBeatTwice, epochsNeverFall, beatsKeepTheTimeline, phaseNeverJumps } = invariants;
-    const always = [beatsInOrder, noBeatTwice, epochsNeverFall, beatsKeepTheTimeline, phaseNeverJumps];
-    return always.flatMap((check) => check(this.frames));
+  /** What came from this moment on, and before it the last timeline and the last beat of the time before. */
+  window(from) {
+    const before = this.frames.filter(({ arrived }) => arrived < from);
+    const timeline = before.findLast(({ event }) => event === "timeline" || event === "joined");
+    const beat = before.findLast(({ event }) => event === "beat");
+    return [timeline, beat, ...this.since(from)].filter(Boolean);
   }
 
-  /** What must be true of a client whose gateway lived: no beat missed, none late, and it was never thrown out. */
-  wrongsOfSteady({ from, to, noise, interval }) {
-    const late = LATE_MS + noise;
+  /** What must be true of everybody, whatever happened: of all that was heard, or from a moment on. */
+  wrongs({ from } = {}) {
+    const frames = from === undefined ? this.frames : this.window(from);
+    const { beatsInOrder, noBeatTwice, epochsNeverFall, beatsKeepTheTimeline, phaseNeverJumps } = invariants;
+    const always = [beatsInOrder, noBeatTwice, epochsNeverFall, beatsKeepTheTimeline, phaseNeverJumps];
+    return always.flatMap((check) => check(frames));
+  }
+
+  /** No beat late beyond the noise, and no silence. Delays are measured against the least of this stretch. */
+  wrongsOfTime({ from, to, noise, interval }) {
+    const frames = this.since(from - CALM_MS);
+    const allowed = LATE_MS + noise;
     return [
-      ...this.wrongs(),
-      ...invariants.neverThrownOut(this.frames),
-      ...invariants.noBeatLate(this.frames, late, { from, to }),
-      ...invariants.noSilence(this.frames, interval + late, { from, to }),
+      ...invariants.noBeatLate(frames, allowed, { from, to }),
+      ...invariants.noSilence(frames, interval + allowed, { from, to }),
     ];
   }
 
+  /** What must be true of a client whose gateway lived: no beat missed, none late, and it was never thrown out. */
+  wrongsOfSteady(stretch) {
+    return [...this.wrongs(), ...invariants.neverThrownOut(this.frames), ...this.wrongsOfTime(stretch)];
+  }
+
   /** What must be true of a client that had to reconnect. */
-  wrongsOfReturned() {
-    return [...this.wrongs(), ...invariants.heardOrTold(this.frames)];
+  wrongsOfReturned({ from } = {}) {
+    const frames = from === undefined ? this.frames : this.window(from);
+    return [...this.wrongs({ from }), ...invariants.heardOrTold(frames)];
+  }
+
+  /** How late the latest beat of a stretch was, in ms. */
+  worstLateness({ from, to }) {
+    return invariants.worstLateness(this.since(from - CALM_MS), { from, to });
   }
 
   assertNothing(wrongs, story = "") {
