@@ -41,7 +41,7 @@ test("kill -9 of the conductor: no beat missed, twice or late; controls within 3
 
     const killed = now();
     await cluster.node("a").kill();
-    const gone = scene.on.map(async (id) => {
+    const leaves = scene.on.map(async (id) => {
       const fits = ({ leaves }) => "orphan" in leaves;
       await scene.teacher(id).hears("presence_diff", { fits });
       const took = now() - killed;
@@ -49,10 +49,12 @@ test("kill -9 of the conductor: no beat missed, twice or late; controls within 3
       await eventually("members", () => span(50).then(() => scene.membersBy(scene.teacher(id))), here, GONE_MS);
       return took;
     });
+    const gone = Promise.all(leaves);
+    gone.catch(() => {});
     const took = await scene.controls.work(scene.teacher("c"), { since: killed, within: AGAIN_MS });
     t.diagnostic(`controls after ${took.toFixed(0)} ms`);
     await scene.noteReachesAll(scene.student("b"), 71);
-    const left = Math.max(...(await Promise.all(gone)));
+    const left = Math.max(...(await gone));
     t.diagnostic(`the dead node's member left after ${left.toFixed(0)} ms`);
     assert.ok(left <= GONE_MS, `the dead node's member left only after ${left.toFixed(0)} ms`);
     await scene.beats(8);
@@ -115,7 +117,8 @@ for (const [what, stopMs, lapses] of [
           assert.deepEqual(stale, [], `${player.heard.name}: a muted student's note came out of the revived node`);
         }
         const bpm = (await scene.teacher("a").ok("get_room")).bpm;
-        assert.equal(bpm, tempo.status === "ok" ? 299 : 120, `set_tempo from the frozen node: ${tempo.status}`);
+        const possible = { ok: [299], error: [120], timeout: [120, 299] }[tempo.status];
+        assert.ok(possible.includes(bpm), `set_tempo from the frozen node: ${tempo.status}, the tempo is ${bpm}`);
       }
       // Its own clients: nothing older than what was accepted, and no burst of the beats that it slept through.
       for (const player of [loud, boss]) {

@@ -87,12 +87,12 @@ test("Redis is down for 20 s and comes back empty: beats and local notes go on, 
     const before = await cluster.record(scene.room);
     const from = now();
     await redis.kill();
+    const refused = scene.controls.assign(scene.teacher("b"));
     for (let second = 0; second < 20; second += 4) {
       await playLocally(scene, 60 + second);
       await span(4_000 - ((now() - from) % 4_000));
     }
-    const refused = await scene.controls.assign(scene.teacher("b"));
-    assert.equal(refused.status, "error", "a control cannot be stored while Redis is away");
+    assert.equal((await refused).status, "error", "a control cannot be stored while Redis is away");
     await redis.comeBackEmpty();
     const back = now();
     await assertWhole(scene, t, { since: back, epochAbove: Number(before.epoch) });
