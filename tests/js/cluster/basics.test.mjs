@@ -36,6 +36,32 @@ test("Redis names one owner for a room, in plain fields, and each node's lease",
   for (const id of NODES) assert.ok((await redis.cli("PTTL", `lease:{${id}}`)) <= 2_000);
 });
 
+test("what the sessions cost does not grow with the rooms (I6)", async (t) => {
+  const few = await commandsPerSecond();
+  const token = teacherToken("ms-lee", { tenant: "globex" });
+  for (let batch = 0; batch < 30; batch++)
+    await Promise.all(Array.from({ length: 10 }, () => makeRoom(cluster.balancer, {}, token)));
+  const many = await commandsPerSecond();
+  t.diagnostic(
+    `commands a second of three nodes, publishing apart: ${few.toFixed(1)}, with 300 more rooms ${many.toFixed(1)}`,
+  );
+  assert.ok(many - few <= 2 * NODES.length, `${few} became ${many}`);
+});
+
+/** How many commands Redis was sent, scripts' own included, publishing and this test's questions apart. */
+async function commandsPerSecond() {
+  const count = async () => {
+    const stats = await redis.cli("INFO", "commandstats");
+    const calls = [...stats.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].filter(([, name]) => !/publish|info/.test(name));
+    return calls.reduce((sum, [, , number]) => sum + Number(number), 0);
+  };
+  // What making rooms left behind is done first.
+  await span(1_500);
+  const [begun, before] = [now(), await count()];
+  await span(3_000);
+  return ((await count()) - before) / ((now() - begun) / 1_000);
+}
+
 describe("a class on three nodes", () => {
   let scene;
   before(async () => {

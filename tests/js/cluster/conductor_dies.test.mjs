@@ -41,7 +41,7 @@ test("kill -9 of the conductor: no beat missed, twice or late; controls within 3
 
     const killed = now();
     await cluster.node("a").kill();
-    const leaves = scene.on.map(async (id) => {
+    const departures = scene.on.map(async (id) => {
       const fits = ({ leaves }) => "orphan" in leaves;
       await scene.teacher(id).hears("presence_diff", { fits });
       const took = now() - killed;
@@ -49,7 +49,7 @@ test("kill -9 of the conductor: no beat missed, twice or late; controls within 3
       await eventually("members", () => span(50).then(() => scene.membersBy(scene.teacher(id))), here, GONE_MS);
       return took;
     });
-    const gone = Promise.all(leaves);
+    const gone = Promise.all(departures);
     gone.catch(() => {});
     const took = await scene.controls.work(scene.teacher("c"), { since: killed, within: AGAIN_MS });
     t.diagnostic(`controls after ${took.toFixed(0)} ms`);
