@@ -24,7 +24,12 @@ export function program(name) {
 }
 
 export class Redis {
-  /** @param {{settings?: string[], sentinel?: string}} options lines of redis.conf; `sentinel` runs a Sentinel instead */
+  /**
+   * @param {object} options
+   * @param {string[]} [options.settings] lines of redis.conf
+   * @param {string} [options.sentinel] the configuration of a Sentinel, which this is then
+   * @param {object} [options.env] more of an environment
+   */
   static async start(options = {}) {
     const redis = new Redis(options);
     redis.port = await freePort();
@@ -32,7 +37,8 @@ export class Redis {
     return redis;
   }
 
-  constructor({ settings = [], sentinel = null } = {}) {
+  constructor({ settings = [], sentinel = null, env = {} } = {}) {
+    this.env = env;
     this.settings = settings;
     this.sentinel = sentinel;
     this.dir = mkdtempSync(join(tmpdir(), "downbeat-redis-"));
@@ -53,7 +59,9 @@ export class Redis {
     const file = join(this.dir, "redis.conf");
     writeFileSync(file, [...common, ...(this.sentinel ? [this.sentinel] : data), ...this.settings, ""].join("\n"));
     this.log = new Heard(`redis-server on ${this.port}`);
-    this.child = spawn(program("redis-server"), [file, ...(this.sentinel ? ["--sentinel"] : [])], { cwd: this.dir });
+    const env = { ...process.env, ...this.env };
+    const kind = this.sentinel ? ["--sentinel"] : [];
+    this.child = spawn(program("redis-server"), [file, ...kind], { cwd: this.dir, env });
     this.child.once("error", (error) => this.log.end(error.message));
     createInterface({ input: this.child.stdout }).on("line", (line) => this.log.add(line));
     this.exited = new Promise((resolve) =>
