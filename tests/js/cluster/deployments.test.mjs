@@ -66,14 +66,14 @@ test("over a Redis Cluster: notes and controls cross nodes, and a killed conduct
     await scene.controls.work(scene.teacher("c"), { within: 3_000 });
     const from = now();
     await cluster.node("a").kill();
-    const took = await scene.controls.work(scene.teacher("c"), { since: from, within: 3_000 });
+    const took = await scene.controls.work(scene.teacher("c"), { since: from, within: Number(process.env.TEMP_AGAIN ?? 3_000) });
     t.diagnostic(`controls after ${took.toFixed(0)} ms`);
     await scene.noteReachesAll(scene.student("b"), 62);
     await scene.beats(4);
     scene.assertSteady({ from, report: (text) => t.diagnostic(text) });
     await scene.controls.assertKept(scene.teacher("b"));
     const all = ["anchor", "s-b", "s-c", "t-b", "t-c"];
-    const ask = () => span(50).then(() => scene.membersBy(scene.teacher("b")));
+    const ask = () => scene.membersBy(scene.teacher("b"));
     await eventually("members", ask, (members) => String(members) === String(all), 5_000);
   });
 });

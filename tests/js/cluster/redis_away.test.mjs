@@ -1,5 +1,5 @@
 // Redis goes away, stands still, comes back with its data and without: the class plays on.
-import { after, before, test } from "node:test";
+import { after, before, beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
 import { Cluster } from "../harness/cluster.mjs";
 import { neverThrownOut } from "../harness/invariants.mjs";
@@ -19,6 +19,10 @@ let cluster;
 before(async () => {
   redis = await Redis.start();
   cluster = await Cluster.start({ redis });
+});
+beforeEach(async () => {
+  await redis.mended();
+  await cluster.mended();
 });
 after(async () => {
   await cluster?.stop();
@@ -46,7 +50,7 @@ async function assertWhole(scene, t, { since, epochAbove }) {
   }
   const all = ["anchor", ...NODES.flatMap((id) => [`s-${id}`, `t-${id}`])].sort();
   for (const id of NODES) {
-    const ask = () => span(50).then(() => scene.membersBy(scene.teacher(id)));
+    const ask = () => scene.membersBy(scene.teacher(id));
     await eventually(`members seen from ${id}`, ask, (members) => String(members) === String(all), 10_000);
   }
   for (const [index, id] of NODES.entries()) {

@@ -128,6 +128,16 @@ export class Cluster {
     }
   }
 
+  /** Whatever a test before left dead or frozen runs again. */
+  async mended() {
+    for (const node of this.all) {
+      node.wire?.heal();
+      if (node.frozen) node.thaw();
+      if (node.child.exitCode !== null || node.child.signalCode !== null) await node.comeBack();
+    }
+    await this.ready();
+  }
+
   /** The room's record as Redis has it, every field a text; null when there is none. */
   async record(code, tenant = "acme") {
     const record = await this.redis.cli("HGETALL", `room:{${tenant}:${code}}`);

@@ -6,6 +6,8 @@ import { now } from "./witness.mjs";
 
 /** Places in the pattern. */
 const PLACES = 64;
+/** Refusals after which an app may try again. */
+const PASSING = ["no_conductor", "unavailable", "rate_limit_exceeded"];
 /** Between two tries of a control that was refused for a passing cause. */
 const RETRY_MS = 100;
 
@@ -76,7 +78,7 @@ export async function insist(player, event, payload = {}, within = 20_000) {
   for (;;) {
     const { status, response } = await player.push(event, payload);
     if (status === "ok") return response;
-    const passing = status === "timeout" || response?.reason === "no_conductor" || response?.retry === true;
+    const passing = status === "timeout" || PASSING.includes(response?.reason);
     assert.ok(passing, `${player.id}: ${event} was refused for good: ${JSON.stringify(response)}`);
     assert.ok(now() - begun < within, `${player.id}: ${event} got no ok within ${within} ms; last: ${status}`);
     await span(RETRY_MS);

@@ -103,6 +103,12 @@ export class Redis {
     return this.launch();
   }
 
+  /** Whatever a test before left dead or frozen runs again. */
+  async mended() {
+    this.thaw();
+    if (this.child.exitCode !== null || this.child.signalCode !== null) await this.comeBack();
+  }
+
   async stop() {
     if (!this.child) return;
     this.child.kill("SIGKILL");

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Controls } from "./controls.mjs";
 import { Player } from "./player.mjs";
 import { studentToken, teacherToken } from "./token.mjs";
+import { eventually, span } from "./wait.mjs";
 import { LoopNoise, now, Witness } from "./witness.mjs";
 
 /** 120 BPM, as the issue has it. */
@@ -105,9 +106,22 @@ export class Scene {
     await Promise.all(people.map((player, index) => player.hears("student_note", { fits, from: marks[index] })));
   }
 
-  /** The ids of the members that this player is told of now. */
+  /** The ids of the members that this player is told of now; a refusal instead while there is one. */
   async membersBy(player) {
-    return (await player.ok("get_room")).members.map((member) => member.student_id).sort();
+    await span(100);
+    const { status, response } = await player.push("get_room");
+    return status === "ok" ? response.members.map((member) => member.student_id).sort() : [status, response];
+  }
+
+  /** Waits until this player is told of exactly these members. */
+  async seesMembers(player, ids, ms = 10_000) {
+    const all = String([...ids].sort());
+    await eventually(
+      `members seen by ${player.id}`,
+      () => this.membersBy(player),
+      (now) => String(now) === all,
+      ms,
+    );
   }
 
   async close() {

@@ -1,4 +1,4 @@
-// A primary, its replica, and a Sentinel that promotes the replica soon after the primary is gone.
+// A primary, its replicas, and a Sentinel that promotes one soon after the primary is gone.
 import { freePort } from "./ports.mjs";
 import { Redis } from "./redis.mjs";
 import { eventually } from "./wait.mjs";
@@ -7,15 +7,20 @@ const SERVICE = "downbeat";
 const DOWN_AFTER_MS = 1_000;
 
 export class Sentinel {
-  static async start() {
+  /** @param {number} replicas how many; one of them is still a replica after a failover if there are two */
+  static async start(replicas = 2) {
     const group = new Sentinel();
     group.primary = await Redis.start();
-    group.replica = await Redis.start({ settings: [`replicaof 127.0.0.1 ${group.primary.port}`] });
-    await eventually(
-      "the replica's link",
-      () => group.replica.cli("INFO", "replication"),
-      (info) => info.includes("master_link_status:up"),
-    );
+    group.replicas = [];
+    for (let index = 0; index < replicas; index++) {
+      const replica = await Redis.start({ settings: [`replicaof 127.0.0.1 ${group.primary.port}`] });
+      group.replicas.push(replica);
+      await eventually(
+        "the replica's link",
+        () => replica.cli("INFO", "replication"),
+        (info) => info.includes("master_link_status:up"),
+      );
+    }
     const watch = [
       `sentinel monitor ${SERVICE} 127.0.0.1 ${group.primary.port} 1`,
       `sentinel down-after-milliseconds ${SERVICE} ${DOWN_AFTER_MS}`,
@@ -25,7 +30,7 @@ export class Sentinel {
     await eventually(
       "Sentinel's knowledge of the replica",
       () => group.watcher.cli("SENTINEL", "REPLICAS", SERVICE),
-      (replicas) => replicas.length === 1,
+      (known) => known.length === replicas,
     );
     return group;
   }
@@ -37,7 +42,7 @@ export class Sentinel {
   /** To whichever server is the primary now. */
   async cli(...words) {
     const [, port] = await this.watcher.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE);
-    const server = [this.primary, this.replica].find((one) => String(one.port) === String(port));
+    const server = [this.primary, ...this.replicas].find((one) => String(one.port) === String(port));
     return server.cli(...words);
   }
 
@@ -54,7 +59,7 @@ export class Sentinel {
   }
 
   async stop() {
-    for (const server of [this.watcher, this.replica, this.primary]) await server?.stop();
+    for (const server of [this.watcher, ...this.replicas, this.primary]) await server?.stop();
   }
 }
 
