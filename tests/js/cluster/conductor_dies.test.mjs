@@ -10,7 +10,7 @@ import { eventually, span } from "../harness/wait.mjs";
 import { now } from "../harness/witness.mjs";
 
 /** I5: a room is conducted again, and its controls work. */
-const AGAIN_MS = Number(process.env.TEMP_AGAIN ?? 3_000);
+const AGAIN_MS = 3_000;
 /** A dead node's members are gone. */
 const GONE_MS = 5_000;
 

@@ -41,7 +41,7 @@ for (const [victim, headStartMs] of [
       await cluster.node(victim).kill();
       const { status, response } = await outcome;
       t.diagnostic(`${status} after ${(now() - from).toFixed(0)} ms ${JSON.stringify(response)}`);
-      await scene.controls.work(far, { since: from, within: Number(process.env.TEMP_AGAIN ?? 3_500) });
+      await scene.controls.work(far, { since: from, within: 3_500 });
       await scene.beats(4);
       const views = await Promise.all([near, far].map((teacher) => teacher.ok("get_room")));
       const expected = { ok: [150], error: [BPM], timeout: [150, BPM] }[status];

@@ -44,6 +44,7 @@ export class Scene {
     this.witnesses = new Map();
     this.controls = new Controls("anchor");
     this.loop = new LoopNoise();
+    this.begun = now();
   }
 
   /** One more person, not yet joined, with a witness. */
@@ -73,8 +74,9 @@ export class Scene {
     return [...ids.flatMap((id) => [this.teachers.get(id), this.students.get(id)]), ...anchors];
   }
 
-  /** The run's own noise on these nodes: how late the control room's beats were, or this process itself. */
-  noise({ from, to, ids = this.on }) {
+  /** The run's own noise on these nodes until now: how late the control room's beats were, or this process itself. */
+  noise({ to, ids = this.on }) {
+    const from = this.begun;
     const heard = ids.map((id) => this.listeners.get(id)).filter(Boolean);
     const worst = heard.map((player) => this.witness(player).worstLateness({ from, to }));
     return Math.max(this.loop.worst({ from, to }), ...worst);
@@ -82,7 +84,7 @@ export class Scene {
 
   /** Nobody on these nodes noticed anything: I1–I3, no beat late beyond the noise, nobody thrown out. */
   assertSteady({ from, to = now(), ids = this.on, report = () => {} }) {
-    const noise = this.noise({ from, to, ids });
+    const noise = this.noise({ to, ids });
     let worst = 0;
     for (const player of this.peopleOn(ids)) {
       const witness = this.witness(player);
