@@ -79,6 +79,27 @@ test("kill -9 of the conductor: no beat missed, twice or late; controls within 3
     scene.assertSteady({ from: killed });
   }));
 
+test("the conductor is killed and back under its old name before anyone missed it", (t) =>
+  withScene(cluster, { conductor: "c", control: "a", on: ["a", "b"] }, async (scene) => {
+    await scene.controls.work(scene.teacher("a"), { within: AGAIN_MS });
+    const before = await cluster.record(scene.room);
+    await scene.beats(2);
+    const killed = now();
+    await cluster.node("c").kill();
+    const [took] = await Promise.all([
+      scene.controls.work(scene.teacher("b"), { since: killed, within: AGAIN_MS }),
+      cluster.node("c").comeBack(),
+    ]);
+    t.diagnostic(`controls after ${took.toFixed(0)} ms`);
+    await cluster.ready();
+    await scene.beats(6);
+    scene.assertSteady({ from: killed, report: (text) => t.diagnostic(text) });
+    const record = await cluster.record(scene.room);
+    assert.ok(Number(record.epoch) > Number(before.epoch), "the process that came back is another reign");
+    assert.notEqual(record.incarnation, before.incarnation, "and another incarnation");
+    await scene.controls.assertKept(scene.teacher("a"));
+  }));
+
 for (const [what, stopMs, lapses] of [
   ["700 ms, which its session survives", 700, false],
   ["10 s", 10_000, true],
