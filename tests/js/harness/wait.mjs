@@ -79,3 +79,8 @@ export async function eventually(what, ask, fits, ms = PATIENCE_MS) {
     if (Date.now() > end) throw new Error(`${what} did not come true within ${ms} ms; last: ${JSON.stringify(answer)}`);
   }
 }
+
+/** A stretch of time that is itself the subject of a test: "Redis is away for 20 s". Never a hope that it is enough. */
+export function span(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
