@@ -1,4 +1,6 @@
-use downbeat::store::{DONE_PER_ROOM, EmbeddedStore, Fence, Store, TakeOver, TakeOverRefused, WriteRefused};
+use downbeat::store::{
+    DONE_PER_ROOM, EmbeddedStore, Fence, LINEAGE_MAX, Store, TakeOver, TakeOverRefused, WriteRefused,
+};
 
 use super::samples::{WholeStore, claim, controls, done, owner, record};
 
