@@ -8,7 +8,7 @@ use std::{process::ExitCode, time::SystemTime};
 use clap::Parser;
 use downbeat::{
     auth::install_crypto,
-    cli::{Cli, Command, Mode, SettingFlags, Settings, print_token},
+    cli::{self, Cli, Command, Mode, Question, SettingFlags, Settings, print_token},
     node,
 };
 
@@ -18,6 +18,10 @@ fn main() -> ExitCode {
         Command::Dev(args) => run(&args.settings, Mode::Dev { lan: args.lan }),
         Command::Serve(args) => run(&args.settings, Mode::Serve),
         Command::Token(args) => print_token(&args, &env, now_s()).map_err(Into::into),
+        Command::Nodes(args) => ask(&Question::Nodes(args)),
+        Command::Rooms(args) => ask(&Question::Rooms(args)),
+        Command::Room(args) => ask(&Question::Room(args)),
+        Command::Tail(args) => ask(&Question::Tail(args)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,6 +37,12 @@ fn run(flags: &SettingFlags, mode: Mode) -> Result<(), Box<dyn std::error::Error
     node::log::start(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(node::run(settings, mode, node::stop_signal()))?;
+    Ok(())
+}
+
+fn ask(question: &Question) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(cli::ask(question, &env))?;
     Ok(())
 }
 

@@ -47,8 +47,18 @@ pub struct Metrics {
     pub rooms_attended: Gauge,
     /// Rooms that play on from their last plan on this node.
     pub rooms_in_holdover: Gauge,
-    /// Messages on the relay, by direction, gap or drop.
+    /// Messages on the relay, by what became of them: published, not_published, received, lost, fenced; and gaps.
     pub relay_messages: Kinds,
+    /// The last probe's way through the relay and back.
+    pub relay_probe_seconds: Gauge<f64, AtomicU64>,
+    /// Commands that the store has sent to Redis.
+    pub redis_commands: Counter,
+    /// How far cluster time may be wrong here.
+    pub clock_uncertainty_seconds: Gauge<f64, AtomicU64>,
+    /// 1 while `/readyz` says ready.
+    pub ready: Gauge,
+    /// The number of this node's session; another one after each lapse.
+    pub session_incarnation: Gauge,
     /// Controls and record writes, by outcome.
     pub store_writes: Kinds,
     /// Failures caught at a task's edge, by part.
@@ -59,16 +69,20 @@ pub struct Metrics {
     pub http_requests: Kinds,
     /// How long renewals of the node's session took.
     pub session_renewal_seconds: Histogram,
+    /// How much later than planned renewals of the session were sent: a node that is starved, or was stopped.
+    pub session_renewal_late_seconds: Histogram,
     /// Sessions of this node that ran out.
     pub sessions_lapsed: Counter,
     /// Looks at the store that were not answered.
     pub looks_failed: Counter,
     /// Rooms that this node has begun to conduct, by how.
     pub reigns: Kinds,
+    /// The highest epoch of a reign of this node: epochs begin as the time in ms, so it tells when the last one began.
+    pub epoch_highest: Gauge,
     /// Invariants seen violated, or losses announced, by which.
     pub losses: Kinds,
     /// Seconds that rooms have played on without a conductor on this node.
-    pub holdover_seconds: Counter,
+    pub holdover_seconds: Counter<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -98,6 +112,11 @@ impl Metrics {
             rooms_attended: Gauge::default(),
             rooms_in_holdover: Gauge::default(),
             relay_messages: Kinds::default(),
+            relay_probe_seconds: Gauge::default(),
+            redis_commands: Counter::default(),
+            clock_uncertainty_seconds: Gauge::default(),
+            ready: Gauge::default(),
+            session_incarnation: Gauge::default(),
             store_writes: Kinds::default(),
             panics: Kinds::default(),
             plans_published: Counter::<u64, AtomicU64>::default(),
@@ -105,9 +124,11 @@ impl Metrics {
             session_renewal_seconds: Histogram::new([
                 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
             ]),
+            session_renewal_late_seconds: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 10.0]),
             sessions_lapsed: Counter::default(),
             looks_failed: Counter::default(),
             reigns: Kinds::default(),
+            epoch_highest: Gauge::default(),
             losses: Kinds::default(),
             holdover_seconds: Counter::default(),
         };
@@ -135,6 +156,15 @@ impl Metrics {
         r.register("rooms_attended", "Rooms with members on this node", self.rooms_attended.clone());
         r.register("rooms_in_holdover", "Rooms playing on from their last plan", self.rooms_in_holdover.clone());
         r.register("relay_messages", "Relay messages by what became of them", self.relay_messages.clone());
+        r.register("relay_probe_seconds", "Last probe through the relay and back", self.relay_probe_seconds.clone());
+        r.register("redis_commands", "Commands the store sent to Redis", self.redis_commands.clone());
+        r.register(
+            "clock_uncertainty_seconds",
+            "How far cluster time may be wrong here",
+            self.clock_uncertainty_seconds.clone(),
+        );
+        r.register("ready", "1 while /readyz says ready", self.ready.clone());
+        r.register("session_incarnation", "Number of this node's session", self.session_incarnation.clone());
         r.register("store_writes", "Writes of room records by outcome", self.store_writes.clone());
         r.register("panics", "Failures caught at a task's edge, by part", self.panics.clone());
         r.register("plans_published", "Beat plans published by conductors", self.plans_published.clone());
@@ -143,9 +173,15 @@ impl Metrics {
             "Time that renewals of the session took",
             self.session_renewal_seconds.clone(),
         );
+        r.register(
+            "session_renewal_late_seconds",
+            "How much later than planned renewals of the session were sent",
+            self.session_renewal_late_seconds.clone(),
+        );
         r.register("sessions_lapsed", "Sessions of this node that ran out", self.sessions_lapsed.clone());
         r.register("looks_failed", "Looks at the store not answered", self.looks_failed.clone());
         r.register("reigns", "Rooms this node began to conduct, by how", self.reigns.clone());
+        r.register("epoch_highest", "Highest epoch of a reign of this node", self.epoch_highest.clone());
         r.register("losses", "Losses seen or announced, by what", self.losses.clone());
         r.register("holdover_seconds", "Seconds rooms played on without a conductor", self.holdover_seconds.clone());
         r.register("http_requests", "HTTP requests by status class", self.http_requests.clone());

@@ -1,5 +1,6 @@
 //! The command line: what `downbeat` can be asked, and its settings.
 
+mod cluster;
 mod flags;
 mod setting;
 mod settings;
@@ -8,6 +9,7 @@ mod token;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use cluster::{AskError, NodesArgs, Question, RoomArgs, RoomsArgs, TailArgs, Whereabouts, ask};
 pub use flags::SettingFlags;
 pub use setting::Env;
 pub use settings::{LogFormat, Mode, SecretKey, Settings, SettingsError};
@@ -30,6 +32,7 @@ Examples:
   downbeat dev --lan                           the same, for the devices in the room
   downbeat serve --config downbeat.toml        a production node
   downbeat token --config downbeat.toml --tenant acme --role teacher --sub ada
+  downbeat nodes --redis-url redis://10.0.0.5   the nodes of a cluster; then `rooms`, `room`, `tail`
 
 `downbeat help <command>` says more about each.";
 
@@ -38,6 +41,10 @@ pub enum Command {
     Dev(DevArgs),
     Serve(ServeArgs),
     Token(TokenArgs),
+    Nodes(NodesArgs),
+    Rooms(RoomsArgs),
+    Room(RoomArgs),
+    Tail(TailArgs),
 }
 
 /// Try it: one node on this machine with everything built in
@@ -69,6 +76,7 @@ Every setting may also be an environment variable (--data-dir: DOWNBEAT_DATA_DIR
 ///
 /// Needs at least one tenant, a school or app with its key, in the file that --config names. The node stops with
 /// a list of all that is wrong when a setting is; on SIGTERM it lets go of its clients within --drain-s seconds.
+/// Several nodes with the same --redis-url, each with a --node-id of its own, are one service.
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct ServeArgs {
@@ -95,6 +103,7 @@ A complete downbeat.toml:
 Examples:
   downbeat serve --config downbeat.toml
   DOWNBEAT_LISTEN=0.0.0.0:80 downbeat serve --config downbeat.toml --log-format json
+  downbeat serve --config downbeat.toml --redis-url redis://10.0.0.5:6379 --node-id a    one node of several
 
 Every setting is a flag (--drain-s), an environment variable (DOWNBEAT_DRAIN_S) and a line of the file (drain_s).
 Flags win, then the environment, then the file.";

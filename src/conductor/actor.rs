@@ -99,6 +99,8 @@ impl Conductor {
     pub async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>) -> Ended {
         let metrics = self.surroundings.metrics.clone();
         metrics.rooms.inc();
+        let epoch = i64::try_from(self.reign.fence.epoch).unwrap_or(i64::MAX);
+        metrics.epoch_highest.set(metrics.epoch_highest.get().max(epoch));
         self.announce();
         while let Some(mail) = mailbox.recv().await {
             match AssertUnwindSafe(self.handle(mail)).catch_unwind().await {

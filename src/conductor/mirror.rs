@@ -59,8 +59,16 @@ pub struct Mirror {
     wishes: mpsc::UnboundedSender<Wish>,
     errands: mpsc::UnboundedSender<Errand>,
     pub(super) closed: ClosedRooms,
-    /// How many rooms were in holdover at each turn of the sweep.
-    holdover_counts: Mutex<[usize; SWEEP_SLOTS]>,
+    /// What each turn of the sweep found last.
+    swept: Mutex<[Swept; SWEEP_SLOTS]>,
+}
+
+/// What a turn of the sweep found.
+#[derive(Clone, Copy, Default)]
+struct Swept {
+    in_holdover: usize,
+    /// None before the first.
+    at_us: Option<i64>,
 }
 
 /// A change of what this node hears of the relay, carried out in order by [`Mirror::run_subscriptions`].
@@ -143,7 +151,7 @@ impl Mirror {
             wishes,
             errands,
             closed: ClosedRooms::default(),
-            holdover_counts: Mutex::default(),
+            swept: Mutex::default(),
         };
         (mirror, Wishes { subscriptions, errands: errands_receiver })
     }
@@ -320,7 +328,6 @@ impl Mirror {
         };
         let origin = self.membership.node().clone();
         if let Err(error) = self.relay.publish(topic, Envelope { origin, incarnation, body }) {
-            count(&self.metrics.relay_messages, "not_published");
             tracing::debug!(relay.topic = %topic, %error, "not published");
         }
     }
@@ -370,9 +377,13 @@ impl Mirror {
         let rooms: Vec<_> = slots.values().filter_map(|slot| slot.room.as_ref()).filter(is_due).cloned().collect();
         drop(slots);
         let in_holdover = rooms.iter().filter(|room| self.contain("sweep", || room.sweep()).unwrap_or(false)).count();
-        let mut counts = self.holdover_counts.lock();
-        counts[turn] = in_holdover;
-        self.metrics.rooms_in_holdover.set(counts.iter().sum::<usize>() as i64);
+        let boot_us = self.clock.boot_us();
+        let mut swept = self.swept.lock();
+        // Counted from turn to turn, so that a room counts for as long as it is in holdover, whatever holds the sweep up.
+        let since_us = boot_us - swept[turn].at_us.unwrap_or(boot_us);
+        self.metrics.holdover_seconds.inc_by(in_holdover as f64 * since_us as f64 / 1e6);
+        swept[turn] = Swept { in_holdover, at_us: Some(boot_us) };
+        self.metrics.rooms_in_holdover.set(swept.iter().map(|swept| swept.in_holdover).sum::<usize>() as i64);
     }
 }
 

@@ -1,7 +1,9 @@
 //! The composition root: what a node is made of, in which order it starts, and in which order it stops.
 
+mod advertise;
 mod backend;
 mod dev;
+mod figures;
 pub mod log;
 mod tasks;
 
@@ -89,7 +91,7 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
     let data_dir = settings.data_dir.clone();
     let drain = if settings.redis.is_some() { settings.drain } else { settings.drain.min(EMBEDDED_DRAIN_MAX) };
 
-    let (node, work) = Node::build(settings, mode, address).await?;
+    let (node, work) = Node::build(settings, mode, address, metrics_address).await?;
     let mut tasks = node.start(work);
     let rooms = node.router.search().await?;
 
@@ -184,7 +186,12 @@ impl Node {
     }
 
     /// Makes every part, from the bottom up. Nothing runs yet but the beat thread.
-    async fn build(settings: Settings, mode: Mode, address: SocketAddr) -> Result<(Self, Work), NodeError> {
+    async fn build(
+        settings: Settings,
+        mode: Mode,
+        address: SocketAddr,
+        metrics_address: SocketAddr,
+    ) -> Result<(Self, Work), NodeError> {
         let is_dev = matches!(mode, Mode::Dev { .. });
         let metrics = Arc::new(Metrics::new());
         let id: Arc<str> = settings.node_id.as_str().into();
@@ -201,7 +208,7 @@ impl Node {
             idle_timeout: settings.idle_timeout,
             dev: is_dev,
         };
-        let info = session_info(address)?;
+        let info = session_info(&settings, address, metrics_address).await?;
         let membership =
             Membership::open(id.clone(), clock.clone(), store.clone(), metrics.clone(), terms, info).await?;
         let membership = Arc::new(membership);
@@ -294,9 +301,16 @@ impl Node {
     }
 }
 
-fn session_info(address: SocketAddr) -> Result<SessionInfo, NodeError> {
+async fn session_info(
+    settings: &Settings,
+    address: SocketAddr,
+    metrics_address: SocketAddr,
+) -> Result<SessionInfo, NodeError> {
+    let redis = settings.redis.as_ref();
     Ok(SessionInfo {
-        address: address.to_string(),
+        address: advertise::reachable(address, redis).await.to_string(),
+        metrics_address: advertise::reachable(metrics_address, redis).await.to_string(),
+        ttl_ms: u64::try_from(settings.session_ttl.as_millis()).unwrap_or(u64::MAX),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ring_version: RING_VERSION,
         ring_points: POINTS_PER_NODE,

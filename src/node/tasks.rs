@@ -8,7 +8,11 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::{Node, Work, backend::UNCERTAIN_US};
+use super::{
+    Node, Work,
+    backend::UNCERTAIN_US,
+    figures::{Counted, Figures},
+};
 use crate::{
     conductor::{Mirror, RoomService, SWEEP_SLOTS, Wake},
     gateway::Gateway,
@@ -87,6 +91,16 @@ impl Node {
             gateway.registry.sweep(clock.boot_us(), clock.now_s(), gateway.settings.idle_timeout);
             membership.load().sockets.store(gateway.registry.len() as u64, Ordering::Relaxed);
         }));
+        let mut figures = Figures {
+            metrics: self.http.metrics.clone(),
+            relay: self.relay.clone(),
+            redis: self.redis.clone(),
+            clock: self.clock.clone(),
+            membership: self.membership.clone(),
+            readiness: self.http.readiness.clone(),
+            counted: Counted::default(),
+        };
+        tasks.spawn(every(SECOND, move || figures.sample()));
         let (store, relay, redis) = (self.store.clone(), self.relay.clone(), self.redis.clone());
         let (membership, readiness, clock) = (self.membership.clone(), self.http.readiness.clone(), self.clock.clone());
         tasks.spawn(every(SECOND, move || {

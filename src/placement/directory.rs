@@ -225,9 +225,13 @@ impl Directory {
     }
 }
 
-/// The nodes that live, do not leave, and hash as this release does.
+/// The nodes that live and may conduct.
 fn names_of_ring(nodes: &BTreeMap<Arc<str>, NodeSeen>) -> Vec<Arc<str>> {
-    let hashes_alike = |info: &SessionInfo| info.ring_version == RING_VERSION && info.ring_points == POINTS_PER_NODE;
-    let fit = nodes.iter().filter(|(_, seen)| seen.lives && !seen.info.draining && hashes_alike(&seen.info));
+    let fit = nodes.iter().filter(|(_, seen)| seen.lives && may_conduct(&seen.info));
     fit.map(|(node, _)| node.clone()).collect()
+}
+
+/// Whether the ring counts a living node: it does not leave, and hashes as this release does.
+pub fn may_conduct(info: &SessionInfo) -> bool {
+    !info.draining && info.ring_version == RING_VERSION && info.ring_points == POINTS_PER_NODE
 }

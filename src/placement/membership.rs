@@ -98,8 +98,14 @@ impl Membership {
     pub async fn run(&self) {
         let mut interval = tokio::time::interval(Duration::from_micros(self.terms.renew_every_us.unsigned_abs()));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut before_us = None;
         loop {
             interval.tick().await;
+            let now_us = self.clock.boot_us();
+            if let Some(before_us) = before_us.replace(now_us) {
+                let late_us = (now_us - before_us - self.terms.renew_every_us).max(0);
+                self.metrics.session_renewal_late_seconds.observe(late_us as f64 / 1e6);
+            }
             if let Err(error) = self.renew().await {
                 tracing::warn!(node.id = %self.node, %error, "the session was not renewed");
             }

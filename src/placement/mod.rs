@@ -8,7 +8,7 @@ mod ring;
 mod session;
 
 pub use decision::{Decision, RecordedOwner, Sight, decide};
-pub use directory::{Directory, News, NodeSeen, View};
+pub use directory::{Directory, News, NodeSeen, View, may_conduct};
 pub use lookout::Lookout;
 pub use membership::{Load, Membership};
 pub use ring::{POINTS_PER_NODE, RING_VERSION, Ring};

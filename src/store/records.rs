@@ -168,6 +168,9 @@ pub struct Done {
 pub struct SessionInfo {
     /// Where the node can be reached, for people.
     pub address: String,
+    /// Where its metrics can be read, for people; empty where a former release did not say.
+    #[serde(default)]
+    pub metrics_address: String,
     /// The node's release.
     pub version: String,
     /// How it hashes rooms to nodes; nodes that differ in these two must not share rooms.
@@ -176,6 +179,9 @@ pub struct SessionInfo {
     /// Random, below 2⁵³: tells this process from an earlier one under the same id.
     #[serde(default)]
     pub process: u64,
+    /// How long the session lives after each renewal, for people; 0 where a former release did not say.
+    #[serde(default)]
+    pub ttl_ms: u64,
     /// It leaves, and takes no new rooms.
     pub draining: bool,
     pub rooms: u64,

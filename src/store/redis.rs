@@ -9,6 +9,7 @@
 
 mod dial;
 mod index;
+mod inspect;
 mod keys;
 mod link;
 mod record;
