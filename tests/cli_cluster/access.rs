@@ -1,0 +1,88 @@
+//! The user that docs/operations.md makes in Redis may do what Downbeat does, and nothing more that is of use.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    asking::{Running, ask, ask_until, downbeat},
+    cluster::Node,
+    redis_support::RedisServer,
+};
+
+const DOCUMENT: &str = include_str!("../../docs/operations.md");
+const COMMAND: &str = "redis-cli ACL SETUSER downbeat ";
+
+/// The words of the rule, as the shell hands them to `redis-cli`.
+fn rule() -> Vec<&'static str> {
+    let from = DOCUMENT.find(COMMAND).expect("the document makes the user") + "redis-cli ".len();
+    let rule = DOCUMENT[from..].split("```").next().expect("the block ends");
+    rule.split([' ', '\n', '\\']).filter(|word| !word.is_empty()).map(|word| word.trim_matches('\'')).collect()
+}
+
+/// A server with the user, and the URL of that user.
+fn guarded() -> (RedisServer, String) {
+    let redis = RedisServer::start();
+    let rule = rule();
+    assert_eq!(redis.command(&rule), "OK", "{rule:?}");
+    let password = rule.iter().find_map(|word| word.strip_prefix('>')).expect("a password");
+    let url = format!("redis://downbeat:{password}@127.0.0.1:{}/0", redis.port());
+    (redis, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_user_may_do_all_that_nodes_and_operators_do() {
+    let (redis, url) = guarded();
+    let mut a = Node::start(&url, "a");
+    let b = Node::start(&url, "b");
+    let rooms = [a.new_room().await, a.new_room().await, b.new_room().await, b.new_room().await];
+    let code = &rooms[0];
+    let mut teacher = b.join("ms-lee", code).await;
+    let mut ada = b.join("ada", code).await;
+    let tail = Running::start(downbeat(&["tail", "acme", code, "--json", "--redis-url", &url]));
+    tail.json(|line| line["kind"] == "plan");
+    ada.ask("play_note", json!({"midi": 60})).await;
+    teacher.ask("mute_student", json!({"student_id": "ada"})).await;
+    teacher.ask("assign_beat", json!({"student_id": "ada", "beat": 1})).await;
+    teacher.ask("assign_role", json!({"student_id": "ada", "role": "soloist"})).await;
+    drop(ada);
+    b.call(Method::PATCH, &format!("/rooms/{code}"), json!({"name": "Brass"})).await;
+    b.call(Method::GET, "/rooms", Value::Null).await;
+    let reflection = json!({
+        "room_id": code, "student_id": "ada", "reflection_text": "loud", "reflection_type": "exit_ticket",
+    });
+    b.call(Method::POST, "/reflections", reflection).await;
+    for question in [&["nodes"][..], &["rooms"], &["room", "acme", code]] {
+        assert_eq!(ask(&url, question).code, 0, "{question:?}");
+    }
+    a.kill();
+    for code in &rooms {
+        ask_until(&url, &["room", "acme", code], |room| room["owner"] == "b");
+    }
+    b.call(Method::DELETE, &format!("/rooms/{}", rooms[3]), Value::Null).await;
+    assert_eq!(redis.command(&["ACL", "LOG"]), "", "what was denied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_are_given_back_to_an_empty_server_as_the_documented_user() {
+    let (mut redis, url) = guarded();
+    let node = Node::start(&url, "a");
+    let code = node.new_room().await;
+    let _teacher = node.join("ms-lee", &code).await;
+    redis.restart();
+    assert_eq!(redis.command(&rule()), "OK");
+    ask_until(&url, &["room", "acme", &code], |room| room["owner"] == "a" && room["owner_state"] == "alive");
+    // Before the user was made anew, nobody was let in at all; from then on nothing is denied.
+    let denied = redis.command(&["ACL", "LOG"]);
+    assert!(!denied.contains("command") && !denied.contains("key"), "{denied}");
+}
+
+#[test]
+fn the_documented_user_may_do_nothing_that_it_does_not_need() {
+    let allowed: BTreeSet<&str> = rule().into_iter().filter_map(|word| word.strip_prefix('+')).collect();
+    for command in ["keys", "flushall", "flushdb", "config", "debug", "acl", "shutdown", "monitor", "@all", "@admin"] {
+        assert!(!allowed.iter().any(|allowed| allowed.split('|').next() == Some(command)), "{command}");
+    }
+    assert!(!rule().contains(&"~*") && !rule().contains(&"&*"));
+}
