@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     asking::{Running, ask, ask_until, downbeat},
     cluster::Node,
-    redis_support::RedisServer,
+    redis_support::{RedisCluster, RedisServer, SentinelSet},
 };
 
 const DOCUMENT: &str = include_str!("../../docs/operations.md");
@@ -24,11 +24,18 @@ fn rule() -> Vec<&'static str> {
 /// A server with the user, and the URL of that user.
 fn guarded() -> (RedisServer, String) {
     let redis = RedisServer::start();
-    let rule = rule();
-    assert_eq!(redis.command(&rule), "OK", "{rule:?}");
-    let password = rule.iter().find_map(|word| word.strip_prefix('>')).expect("a password");
-    let url = format!("redis://downbeat:{password}@127.0.0.1:{}/0", redis.port());
+    let url = guard([&redis], &redis.url());
     (redis, url)
+}
+
+/// Makes the user on each of the servers, and answers their URL with it.
+fn guard<'a>(servers: impl IntoIterator<Item = &'a RedisServer>, url: &str) -> String {
+    let rule = rule();
+    for server in servers {
+        assert_eq!(server.command(&rule), "OK", "{rule:?}");
+    }
+    let password = rule.iter().find_map(|word| word.strip_prefix('>')).expect("a password");
+    url.replacen("://", &format!("://downbeat:{password}@"), 1)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +69,41 @@ async fn the_documented_user_may_do_all_that_nodes_and_operators_do() {
     }
     b.call(Method::DELETE, &format!("/rooms/{}", rooms[3]), Value::Null).await;
     assert_eq!(redis.command(&["ACL", "LOG"]), "", "what was denied");
+}
+
+/// Two nodes, a room, its conductor's death, and every question.
+async fn live_through(url: &str) {
+    let mut a = Node::start(url, "a");
+    let b = Node::start(url, "b");
+    let code = a.new_room().await;
+    let mut teacher = b.join("ms-lee", &code).await;
+    teacher.ask("lock_room", json!({})).await;
+    for question in [&["nodes"][..], &["rooms"], &["room", "acme", &code], &["tail", "acme", &code, "-n", "1"]] {
+        let said = ask(url, question);
+        assert_eq!(said.code, 0, "{question:?}: {}", said.err);
+    }
+    a.kill();
+    ask_until(url, &["room", "acme", &code], |room| room["owner"] == "b" && room["locked"] == true);
+    teacher.ask("unlock_room", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_user_suffices_on_a_redis_cluster() {
+    let cluster = RedisCluster::start();
+    let url = guard(&cluster.nodes, &cluster.url());
+    live_through(&url).await;
+    for server in &cluster.nodes {
+        assert_eq!(server.command(&["ACL", "LOG"]), "", "what was denied");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_user_suffices_behind_sentinels() {
+    let set = SentinelSet::start();
+    assert_eq!(set.primary.command(&["WAIT", "1", "20000"]), "1");
+    let url = guard([&set.primary, &set.replica], &set.url());
+    live_through(&url).await;
+    assert_eq!(set.primary.command(&["ACL", "LOG"]), "", "what was denied");
 }
 
 #[tokio::test(flavor = "multi_thread")]
