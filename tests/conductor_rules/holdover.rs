@@ -35,6 +35,9 @@ async fn a_room_without_plans_plays_on_and_says_so_after_three_intervals() {
     assert!(of_holdover.iter().all(|beat| beat.at_us >= relocks[0].at_us));
     assert!((14..=16).contains(&of_holdover.len()), "every beat from then on: {}", of_holdover.len());
     assert_eq!(house.metrics.rooms_in_holdover.get(), 1);
+    let counted_s = house.metrics.holdover_seconds.get();
+    let lasted_s = of_holdover.len() as f64 * 0.5;
+    assert!((counted_s - lasted_s).abs() < 0.6, "{counted_s} s are counted, and it lasted {lasted_s} s");
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,6 +49,7 @@ async fn plans_that_come_each_second_never_let_a_room_into_holdover() {
     assert!(sources(&heard, "timeline").iter().all(|source| source == "clock"));
     assert!(sources(&heard, "beat").iter().all(|source| source == "clock"));
     assert_eq!(house.metrics.rooms_in_holdover.get(), 0);
+    assert_eq!(house.metrics.holdover_seconds.get(), 0.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,10 @@ pub(super) fn text(room: &Report, paint: Paint) -> String {
 }
 
 fn conductor(room: &Report) -> String {
+    if room.owner.is_empty() {
+        // Given back by a gateway that had not heard yet who conducts it.
+        return "nobody".to_owned();
+    }
     format!("{} ({}), session {}", room.owner, room.owner_state, room.incarnation)
 }
 

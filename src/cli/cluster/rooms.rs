@@ -163,6 +163,8 @@ fn table(rooms: &[RoomLine]) -> Table {
         Table::new(&["TENANT", "ROOM", "OWNER", "SINCE", "FROM", "MEMBERS", "PLAYING", "BPM", "EPOCH", "REV", "NAME"]);
     for room in rooms {
         let owner = match room.owner_state {
+            // Given back by a gateway that had not heard yet who conducts it.
+            _ if room.owner.is_empty() => Cell::new("nobody", Tone::Bad),
             "alive" => Cell::plain(&room.owner),
             "draining" => Cell::new(format!("{} (draining)", room.owner), Tone::Odd),
             state => Cell::new(format!("{} ({state})", room.owner), Tone::Bad),
