@@ -111,3 +111,37 @@ async fn a_watch_ends_after_as_many_messages_as_were_asked_for_and_leaves_nothin
     assert_eq!(tail.ended(), Some(0));
     assert_eq!(ask_json(&redis.url(), &["nodes"])["nodes"].as_array().map(Vec::len), Some(1), "it was no node");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_s_figures_tell_of_redis_the_relay_the_clock_and_the_session() {
+    let redis = RedisServer::start();
+    let node_a = Node::start(&redis.url(), "a");
+    node_a.new_room().await;
+    let nodes = ask_until(&redis.url(), &["nodes"], |nodes| node_is_ready(nodes, "a"));
+    let told = node(&nodes, "a");
+    let address = told["metrics_address"].as_str().expect("an address");
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let figure = async |name: &str| -> f64 {
+        let answer = client.get(format!("http://{address}/metrics")).send().await.expect("an answer");
+        let text = answer.text().await.expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("downbeat_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().expect("a number")
+    };
+    for name in [
+        "redis_commands_total",
+        "relay_messages_total{kind=\"published\"}",
+        "relay_probe_seconds",
+        "clock_uncertainty_seconds",
+        "session_renewal_late_seconds_count",
+        "epoch_highest",
+    ] {
+        // Each is sampled within a second, or counted within two.
+        let until = std::time::Instant::now() + super::asking::PATIENCE;
+        while figure(name).await <= 0.0 {
+            assert!(std::time::Instant::now() < until, "{name} stays at 0");
+        }
+    }
+    assert_eq!(figure("session_incarnation").await, told["incarnation"].as_f64().expect("a number"));
+    assert_eq!(figure("relay_messages_total{kind=\"lost\"}").await, 0.0);
+    assert_eq!(figure("holdover_seconds_total").await, 0.0);
+}

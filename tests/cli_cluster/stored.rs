@@ -6,7 +6,7 @@ use downbeat::{
     placement::{POINTS_PER_NODE, RING_VERSION, Ring},
     redis_url::RedisUrl,
     room::{MemberRole, RoomKey},
-    store::{Home, MemberRecord, MemberWrite, Owner, RedisStore, RoomRecord, SessionInfo, Store, TakeOver},
+    store::{Home, Lineage, MemberRecord, MemberWrite, Owner, RedisStore, RoomRecord, SessionInfo, Store, TakeOver},
 };
 use serde_json::{Value, json};
 
@@ -77,6 +77,7 @@ fn record(tenant: &str, code: &str, owner: &str, incarnation: u64) -> RoomRecord
         taken_from: String::new(),
         from_beat: None,
         members_rev: 0,
+        lineage: Lineage::founded(1_000, 50),
         controls: serde_json::from_value(controls).expect("these are controls"),
     }
 }

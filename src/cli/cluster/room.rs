@@ -43,7 +43,8 @@ What to look at in an incident:
 
 Examples:
   downbeat room acme MUSIC-1234 --config downbeat.toml
-  downbeat room acme MUSIC-1234 --config downbeat.toml --json | jq .members";
+  downbeat room acme MUSIC-1234 --config downbeat.toml --json | jq .members
+  downbeat room acme MUSIC-1234 --config downbeat.toml --json | jq .lineage      the last reigns";
 
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -67,6 +68,8 @@ pub(super) struct Report {
     pub epoch: u64,
     pub nonce: u64,
     pub rev: u64,
+    /// The last reigns, as `<epoch>:<nonce>:<rev it began with>`, the oldest first.
+    pub lineage: String,
     pub members_rev: u64,
     pub run: u64,
     pub playing: bool,
@@ -161,6 +164,7 @@ fn report(record: &RoomRecord, members: &[MemberRecord], recent: Vec<Value>, out
         epoch: record.epoch,
         nonce: record.nonce,
         rev: controls.rev,
+        lineage: record.lineage.to_string(),
         members_rev: record.members_rev,
         run: controls.run,
         playing: controls.playing,

@@ -26,14 +26,14 @@ fn stamp(Stamp { epoch, nonce, rev }: Stamp) -> String {
 
 fn plan_says(plan: &Plan, now_us: i64) -> String {
     let clock = clock(plan.timeline.as_ref(), plan.playing, now_us);
-    format!("run {}, {clock}, members rev {}, inherited rev {}", plan.run, plan.members_rev, plan.inherited_rev)
+    format!("run {}, {clock}, members rev {}", plan.run, plan.members_rev)
 }
 
 fn snapshot_says(snapshot: &Snapshot, now_us: i64) -> String {
     let Controls { run, timeline, playing, .. } = &*snapshot.controls;
     let clock = clock(timeline.as_ref(), *playing, now_us);
     let (members, rev) = (snapshot.members.len(), snapshot.members_rev);
-    format!("run {run}, {clock}, {members} members, members rev {rev}, inherited rev {}", snapshot.inherited_rev)
+    format!("run {run}, {clock}, {members} members, members rev {rev}, reigns {}", snapshot.lineage)
 }
 
 fn clock(timeline: Option<&Timeline>, playing: bool, now_us: i64) -> String {
