@@ -19,7 +19,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
         let topics = cluster.rooms(rooms, 2, true)?;
         rest(lab)?;
         let fell = fall(&mut cluster, &topics, "a")?;
-        rows(report, &fell, round, "its share of");
+        rows(report, &fell, rooms, round);
     }
     for round in 1..=lab.options.rounds {
         report.title(&format!("Cluster: a node with all {rooms} rooms dies, two remain, round {round}"));
@@ -34,7 +34,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
         // They stand by: no room is moved before the ring has stood still for five seconds.
         cluster.join(lab, &["b", "c"], None)?;
         let fell = fall(&mut cluster, &topics, "a")?;
-        rows(report, &fell, round, "all");
+        rows(report, &fell, rooms, round);
     }
     Ok(())
 }
@@ -55,11 +55,9 @@ fn cost(lab: &Lab, report: &mut Report, cluster: &Cluster, grown_kib: f64) -> Re
     Ok(())
 }
 
-fn rows(report: &mut Report, fell: &Fall, round: u32, of: &str) {
-    let rooms = fell.rooms;
+fn rows(report: &mut Report, fell: &Fall, all: usize, round: u32) {
     report.note(&fell.summary());
-    let name = format!("{rooms} rooms conducted again after their node's death, {of} all rooms, round {round}")
-        .replace("all all", "all");
+    let name = format!("{} of {all} rooms conducted again after their node's death, round {round}", fell.rooms);
     report.row(Row::new(name, "s", fell.conducted_s, Goal::AtMost(WITHIN_S)));
     report.row(Row::new("… of that, until the first was taken over", "s", fell.first_s, Goal::None));
     report.row(Row::new("… of that, from the first to the last", "s", fell.conducted_s - fell.first_s, Goal::None));
