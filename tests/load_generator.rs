@@ -1,14 +1,40 @@
 //! The load generator's own parts: a generator that miscounts measures nothing.
 
+#[path = "../benches/load/client.rs"]
+mod client;
+#[path = "../benches/load/clock.rs"]
+mod clock;
+#[path = "../benches/load/cluster.rs"]
+mod cluster;
+#[path = "../benches/load/error.rs"]
+mod error;
 #[path = "../benches/load/histogram.rs"]
 mod histogram;
+#[path = "../benches/load/http.rs"]
+mod http;
+#[path = "../benches/load/lab.rs"]
+mod lab;
+#[path = "../benches/load/options.rs"]
+#[expect(dead_code, reason = "some options are for the program's main alone")]
+mod options;
+#[path = "../benches/load/procfs.rs"]
+mod procfs;
+#[path = "../benches/load/redis_server.rs"]
+mod redis_server;
+#[path = "../benches/load/report.rs"]
+mod report;
+#[path = "../benches/load/scenarios/mod.rs"]
+mod scenarios;
+#[path = "../benches/load/server.rs"]
+mod server;
 #[path = "../benches/load/stats.rs"]
 mod stats;
 #[path = "../benches/load/wire.rs"]
-#[expect(dead_code, reason = "the opcodes are for the client, which needs sockets")]
 mod wire;
 
+use clap::Parser;
 use histogram::Histogram;
+use redis_server::Counts;
 use stats::{Percentiles, median, slope};
 
 #[test]
@@ -92,4 +118,25 @@ fn a_histogram_counts_only_what_came_since() {
     assert_eq!(since.at_most_ms(0.5), Some(10.0));
     assert_eq!(since.at_most_ms(1.0), Some(f64::INFINITY));
     assert_eq!(before.since(&before).at_most_ms(0.5), None);
+}
+
+#[test]
+fn what_redis_counts_is_told_apart_by_command() {
+    let text = |evals: u32, reads: u32| {
+        format!(
+            "# Commandstats\r\ncmdstat_evalsha:calls={evals},usec=1,usec_per_call=0.5\r\n\
+             cmdstat_client|setinfo:calls=4,usec=9\r\n# Stats\r\ntotal_reads_processed:{reads}\r\n"
+        )
+    };
+    let since = Counts::read(&text(25, 30)).since(&Counts::read(&text(7, 10)));
+    assert_eq!((since.of(&["evalsha", "eval"]), since.reads), (18, 20));
+    assert_eq!(since.commands.len(), 1, "what has not run since is left out: {:?}", since.commands);
+}
+
+/// Every figure of the cluster, too small to mean anything: that each can be had, and that all rooms of a node that was
+/// killed have a living owner, which the scenario itself looks after.
+#[test]
+fn the_cluster_scenario_measures_real_nodes_from_end_to_end() {
+    let small = ["load", "--scenario", "cluster", "--rooms", "6", "--seconds", "1", "--rounds", "1", "--settle", "0"];
+    scenarios::run(options::Options::parse_from(small)).expect("all figures are had");
 }

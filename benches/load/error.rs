@@ -9,6 +9,13 @@ pub enum LoadError {
     Io { doing: String, source: io::Error },
     #[error("no server program at {}: build it with `cargo build --release`, or name it in DOWNBEAT_BIN", .0.display())]
     NoServer(PathBuf),
+    #[error(
+        "no redis-server in PATH: the figures of several nodes need one; install Redis 7.0 or newer, such as with \
+         `apt install redis-server`, or name other scenarios"
+    )]
+    NoRedis,
+    #[error("{doing}: {source}")]
+    Redis { doing: &'static str, source: redis::RedisError },
     #[error("the server did not say that it listens; its last words were:\n{0}")]
     NotListening(String),
     #[error("the server answered {status} to {request}: {body}")]

@@ -3,12 +3,14 @@
 mod baseline;
 mod client;
 mod clock;
+mod cluster;
 mod error;
 mod histogram;
 mod http;
 mod lab;
 mod options;
 mod procfs;
+mod redis_server;
 mod report;
 mod scenarios;
 mod server;

@@ -11,21 +11,25 @@ use clap::{Parser, ValueEnum};
 #[derive(Parser, Debug)]
 #[command(name = "cargo bench --bench load --", after_help = EXAMPLES)]
 pub struct Options {
-    /// What to measure; may be repeated. Without it: all, in less than five minutes.
+    /// What to measure; may be repeated. Without it: all but `cluster`, in less than five minutes.
     #[arg(long, value_enum)]
     pub scenario: Vec<Scenario>,
     /// How long each single measurement lasts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
-    /// How often the two servers take turns.
+    /// How often the two servers take turns; how often nodes of a cluster are killed.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
     /// The most connections of `memory`; the limit on open files may allow fewer.
     #[arg(long, default_value_t = 50_000)]
     pub connections: usize,
-    /// The most rooms of `scheduling` and `flatness`.
+    /// The most rooms of `scheduling`, `flatness` and `cluster`.
     #[arg(long, default_value_t = 10_000)]
     pub rooms: usize,
+    /// How many seconds new rooms of a cluster are left alone before they are measured: a reign that is younger than
+    /// ten publishes plans to an empty room too.
+    #[arg(long, default_value_t = 11)]
+    pub settle: u32,
     /// The server to measure.
     #[arg(long, env = "DOWNBEAT_BIN", default_value_os_t = default_program())]
     pub server: PathBuf,
@@ -50,6 +54,7 @@ const EXAMPLES: &str = "Examples:
   cargo bench --bench load
   cargo bench --bench load -- --scenario notes --seconds 10
   cargo bench --bench load -- --scenario beats --scenario fanout --rounds 5
+  cargo bench --bench load -- --scenario cluster --seconds 10
   DOWNBEAT_BIN=/usr/bin/downbeat cargo bench --bench load -- --scenario ceiling";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,6 +73,8 @@ pub enum Scenario {
     Scheduling,
     /// Cost of a room and of a socket at 10, 100, 1,000 and 10,000.
     Flatness,
+    /// Several nodes on one Redis: commands, beats and notes across nodes, rooms taken over from a node that dies.
+    Cluster,
 }
 
 /// The release build that lies beside this one.

@@ -75,6 +75,8 @@ pub fn raise_open_files() -> u64 {
 pub struct Cores {
     pub server: Option<usize>,
     pub generator: Option<usize>,
+    /// All that this process was given; None where the system does not say.
+    allowed: Option<CpuSet>,
 }
 
 impl Cores {
@@ -83,8 +85,16 @@ impl Cores {
         let allowed = sched_getaffinity(None).ok();
         let mut usable = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_some_and(|set| set.is_set(*core)));
         match (usable.next(), usable.next()) {
-            (server, generator @ Some(_)) => Self { server, generator },
-            _ => Self { server: None, generator: None },
+            (server, generator @ Some(_)) => Self { server, generator, allowed },
+            _ => Self { server: None, generator: None, allowed },
+        }
+    }
+
+    /// Lets the calling thread, and what it starts from then on, run on every core.
+    pub fn unpin(&self) {
+        if let Some(allowed) = &self.allowed {
+            // Without it the figures are worse than they are.
+            let _ = sched_setaffinity(None, allowed);
         }
     }
 }

@@ -41,6 +41,15 @@ pub enum Subject {
     },
 }
 
+/// A node's place in a cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub redis_url: &'a str,
+    pub id: &'a str,
+    /// How far the node's boot-time clock is ahead of the machine's; none: it is the machine's.
+    pub boot_ahead_s: Option<u32>,
+}
+
 /// A server that runs; it ends when this is dropped.
 pub struct Server {
     child: Child,
@@ -53,20 +62,37 @@ pub struct Server {
 }
 
 impl Server {
+    /// Whose rooms there are.
+    pub const TENANT: &str = "load";
+
     /// Starts it on its core and waits until it listens.
     pub fn start(subject: Subject, program: &Path, cores: &Cores) -> Result<Self, LoadError> {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let serial = STARTED.fetch_add(1, Ordering::Relaxed);
-        let name = format!("downbeat-load-{}-{serial}", std::process::id());
-        let directory = env::temp_dir().join(name);
-        fs::create_dir_all(&directory).doing("making a directory for the server")?;
-        let mut command = command(subject, program, &directory)?;
-        command.current_dir(&directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let directory = new_directory()?;
+        let command = command(subject, program, &directory)?;
         // A process begins on the core of the thread that starts it.
         procfs::pin(None, cores.server);
-        let child = command.spawn();
+        let child = spawn(command, &directory);
         procfs::pin(None, cores.generator);
-        let mut child = child.doing("starting the server")?;
+        Self::listening(child?, subject, directory)
+    }
+
+    /// Starts a node of a cluster, on whatever core is free, and waits until it listens.
+    pub fn join(place: &Place<'_>, program: &Path, cores: &Cores) -> Result<Self, LoadError> {
+        let directory = new_directory()?;
+        let launcher = place.boot_ahead_s.map(|seconds| {
+            let mut launcher = Command::new("unshare");
+            launcher.args(["--time", "--boottime", &seconds.to_string()]).arg(program);
+            launcher
+        });
+        let mut command = serve(launcher, program, &directory)?;
+        command.args(["--redis-url", place.redis_url, "--node-id", place.id]);
+        cores.unpin();
+        let child = spawn(command, &directory);
+        procfs::pin(None, cores.generator);
+        Self::listening(child?, Subject::Downbeat, directory)
+    }
+
+    fn listening(mut child: Child, subject: Subject, directory: PathBuf) -> Result<Self, LoadError> {
         let listening = wait_until_listening(&mut child);
         let mut server = Self {
             child,
@@ -80,6 +106,12 @@ impl Server {
         // The child is owned by now, so an error ends it.
         (server.address, server.metrics) = listening?;
         Ok(server)
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) -> Result<(), LoadError> {
+        self.child.kill().doing("killing a node")?;
+        self.child.wait().doing("waiting for a node's end").map(drop)
     }
 
     pub fn pid(&self) -> u32 {
@@ -149,14 +181,12 @@ impl Server {
     /// One join for each place in `topics`, `members` to a room, room after room.
     pub fn joins(&self, topics: &[Arc<str>], members: usize) -> Vec<Join> {
         let places = topics.iter().flat_map(|topic| std::iter::repeat_n(topic, members));
-        places
-            .enumerate()
-            .map(|(number, topic)| Join {
-                path: self.socket_path.clone(),
-                topic: topic.clone(),
-                student_id: format!("s{number:05}"),
-            })
-            .collect()
+        places.enumerate().map(|(number, topic)| self.join_of(number, topic)).collect()
+    }
+
+    /// How the student of this number comes into a room.
+    pub fn join_of(&self, number: usize, topic: &Arc<str>) -> Join {
+        Join { path: self.socket_path.clone(), topic: topic.clone(), student_id: format!("s{number:05}") }
     }
 
     /// The text of `/metrics`; empty for a server that has none.
@@ -165,6 +195,13 @@ impl Server {
             Some(address) => Http::connect(address)?.request("GET", "/metrics", None, None),
             None => Ok(String::new()),
         }
+    }
+
+    /// The sum of all lines of `/metrics` that begin so.
+    pub fn metric(&self, name: &str) -> Result<f64, LoadError> {
+        let text = self.metrics()?;
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 }
 
@@ -177,6 +214,20 @@ impl Drop for Server {
     }
 }
 
+/// A directory for the next server.
+fn new_directory() -> Result<PathBuf, LoadError> {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    let serial = STARTED.fetch_add(1, Ordering::Relaxed);
+    let directory = env::temp_dir().join(format!("downbeat-load-{}-{serial}", std::process::id()));
+    fs::create_dir_all(&directory).doing("making a directory for the server")?;
+    Ok(directory)
+}
+
+fn spawn(mut command: Command, directory: &Path) -> Result<Child, LoadError> {
+    command.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.spawn().doing("starting the server")
+}
+
 fn command(subject: Subject, program: &Path, directory: &Path) -> Result<Command, LoadError> {
     if let Subject::Bare { clock } = subject {
         let own = env::current_exe().doing("finding this program")?;
@@ -187,12 +238,17 @@ fn command(subject: Subject, program: &Path, directory: &Path) -> Result<Command
         }
         return Ok(command);
     }
+    serve(None, program, directory)
+}
+
+/// `launcher`: what starts the program in its place, and names it already.
+fn serve(launcher: Option<Command>, program: &Path, directory: &Path) -> Result<Command, LoadError> {
     if !program.exists() {
         return Err(LoadError::NoServer(program.to_owned()));
     }
     let config = directory.join("load.toml");
     fs::write(&config, CONFIG.replace("SECRET", SECRET)).doing("writing the configuration")?;
-    let mut command = Command::new(program);
+    let mut command = launcher.unwrap_or_else(|| Command::new(program));
     command
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(["--metrics-listen", "127.0.0.1:0"])

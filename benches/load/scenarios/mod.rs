@@ -2,6 +2,7 @@
 
 mod beats;
 mod ceiling;
+mod cluster;
 mod fanout;
 mod flatness;
 mod listen;
@@ -30,7 +31,10 @@ pub fn run(options: Options) -> Result<(), LoadError> {
         _ => println!("one core for the server and the generator: figures are CPU, not speed"),
     }
     println!("{} open files for each process", lab.open_files);
-    let chosen = if lab.options.scenario.is_empty() { Scenario::value_variants() } else { &lab.options.scenario };
+    let mut chosen = lab.options.scenario.clone();
+    if chosen.is_empty() {
+        chosen.extend(Scenario::value_variants().iter().filter(|scenario| **scenario != Scenario::Cluster));
+    }
     for scenario in chosen {
         let measure = match scenario {
             Scenario::Notes => notes::measure,
@@ -40,6 +44,7 @@ pub fn run(options: Options) -> Result<(), LoadError> {
             Scenario::Fanout => fanout::measure,
             Scenario::Scheduling => scheduling::measure,
             Scenario::Flatness => flatness::measure,
+            Scenario::Cluster => cluster::measure,
         };
         measure(&lab, &mut report)?;
     }
