@@ -133,7 +133,7 @@ fn step(draw: &mut Draw, model: &mut State, embedded: &EmbeddedStore) {
             let controls = draw.controls();
             let fence = Fence { incarnation: whose.incarnation, epoch: reign.epoch, nonce: reign.nonce };
             let written = now(embedded.write_room(&key(), &fence, &stored(&controls), None, None));
-            assert_eq!(model.write_room(whose.incarnation, reign, &controls, true, None).is_ok(), written.is_ok());
+            assert_eq!(model.write_room(whose.incarnation, reign, &controls, true).is_ok(), written.is_ok());
         }
         12 => {
             let fence = Fence { incarnation: whose.incarnation, epoch: reign.epoch, nonce: reign.nonce };

@@ -281,7 +281,7 @@ impl World {
             Command::Read => Answer::Read(state.room.clone(), state.generation),
             Command::TakeOver(claim) => Answer::TakenOver(state.take_over(&claim, now_ms)),
             Command::Write { incarnation, reign, controls } => {
-                let written = state.write_room(incarnation, reign, &controls, fenced, None);
+                let written = state.write_room(incarnation, reign, &controls, fenced);
                 if written.is_ok() {
                     self.checks.stored(node, reign);
                 }
