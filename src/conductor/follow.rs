@@ -252,6 +252,10 @@ impl RoomState {
         };
         let before = touched(&self.room.members);
         for write in &update.members {
+            // A home says that the conductor knows of the connection: only what it says now counts.
+            for connection in before.get(&write.student_id).iter().flat_map(|member| &member.connections) {
+                self.homes.remove(*connection);
+            }
             match &write.member {
                 Some(record) => {
                     for (connection, home) in &record.connections {

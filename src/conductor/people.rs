@@ -27,6 +27,10 @@ impl Homes {
         self.0.insert(connection, home);
     }
 
+    pub fn remove(&mut self, connection: u64) {
+        self.0.remove(&connection);
+    }
+
     pub fn get(&self, connection: u64) -> Option<&Home> {
         self.0.get(&connection)
     }

@@ -61,6 +61,8 @@ pub async fn a_look_shows_every_session_as_its_node_told_of_it(store: &dyn Whole
         draining: process == 2,
         rooms: 5,
         sockets: 60,
+        metrics_address: "10.0.0.1:9464".into(),
+        ttl_ms: 2_000,
     };
     let first = store.open_session(odd, &info(1), 0).await.unwrap();
     let second = store.open_session("b", &info(2), 0).await.unwrap();
