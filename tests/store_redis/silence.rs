@@ -53,9 +53,11 @@ async fn a_server_that_is_away_is_not_hammered() {
     let tried = Arc::new(AtomicU32::new(0));
     let counted = tried.clone();
     // Whoever connects is sent away at once.
-    std::thread::spawn(move || listener.incoming().for_each(|_| {
-        counted.fetch_add(1, Ordering::SeqCst);
-    }));
+    std::thread::spawn(move || {
+        listener.incoming().for_each(|_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        })
+    });
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(1) {
         store.look().await.unwrap_err();
