@@ -5,7 +5,7 @@ use downbeat::{
     relay::Body,
     room::{Note, TokenRole},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     ears::of,
@@ -18,14 +18,19 @@ fn plays(guest: &Guest, student_id: &str) -> bool {
     guest.room.play(student_id, guest.connection, TokenRole::Student, note, limits).is_ok()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_mute_is_acknowledged_only_once_the_other_gateway_has_confirmed_it() {
-    for (event, payload) in [
+/// Every control that takes a student's notes away, bob's.
+fn silencers() -> [(&'static str, Value); 4] {
+    [
         ("mute_student", json!({"student_id": "bob"})),
         ("mute_all", json!({})),
         ("assign_role", json!({"student_id": "bob", "role": "listener"})),
         ("remove_student", json!({"student_id": "bob"})),
-    ] {
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mute_is_acknowledged_only_once_the_other_gateway_has_confirmed_it() {
+    for (event, payload) in silencers() {
         let town = Town::new().await;
         let (key, guests) = town.class().await;
         town.b.freeze();
@@ -74,26 +79,37 @@ async fn a_mute_waits_for_a_dead_gateway_no_longer_than_its_session_lives() {
 
 #[tokio::test(start_paused = true)]
 async fn a_mute_whose_news_was_lost_on_the_way_holds_on_the_other_node_all_the_same() {
-    let town = Town::new().await;
-    let (key, guests) = town.class().await;
-    town.a.relay.loses(|body| matches!(body, Body::RoomUpdate(_)));
-    town.a.ask(&key, "mute_student", json!({"student_id": "bob"})).await.expect("acknowledged");
-    assert!(!plays(&guests[2], "bob"));
-    assert_eq!(of(&town.b.heard(), "student_muted").count(), 1, "and is told there");
+    for (event, payload) in silencers() {
+        let town = Town::new().await;
+        let (key, guests) = town.class().await;
+        town.a.relay.loses(|body| matches!(body, Body::RoomUpdate(_)));
+        town.a.ask(&key, event, payload).await.expect("acknowledged");
+        assert!(!plays(&guests[2], "bob"), "{event}");
+        town.pass(7_000).await;
+        assert!(!plays(&guests[2], "bob"), "{event}");
+        let heard = town.b.heard();
+        let told = heard.iter().filter(|heard| heard.name().contains("mute") || heard.name().contains("role"));
+        let sent_away = of(&heard, "student_removed").count();
+        // mute_all names ada and bob.
+        let expected = if event == "mute_all" { 2 } else { 1 };
+        assert_eq!(told.count() + sent_away, expected, "{event}: it is told there, once");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_note_under_way_from_a_gateway_that_does_not_know_of_the_mute_yet_is_dropped_by_the_others() {
-    let town = Town::new().await;
-    let (key, guests) = town.class().await;
-    town.b.freeze();
-    let muting = town.a.begin(&key, "mute_student", json!({"student_id": "bob"}));
-    town.a.settle().await;
-    assert!(plays(&guests[2], "bob"), "b has not heard of it");
-    town.a.settle().await;
-    assert_eq!(of(&town.a.heard(), "student_note").count(), 0);
-    town.b.thaw();
-    town.a.settle().await;
-    assert_eq!(muting.await.expect("it runs"), Ok(json!({})));
-    assert!(!plays(&guests[2], "bob"));
+    for (event, payload) in silencers() {
+        let town = Town::new().await;
+        let (key, guests) = town.class().await;
+        town.b.freeze();
+        let muting = town.a.begin(&key, event, payload);
+        town.a.settle().await;
+        assert!(plays(&guests[2], "bob"), "{event}: b has not heard of it");
+        town.a.settle().await;
+        assert_eq!(of(&town.a.heard(), "student_note").count(), 0, "{event}");
+        town.b.thaw();
+        town.a.settle().await;
+        assert_eq!(muting.await.expect("it runs"), Ok(json!({})));
+        assert!(!plays(&guests[2], "bob"), "{event}");
+    }
 }

@@ -257,3 +257,13 @@ async fn a_student_who_is_removed_is_sent_away_from_the_node_that_he_is_on() {
     town.pass(11_000).await;
     assert!(!people(&guests[0]).contains_key("bob"), "and nobody brings him back");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_teacher_is_heard_on_every_node_while_all_students_are_muted() {
+    let town = Town::new().await;
+    let (key, guests) = town.class().await;
+    town.a.ask(&key, "mute_all", json!({})).await.expect("stored");
+    play(&guests[0], "ms-ray", 72);
+    town.a.settle().await;
+    assert_eq!(notes(&town.b.heard()), [72]);
+}
