@@ -30,7 +30,10 @@ async fn assert_caught_up(town: &Town, key: &RoomKey, guests: &[Guest; 3], heard
     let record = town.a.record(key).await;
     for guest in guests {
         let state = guest.room.lock();
-        assert_eq!((state.stamp.epoch, state.stamp.nonce, state.stamp.rev), (record.epoch, record.nonce, record.controls.rev));
+        assert_eq!(
+            (state.stamp.epoch, state.stamp.nonce, state.stamp.rev),
+            (record.epoch, record.nonce, record.controls.rev)
+        );
         assert_eq!(state.room.controls, record.controls);
     }
     for event in ["tempo_changed", "beat_assignment_updated", "room_locked"] {
