@@ -2,7 +2,11 @@
 //!
 //! It takes one request at a time, lets the pure room decide, stores what changed, and only then tells anybody.
 
-use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -140,7 +144,10 @@ impl Conductor {
     }
 
     async fn answer(&mut self, ask: Ask, reply: oneshot::Sender<Answer>) -> Next {
-        let confirmed_everywhere = matches!(&ask, Ask::Control { control, .. } if confirm::is_needed(control));
+        let to_confirm = match &ask {
+            Ask::Control { control, .. } if confirm::is_needed(control) => confirm::others(self),
+            _ => BTreeSet::new(),
+        };
         let (answer, next) = match ask {
             Ask::Admit { join, home, wants_snapshot } => self.admit(join, home, wants_snapshot).await,
             Ask::Return { member } => {
@@ -160,8 +167,8 @@ impl Conductor {
             // The rest is for routers and gateways.
             Ask::TooLow { .. } | Ask::TakeUp | Ask::Confirm { .. } | Ask::RollCall => (Ok(Reply::Done), Next::Goes),
         };
-        if confirmed_everywhere && answer.is_ok() {
-            confirm::then_answer(self, answer, reply);
+        if answer.is_ok() {
+            confirm::then_answer(self, to_confirm, answer, reply);
         } else {
             // Whoever asked may have gone: a departure then follows (`channels::join`).
             let _ = reply.send(answer);

@@ -28,12 +28,22 @@ pub(super) fn is_needed(control: &Control) -> bool {
     )
 }
 
-/// Answers once every other node with connections in the room has confirmed the room's controls as they are now, or is
-/// gone. The conductor goes on with its work meanwhile.
-pub(super) fn then_answer(conductor: &Conductor, answer: Answer, reply: oneshot::Sender<Answer>) {
+/// Every other process with connections in the room: to be asked before a change that may end some of them.
+pub(super) fn others(conductor: &Conductor) -> BTreeSet<Home> {
     let me = conductor.surroundings.membership.home();
-    let others: BTreeSet<Home> = conductor.homes.processes().into_iter().filter(|home| **home != me).cloned().collect();
+    conductor.homes.processes().into_iter().filter(|home| **home != me).cloned().collect()
+}
+
+/// Answers once these have confirmed the room's controls as they are now, or are gone. The conductor goes on with its
+/// work meanwhile.
+pub(super) fn then_answer(
+    conductor: &Conductor,
+    others: BTreeSet<Home>,
+    answer: Answer,
+    reply: oneshot::Sender<Answer>,
+) {
     if others.is_empty() {
+        // Whoever asked may have gone.
         let _ = reply.send(answer);
         return;
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     relay::{Body, Envelope, Note, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp},
-    room::{Join, Member, Members, difference},
+    room::{Join, Member, Members, Room, RoomRole, TokenRole, difference},
     store::{Fate, Home, MemberRecord},
     telemetry::count,
 };
@@ -60,10 +60,10 @@ impl RoomMirror {
         }
     }
 
-    /// A note that another gateway has checked. Its student may have been muted meanwhile.
+    /// A note that another gateway has checked. Its student may have been muted meanwhile, or sent away.
     fn hear_note(&self, note: &Note) {
         let mut state = self.lock();
-        if state.room.controls.closed || state.room.controls.is_muted(&note.student_id) {
+        if state.room.controls.closed || state.keeps_back(&note.student_id) {
             return;
         }
         let now_us = self.mirror.clock.now_us();
@@ -238,6 +238,15 @@ fn is_of_one_reign(one: Stamp, other: Stamp) -> bool {
 }
 
 impl RoomState {
+    /// Whether a note of this person that is under way goes no further. A teacher's always does; that a soloist has come
+    /// meanwhile stops no note that was allowed.
+    fn keeps_back(&self, student_id: &str) -> bool {
+        let Room { controls, members, .. } = &self.room;
+        let is_teacher = members.get(student_id).is_some_and(|member| member.role == TokenRole::Teacher);
+        let is_listener = || controls.roles.get(student_id) == Some(&RoomRole::Listener);
+        !is_teacher && (controls.is_muted(student_id) || controls.removed.contains(student_id) || is_listener())
+    }
+
     /// Keeps what is known of the reign before, where `stamp` is of another.
     fn leave_reign(&mut self, stamp: Stamp) {
         if !is_of_one_reign(stamp, self.stamp) && self.former.len() < FORMER_MAX {

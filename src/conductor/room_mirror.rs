@@ -245,8 +245,10 @@ impl RoomMirror {
 impl RoomState {
     /// Whether this connection is the member's, now: the socket may not have heard yet that it is not.
     pub fn is_here(&self, student_id: &str, connection: u64) -> bool {
-        let member = self.room.members.get(student_id);
-        !self.room.controls.closed && member.is_some_and(|member| member.connections.contains(&connection))
+        let Room { controls, members, .. } = &self.room;
+        let is_member = members.get(student_id).is_some_and(|member| member.connections.contains(&connection));
+        // That a student was removed may be known here before the list of members is.
+        !controls.closed && is_member && !controls.removed.contains(student_id)
     }
 
     /// This node has a connection in the room, which its conductor has let in.

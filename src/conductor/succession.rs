@@ -76,6 +76,7 @@ impl Router {
                 if !ended.unwrap_or(false) {
                     return Err(ControlRefused::NoConductor);
                 }
+                directory.note_ended(&record.owner, record.incarnation);
             }
             Decision::TakeOver => {}
         }
@@ -256,6 +257,7 @@ impl Router {
     }
 
     /// Looks for rooms that nobody conducts and that fall to this node, and takes them up; answers how many it conducts.
+    /// For those that cannot be taken up now, another search is wanted.
     ///
     /// # Errors
     /// The store does not answer.
@@ -266,6 +268,9 @@ impl Router {
             .for_each_concurrent(TAKE_UPS_AT_ONCE, |(key, _)| async move {
                 if let Err(refused) = self.locate(&key).await {
                     tracing::debug!(room.key = %key, %refused, "not taken up now");
+                    if refused != ControlRefused::NotFound {
+                        self.search_wanted.notify_one();
+                    }
                 }
             })
             .await;

@@ -67,6 +67,8 @@ pub struct Directory {
     observer: Mutex<Observer>,
     /// Sessions that stood in one look and not in a later one: dead for ever.
     dead: Mutex<VecDeque<(Arc<str>, u64)>>,
+    /// When this node first learnt of sessions that it was asked about, until they are dead.
+    learnt: Mutex<HashMap<(Arc<str>, u64), i64>>,
     view: ArcSwap<View>,
     homes_seen: Mutex<HashMap<Home, i64>>,
     named_generation: AtomicBool,
@@ -93,6 +95,7 @@ impl Directory {
             death_us: terms.death_us,
             observer: Mutex::new(Observer::new(terms)),
             dead: Mutex::default(),
+            learnt: Mutex::default(),
             view: ArcSwap::from_pointee(view),
             homes_seen: Mutex::default(),
             named_generation: AtomicBool::new(false),
@@ -118,6 +121,7 @@ impl Directory {
             .collect();
         self.see_homes(&nodes, now_us);
         self.note_dead(&before.nodes, &nodes);
+        self.note_never_seen(&nodes, asked_us);
         let run_id = look.server.map(|server| server.run_id).or_else(|| before.run_id.clone());
         let is_first = before.asked_us == i64::MIN;
         let over = |(node, was): (&Arc<str>, &NodeSeen)| {
@@ -149,11 +153,30 @@ impl Directory {
         }
     }
 
+    /// The store has ended this session, for this node: it is dead for ever, before the next look shows it.
+    pub fn note_ended(&self, node: &str, incarnation: u64) {
+        self.bury(std::iter::once((node.into(), incarnation)));
+    }
+
     fn note_dead(&self, before: &BTreeMap<Arc<str>, NodeSeen>, now: &BTreeMap<Arc<str>, NodeSeen>) {
         let is_over =
             |(node, was): &(&Arc<str>, &NodeSeen)| now.get(*node).is_none_or(|is| is.incarnation != was.incarnation);
+        self.bury(before.iter().filter(is_over).map(|(node, was)| (node.clone(), was.incarnation)));
+    }
+
+    /// Sessions that stood in no look since this node learnt of them from a room's record.
+    fn note_never_seen(&self, nodes: &BTreeMap<Arc<str>, NodeSeen>, asked_us: i64) {
+        let stands = |node: &Arc<str>, incarnation| nodes.get(node).is_some_and(|seen| seen.incarnation == incarnation);
+        let mut learnt = self.learnt.lock();
+        let is_over = |(node, incarnation): &(Arc<str>, u64), learnt_at_us: &mut i64| {
+            *learnt_at_us <= asked_us && !stands(node, *incarnation)
+        };
+        self.bury(learnt.extract_if(is_over).map(|(session, _)| session));
+    }
+
+    fn bury(&self, sessions: impl Iterator<Item = (Arc<str>, u64)>) {
         let mut dead = self.dead.lock();
-        dead.extend(before.iter().filter(is_over).map(|(node, was)| (node.clone(), was.incarnation)));
+        dead.extend(sessions);
         while dead.len() > DEAD_MAX {
             dead.pop_front();
         }
@@ -183,11 +206,13 @@ impl Directory {
         self.view.load_full()
     }
 
-    /// What the last look says of a session that was learnt of at `learnt_at_us`.
+    /// What the last look says of a session that was learnt of at `learnt_at_us`, or before: what counts is when this
+    /// node was first asked about it, for a look is always older than the question.
     pub fn judge(&self, node: &str, incarnation: u64, learnt_at_us: i64) -> Judgement {
         if self.dead.lock().iter().any(|(name, number)| (&**name, *number) == (node, incarnation)) {
             return Judgement::Dead;
         }
+        let learnt_at_us = *self.learnt.lock().entry((node.into(), incarnation)).or_insert(learnt_at_us);
         let judgement = self.observer.lock().judge(node, incarnation, learnt_at_us);
         let view = self.view.load();
         // To ask one who lived at the last look costs nothing; only a death must be certain.

@@ -2,19 +2,30 @@
 //! when it is told to.
 
 mod closing;
+mod confirming;
 mod controls;
 mod ears;
 mod faulty_store;
 mod fences;
+mod gate;
+mod handing_over;
 mod holdover;
 mod house;
 mod house_clock;
+mod inheritance;
 mod joining;
+mod lossy_relay;
 mod mirrors;
+mod missing;
+mod neighbours;
 mod notes;
 mod presence;
+mod reconciling;
 mod reigns;
 mod repetition;
+mod restoring;
 mod resuming;
 mod sessions;
+mod succession;
 mod tenants;
+mod town;
