@@ -144,6 +144,12 @@ impl Conductor {
     }
 
     async fn answer(&mut self, ask: Ask, reply: oneshot::Sender<Answer>) -> Next {
+        if self.reign.is_uncertain
+            && let Err((declined, next)) = self.settle_uncertainty().await
+        {
+            let _ = reply.send(Err(declined));
+            return next;
+        }
         let to_confirm = match &ask {
             Ask::Control { control, .. } if confirm::is_needed(control) => confirm::others(self),
             _ => BTreeSet::new(),
@@ -201,6 +207,12 @@ impl Conductor {
         if !self.reigns() {
             return Next::Ends;
         }
+        if self.reign.is_uncertain
+            && let Err((_, next)) = self.settle_uncertainty().await
+        {
+            // No plan of what may not be so: the gateways play on meanwhile.
+            return next;
+        }
         if self.part_from_the_gone().await == Next::Ends {
             return Next::Ends;
         }
@@ -215,7 +227,10 @@ impl Conductor {
             return Next::Goes;
         }
         let plan = plan_of(self.stamp(), &self.room.controls, self.reign.members_rev);
-        self.surroundings.mirror.deliver_plan(&self.room.key, &plan);
+        if !self.surroundings.mirror.deliver_plan(&self.room.key, &plan) {
+            // This node's own gateway knows of something higher: this reign has to begin above it, or is over.
+            return self.re_assert(self.surroundings.mirror.highest_epoch(&self.room.key)).await;
+        }
         self.surroundings.mirror.publish(&self.topic(), Body::Plan(plan));
         self.surroundings.metrics.plans_published.inc();
         Next::Goes

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     actor::{Answer, Conductor, Surroundings},
-    ask::{Ask, Reply, RoomCall, SERVICE, decode, encode},
+    ask::{Ask, Declined, Reply, RoomCall, SERVICE, decode, encode},
 };
 use crate::{
     relay::RoomUpdate,
@@ -56,23 +56,26 @@ pub(super) fn then_answer(
     let (surroundings, key) = (conductor.surroundings.clone(), conductor.room.key.clone());
     tokio::spawn(async move {
         let asked = others.iter().map(|home| confirmed_by(&surroundings, &key, home, &update));
-        futures_util::future::join_all(asked).await;
+        let confirmed = futures_util::future::join_all(asked).await.into_iter().all(|confirmed| confirmed);
+        // Unconfirmed it is not acknowledged: asked again under the same name, it waits again.
+        let answer = if confirmed { answer } else { Err(Declined::Deposed) };
         // Whoever asked may have gone meanwhile.
         let _ = reply.send(answer);
     });
 }
 
-async fn confirmed_by(surroundings: &Surroundings, key: &RoomKey, home: &Home, update: &RoomUpdate) {
+async fn confirmed_by(surroundings: &Surroundings, key: &RoomKey, home: &Home, update: &RoomUpdate) -> bool {
     let ask = Ask::Confirm { update: update.clone() };
-    let Some(call) = encode(&RoomCall { key: key.clone(), ask }) else { return };
+    let Some(call) = encode(&RoomCall { key: key.clone(), ask }) else { return false };
     for _ in 0..TRIES_MAX {
         let answer = surroundings.calls.ask(&home.node, SERVICE, call.clone(), TRY_WITHIN).await;
         let confirmed = answer.is_ok_and(|bytes| decode::<Reply>(&bytes) == Some(Reply::Done));
         if confirmed || surroundings.directory.is_gone(home, surroundings.clock.boot_us()) {
-            return;
+            return true;
         }
         // What could not even be sent is tried again no faster than what is not answered.
         tokio::time::sleep(TRY_WITHIN / 5).await;
     }
     tracing::warn!(room.key = %key, node.id = %home.node, "a gateway has not confirmed a change");
+    false
 }

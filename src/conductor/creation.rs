@@ -31,6 +31,10 @@ impl Router {
         request: CreateRoom,
         teacher_id: &str,
     ) -> Result<RoomStanding, CreateRefused> {
+        // A code may be that of a room which is not given back yet.
+        if self.surroundings.directory.is_restoring(self.surroundings.clock.boot_us()) {
+            return Err(CreateRefused::Unavailable);
+        }
         let store = &self.surroundings.store;
         let limit = tenant.limits.max_rooms_per_tenant as usize;
         let live_rooms = store.live_rooms(&tenant.id).await.map_err(|_| CreateRefused::Unavailable)?;

@@ -61,7 +61,15 @@ impl Emitter {
             return;
         }
         let begins_us = self.plan.timeline.as_ref().and_then(|timeline| timeline.segments().first()).map(|s| s.t0_us);
-        self.tail = begins_us.map(|until_us| Tail { plan: before, until_us });
+        // Without a beginning there is only what stops by itself.
+        let until_us = begins_us.unwrap_or(i64::MAX);
+        let has_begun = self.last.is_some_and(|last| last.run == before.run);
+        self.tail = match self.tail.take() {
+            // A run that was replaced before its first beat leaves the one before it playing.
+            Some(tail) if !has_begun => Some(Tail { until_us: tail.until_us.min(until_us), ..tail }),
+            _ => Some(Tail { plan: before, until_us }),
+        };
+        self.tail.take_if(|tail| begins_us.is_none() && tail.plan.playing);
     }
 
     /// From now on nothing that was due before `now_us` is sent.
@@ -188,6 +196,16 @@ mod tests {
         emitter.follow(plan(2, Timeline::starting(2 * SECOND_US, 0, 120_000)));
         emitter.from_us = 1_100_000;
         assert_eq!(beats(&mut emitter, 2_500_000), [(1, 3, 1_500), (2, 0, 2_000), (2, 1, 2_500)]);
+    }
+
+    #[test]
+    fn two_resets_within_one_beat_leave_no_hole() {
+        let mut emitter = Emitter::starting(plan(1, Timeline::starting(0, 0, 120_000)), 0);
+        assert_eq!(beats(&mut emitter, SECOND_US).len(), 3);
+        emitter.follow(plan(2, Timeline::starting(2 * SECOND_US, 0, 120_000)));
+        emitter.follow(plan(3, Timeline::starting(2 * SECOND_US, 0, 120_000)));
+        emitter.from_us = 1_100_000;
+        assert_eq!(beats(&mut emitter, 2_500_000), [(1, 3, 1_500), (3, 0, 2_000), (3, 1, 2_500)]);
     }
 
     #[test]

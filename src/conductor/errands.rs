@@ -21,15 +21,21 @@ const AT_ONCE: usize = 128;
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 impl Router {
-    /// Runs the mirrors' errands for the node's life.
+    /// Runs the mirrors' errands for the node's life: each at most once at a time.
     pub async fn run_errands(self: &Arc<Self>, mut errands: Errands) {
         let at_once = Arc::new(Semaphore::new(AT_ONCE));
         while let Some(errand) = errands.0.recv().await {
-            let Ok(permit) = at_once.clone().acquire_owned().await else { return };
-            let router = self.clone();
+            let name = errand.name();
+            if !self.errands_under_way.lock().insert(name.clone()) {
+                continue;
+            }
+            let (router, at_once) = (self.clone(), at_once.clone());
             tokio::spawn(async move {
+                // Never closed.
+                let permit = at_once.acquire().await;
                 router.run_errand(errand).await;
                 drop(permit);
+                router.errands_under_way.lock().remove(&name);
             });
         }
     }
@@ -38,11 +44,12 @@ impl Router {
         match errand {
             Errand::ReRead { key } => {
                 if !self.read_again(&key).await {
-                    let router = self.clone();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(AGAIN_AFTER).await;
-                        router.surroundings.mirror.run_errand(Errand::ReRead { key });
-                    });
+                    self.read_again_later(key);
+                }
+            }
+            Errand::Summon { key } => {
+                if let Err(ControlRefused::NotFound) = self.ask(&key, Ask::TakeUp, CALL_WITHIN).await {
+                    self.surroundings.mirror.end(&key);
                 }
             }
             Errand::TooLow { key, node, stamp } => {
@@ -77,6 +84,14 @@ impl Router {
         }
     }
 
+    fn read_again_later(self: &Arc<Self>, key: RoomKey) {
+        let router = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            router.surroundings.mirror.run_errand(Errand::ReRead { key });
+        });
+    }
+
     /// Takes the room's record in; false where it could not be read. A room that is gone is ended.
     async fn read_again(&self, key: &RoomKey) -> bool {
         let Some(room) = self.surroundings.mirror.room(key) else { return true };
@@ -104,5 +119,21 @@ impl Router {
         let mut state = room.lock();
         connections.iter().for_each(|connection| state.unsettle(*connection));
         room.audience().eject(connections, Some(("removed_from_room", "{}")));
+    }
+}
+
+impl Errand {
+    /// By this the same errand is known.
+    fn name(&self) -> (RoomKey, &'static str, u64) {
+        match self {
+            Self::ReRead { key } => (key.clone(), "re-read", 0),
+            Self::Summon { key } => (key.clone(), "summon", 0),
+            Self::TooLow { key, .. } => (key.clone(), "too low", 0),
+            Self::Restore { key, snapshot } => (key.clone(), "restore", snapshot.stamp.epoch ^ snapshot.stamp.nonce),
+            Self::Return { key, member } => {
+                (key.clone(), "return", xxhash_rust::xxh3::xxh3_64(member.student_id.as_bytes()))
+            }
+            Self::Depart { key, connection } => (key.clone(), "depart", *connection),
+        }
     }
 }

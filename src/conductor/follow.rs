@@ -50,7 +50,7 @@ impl RoomMirror {
         let mut state = self.lock();
         if stamp >= state.stamp {
             state.conductor = Some((envelope.origin.clone(), envelope.incarnation));
-        } else if (stamp.epoch, stamp.nonce) < (state.stamp.epoch, state.stamp.nonce) {
+        } else {
             let boot_us = self.mirror.clock.boot_us();
             if boot_us.saturating_sub(state.told_too_low_us) >= TOO_LOW_EVERY_US {
                 state.told_too_low_us = boot_us;
@@ -155,11 +155,11 @@ impl RoomMirror {
         self.return_residents(&state);
     }
 
-    /// The conductor's regular plan.
-    pub(super) fn accept_plan(self: &Arc<Self>, plan: &Plan) {
+    /// The conductor's regular plan. False: it is below what was accepted before.
+    pub(super) fn accept_plan(self: &Arc<Self>, plan: &Plan) -> bool {
         let mut state = self.lock();
         if !self.may_follow(&state, plan.stamp) {
-            return;
+            return false;
         }
         let missed = plan.stamp != state.stamp || plan.members_rev != state.members_rev;
         // Only the number of a reign and a rev of which everything is known is accepted; the times hold at once.
@@ -172,6 +172,7 @@ impl RoomMirror {
             }
             self.become_stale(&mut state);
         }
+        true
     }
 
     /// A reign that began with less than is known here is given what it lacks, until it says that it has dealt with it.

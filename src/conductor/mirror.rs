@@ -82,6 +82,8 @@ enum Wish {
 pub(super) enum Errand {
     /// Read the room's record and take it in.
     ReRead { key: RoomKey },
+    /// Nobody is heard to conduct the room: see that somebody does.
+    Summon { key: RoomKey },
     /// Tell a conductor that its reign is below one that was accepted here.
     TooLow { key: RoomKey, node: Arc<str>, stamp: Stamp },
     /// Give the conductor what its reign has not inherited.
@@ -190,6 +192,11 @@ impl Mirror {
     /// The node that conducted the room when it was last heard here.
     pub(super) fn conductor_of(&self, key: &RoomKey) -> Option<Arc<str>> {
         self.room(key)?.lock().conductor.as_ref().map(|(node, _)| node.clone())
+    }
+
+    /// Whether this node may act at all.
+    pub(super) fn stands(&self) -> bool {
+        self.membership.standing().is_some()
     }
 
     /// This process.
@@ -308,10 +315,11 @@ impl Mirror {
     }
 
     /// The conductor's regular plan.
-    pub(super) fn deliver_plan(&self, key: &RoomKey, plan: &Plan) {
-        if let Some(room) = self.room(key) {
-            room.accept_plan(plan);
-        }
+    /// False: this node knows of a higher reign, or of a later change.
+    pub(super) fn deliver_plan(&self, key: &RoomKey, plan: &Plan) -> bool {
+        let Some(room) = self.room(key) else { return true };
+        room.lock().conductor = Some((self.membership.node().clone(), self.membership.incarnation()));
+        room.accept_plan(plan)
     }
 
     /// The room is no more, and its conductor may have failed before it said so.

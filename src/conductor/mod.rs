@@ -21,6 +21,7 @@ mod run;
 mod service;
 mod standing;
 mod succession;
+mod unheard;
 mod update;
 
 pub use ask::RequestId;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     relay::{Body, RoomEvent, RoomUpdate, Snapshot, Stamp},
-    room::Applied,
+    room::{Applied, Controls},
     store::{
         Done, Fate, Fence, Home, Lineage, MemberRecord, MemberWrite, Owner, Restoration, RoomRecord, TakeOver,
         TakeOverRefused, WriteRefused,
@@ -33,6 +33,8 @@ pub(super) struct Reign {
     pub members_rev: u64,
     /// The highest rev of a write whose answer was lost: it may yet be carried out, so its number is never used again.
     pub burnt_rev: u64,
+    /// An answer was lost since the record was last read: it may hold more than this conductor knows of.
+    pub is_uncertain: bool,
     /// Lost changes that the room was told of, by reign and rev.
     announced: BTreeSet<Stamp>,
     pub is_handed_over: bool,
@@ -50,6 +52,7 @@ impl Reign {
             lineage: record.lineage.clone(),
             members_rev: record.members_rev,
             burnt_rev: 0,
+            is_uncertain: false,
             announced: BTreeSet::new(),
             is_handed_over: false,
             began_us,
@@ -94,8 +97,10 @@ impl Conductor {
         };
         match self.surroundings.store.take_over(&self.room.key, claim).await {
             Ok(_) => {}
+            // It may be the other's by now: whoever reads the record knows.
             Err(refused) => {
-                tracing::warn!(room.key = %self.room.key, node.to = %to.node, %refused, "not handed over");
+                tracing::warn!(room.key = %self.room.key, node.to = %to.node, %refused, "the hand-over is uncertain");
+                self.reign.is_uncertain = true;
                 return false;
             }
         }
@@ -139,12 +144,20 @@ impl Conductor {
         let me =
             Owner { node: self.surroundings.membership.node().to_string(), incarnation: self.reign.fence.incarnation };
         let highest = above_epoch.max(self.reign.fence.epoch);
-        match self.surroundings.store.take_over(&self.room.key, self.claim(me, highest)).await {
+        // Only this very reign is begun anew: another, even of this node's, is another conductor's.
+        let reign = (self.reign.fence.epoch, self.reign.fence.nonce);
+        let claim = TakeOver { expected_reign: Some(reign), ..self.claim(me, highest) };
+        match self.surroundings.store.take_over(&self.room.key, claim).await {
             Ok(record) => {
                 count(&self.surroundings.metrics.reigns, "re_asserted");
                 let is_behind = record.controls.rev < self.room.controls.rev;
                 self.reign.fence = record.fence();
                 self.reign.lineage = record.lineage;
+                if record.controls.rev > self.room.controls.rev {
+                    // A change whose answer was lost: stored, and so it counts.
+                    self.room.controls = record.controls;
+                    self.reign.is_uncertain = true;
+                }
                 if is_behind && let Err((_, next)) = self.store_whole().await {
                     return next;
                 }
@@ -160,6 +173,40 @@ impl Conductor {
                 Next::Ends
             }
         }
+    }
+
+    /// After a write whose answer was lost the record is read again: what it holds is true, whatever was answered.
+    pub(super) async fn settle_uncertainty(&mut self) -> Result<(), (Declined, Next)> {
+        let (store, key) = (&self.surroundings.store, &self.room.key);
+        let read = tokio::try_join!(store.load_room(key), store.recent_done(key), store.members(key));
+        let Ok((record, done, stored)) = read else { return Err((Declined::Unavailable, Next::Goes)) };
+        let Some(record) = record.filter(|record| record.fence() == self.reign.fence) else {
+            return Err((Declined::Deposed, Next::Ends));
+        };
+        self.reign.is_uncertain = false;
+        let known = self.homes.records(&self.room.members);
+        let is_another = record.controls.rev > self.room.controls.rev || stored.members != known;
+        if !is_another {
+            return Ok(());
+        }
+        tracing::warn!(room.key = %self.room.key, "a change whose answer was lost had been stored after all");
+        if record.controls.rev > self.room.controls.rev {
+            self.adopt(record.controls, done);
+        }
+        self.reign.members_rev = self.reign.members_rev.max(stored.members_rev);
+        // Who is here this conductor knows best: the store gets it whole.
+        let gone = stored.members.iter().filter(|was| !self.room.members.contains_key(&was.student_id));
+        let gone = gone.map(|was| MemberWrite { student_id: was.student_id.clone(), member: None });
+        let here = known.into_iter().map(|is| MemberWrite { student_id: is.student_id.clone(), member: Some(is) });
+        let writes: Vec<MemberWrite> = gone.chain(here).collect();
+        self.store_members(&writes, false).await?;
+        self.announce();
+        Ok(())
+    }
+
+    fn adopt(&mut self, controls: Controls, done: Vec<Done>) {
+        self.room.controls = controls;
+        self.done = done.into();
     }
 
     /// The store has lost some of this very reign's changes: it gets all that the conductor knows.
@@ -251,12 +298,18 @@ impl Conductor {
             return Next::Goes;
         }
         let now_us = self.now_us();
+        let mut all: Option<Applied> = None;
         for connection in self.homes.connections_on(&gone) {
-            let applied: Applied = self.room.depart(connection, now_us);
-            let (_, next) = self.carry_out(applied, None).await;
-            if next == Next::Ends {
-                return next;
+            let applied = self.room.depart(connection, now_us);
+            match &mut all {
+                Some(all) => all.merge(applied),
+                None => all = Some(applied),
             }
+        }
+        if let Some(applied) = all
+            && self.carry_out(applied, None).await.1 == Next::Ends
+        {
+            return Next::Ends;
         }
         self.homes.keep_only(&self.room.members);
         Next::Goes
@@ -306,8 +359,8 @@ impl Conductor {
         }
     }
 
-    fn judge_write(&self, written: Result<(), WriteRefused>, closing: bool) -> Result<(), (Declined, Next)> {
-        let metrics = &self.surroundings.metrics;
+    fn judge_write(&mut self, written: Result<(), WriteRefused>, closing: bool) -> Result<(), (Declined, Next)> {
+        let metrics = self.surroundings.metrics.clone();
         match written {
             Ok(()) => {
                 count(&metrics.store_writes, "stored");
@@ -320,6 +373,7 @@ impl Conductor {
                 Err((Declined::Deposed, Next::Ends))
             }
             Err(WriteRefused::Unavailable(error)) => {
+                self.reign.is_uncertain = true;
                 count(&metrics.store_writes, "unavailable");
                 tracing::error!(room.key = %self.room.key, %error, "a change could not be stored and was taken back");
                 Err((Declined::Unavailable, Next::Goes))

@@ -3,44 +3,69 @@
 //! Nobody takes a room over meanwhile (`Directory::is_restoring`). The store keeps the greatest (epoch, nonce, rev) of
 //! what it is given; a room that somebody knows to be closed stays closed.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 
-use super::{Router, reign::Keepsake, room_mirror::RoomMirror};
+use super::{Router, room_mirror::RoomMirror};
 use crate::{
     room::RoomKey,
-    store::{Restoration, RoomRecord},
+    store::{Restoration, Restored, RoomRecord},
     telemetry::count,
 };
 
 /// Rooms given back at once.
 const AT_ONCE: usize = 64;
+/// How long this node's conductors have to lay down what they know.
+const LAYING_DOWN: Duration = Duration::from_millis(20);
+const LAYING_DOWN_TRIES: usize = 25;
+/// How long a look may take that is to show whether the store is still the same.
+const LOOK_WITHIN: Duration = Duration::from_millis(600);
 
 impl Router {
     /// Gives everything back that this node knows.
     pub(super) async fn restore(self: &Arc<Self>) {
+        let directory = &self.surroundings.directory;
+        directory.set_giving_back(true);
         // The session went with everything else: a new one, and the conductors of the old one lay down what they know.
         if let Err(error) = self.surroundings.membership.renew().await {
             tracing::warn!(%error, "no new session yet");
         }
-        self.tick_all();
+        self.lay_down_all().await;
         let (store, mirror) = (&self.surroundings.store, &self.surroundings.mirror);
         let buried =
             mirror.closed.all().into_iter().map(|(key, epoch)| async move { store.bury_room(&key, epoch).await });
         stream::iter(buried).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
-        let known = mirror.rooms().into_iter().filter_map(|room| of_mirror(&room));
-        let kept: Vec<Keepsake> = self.keepsakes.lock().values().cloned().collect();
-        let all: Vec<Restoration> = known.chain(kept).collect();
-        let rooms = all.len();
-        stream::iter(all.iter()).for_each_concurrent(AT_ONCE, |restoration| self.give_back(restoration)).await;
+        // A conductor knows more of its room than the gateway beside it.
+        let mut known: Vec<Restoration> = self.keepsakes.lock().values().cloned().collect();
+        let kept: HashSet<RoomKey> = known.iter().map(|kept| kept.record.key.clone()).collect();
+        let attended = mirror.rooms();
+        known.extend(attended.iter().filter(|room| !kept.contains(room.key())).filter_map(|room| of_mirror(room)));
+        let rooms = known.len();
+        // What fails now is given back when somebody finds it missing.
+        let given_back = known.into_iter().map(|known| {
+            let router = self.clone();
+            async move { router.give_back(&known).await }
+        });
+        stream::iter(given_back).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
         tracing::warn!(rooms, "rooms were given back to the store");
+        directory.set_giving_back(false);
         self.search_once_allowed().await;
+    }
+
+    async fn lay_down_all(&self) {
+        for _ in 0..LAYING_DOWN_TRIES {
+            self.tick_all();
+            if self.conductors.lock().values().all(|cell| cell.get().is_none()) {
+                return;
+            }
+            tokio::time::sleep(LAYING_DOWN).await;
+        }
     }
 
     /// What a conductor of this node knew, while the store is being filled again.
     pub(super) async fn give_back_keepsake(&self, key: &RoomKey) {
-        if !self.surroundings.directory.is_restoring(self.surroundings.clock.boot_us()) {
+        if !self.surroundings.directory.has_lost_rooms(self.surroundings.clock.boot_us()) {
             return;
         }
         let keepsake = self.keepsakes.lock().get(key).cloned();
@@ -49,29 +74,35 @@ impl Router {
         }
     }
 
-    async fn give_back(&self, restoration: &Restoration) {
+    async fn give_back(&self, restoration: &Restoration) -> Option<Restored> {
         let key = &restoration.record.key;
         match self.surroundings.store.restore_room(restoration).await {
             Ok(restored) => {
                 count(&self.surroundings.metrics.losses, "room_given_back");
                 tracing::info!(room.key = %key, ?restored, "given back");
+                Some(restored)
             }
-            Err(error) => tracing::error!(room.key = %key, %error, "a room could not be given back"),
+            Err(error) => {
+                tracing::warn!(room.key = %key, %error, "a room could not be given back yet");
+                None
+            }
         }
     }
 
-    /// Whether the store may lack this room only because it has lost everything.
+    /// Whether the store may lack this room only because it has lost everything: then it is given back, and whoever asks
+    /// looks again. The store remembers which rooms were closed.
     pub(super) async fn is_lost(&self, key: &RoomKey) -> bool {
-        let directory = &self.surroundings.directory;
-        let is_known = self.surroundings.mirror.room(key).is_some_and(|room| !room.lock().room.controls.closed)
-            || self.keepsakes.lock().contains_key(key);
-        if is_known {
-            // The last look may be from before the loss.
-            if self.lookout.look_and_tell().await.is_err() {
-                return true;
-            }
+        let (directory, clock) = (&self.surroundings.directory, &self.surroundings.clock);
+        let room = self.surroundings.mirror.room(key);
+        let keepsake = self.keepsakes.lock().get(key).cloned();
+        let Some(known) = keepsake.or_else(|| room.as_deref().and_then(of_mirror)) else {
+            return directory.is_restoring(clock.boot_us());
+        };
+        // The last look may be from before the loss.
+        if !self.lookout.is_up_to_date(LOOK_WITHIN).await || directory.is_restoring(clock.boot_us()) {
+            return true;
         }
-        directory.is_restoring(self.surroundings.clock.boot_us())
+        directory.has_lost_rooms(clock.boot_us()) && self.give_back(&known).await != Some(Restored::Closed)
     }
 }
 

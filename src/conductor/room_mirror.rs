@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::{
     Audience, Class, Mirror, Recipients,
     emitter::Emitter,
-    mirror::Wake,
+    mirror::{Errand, Wake},
     notes::NoteBook,
     people::Homes,
     roster::{self, Roster},
@@ -23,6 +23,8 @@ use crate::{
 
 /// No plan for this long: the gateway plays on from the last one (three plan intervals).
 const HOLDOVER_AFTER_US: i64 = 3_000_000;
+/// How often a conductor that is not heard is called for.
+const SUMMON_EVERY_US: i64 = 2_000_000;
 /// How often members get the timeline, and teachers the participation.
 const PERIODIC_US: i64 = 5_000_000;
 /// Moments of that period at which one room or another sends them.
@@ -61,6 +63,8 @@ pub struct RoomState {
     /// Connections that the conductor believes to be here and that are not, as of the last reconciliation.
     pub(super) suspects: Vec<u64>,
     pub(super) told_too_low_us: i64,
+    /// When the room's conductor was last called for.
+    summoned_us: i64,
     pub(super) notes: NoteBook,
     pub(super) emitter: Emitter,
     generation: u64,
@@ -97,6 +101,7 @@ impl RoomMirror {
             is_stale: false,
             suspects: Vec::new(),
             told_too_low_us: i64::MIN,
+            summoned_us: 0,
             source: Source::Clock,
             notes: NoteBook::default(),
             generation: 0,
@@ -201,6 +206,10 @@ impl RoomMirror {
             state.source = Source::Holdover;
             self.send_timeline(&state);
         }
+        if silent_us > HOLDOVER_AFTER_US && boot_us >= state.summoned_us + SUMMON_EVERY_US && self.mirror.stands() {
+            state.summoned_us = boot_us;
+            self.mirror.run_errand(Errand::Summon { key: self.key.clone() });
+        }
         if silent_us > self.mirror.settings.holdover_us && !state.lost {
             state.lost = true;
             let since_us = self.mirror.clock.now_us() - silent_us;
@@ -246,9 +255,10 @@ impl RoomState {
     /// Whether this connection is the member's, now: the socket may not have heard yet that it is not.
     pub fn is_here(&self, student_id: &str, connection: u64) -> bool {
         let Room { controls, members, .. } = &self.room;
-        let is_member = members.get(student_id).is_some_and(|member| member.connections.contains(&connection));
-        // That a student was removed may be known here before the list of members is.
-        !controls.closed && is_member && !controls.removed.contains(student_id)
+        let Some(member) = members.get(student_id) else { return false };
+        // That a student was removed may be known here before the list of members is. It binds students alone.
+        let is_removed = member.role == TokenRole::Student && controls.removed.contains(student_id);
+        !controls.closed && !is_removed && member.connections.contains(&connection)
     }
 
     /// This node has a connection in the room, which its conductor has let in.
@@ -263,6 +273,8 @@ impl RoomState {
 
     /// The room as this gateway knows it.
     pub(super) fn snapshot(&self) -> Snapshot {
-        snapshot_of(self.stamp, &self.room, &self.homes, self.lineage.clone(), self.members_rev)
+        // A plan may have told of a higher rev before its controls are known.
+        let stamp = Stamp { rev: self.room.controls.rev, ..self.stamp };
+        snapshot_of(stamp, &self.room, &self.homes, self.lineage.clone(), self.members_rev)
     }
 }

@@ -1,8 +1,13 @@
 //! The way to a room: to its conductor here or on another node, which is summoned from the room's record when it is
 //! first needed. How a node comes to conduct stands in `succession.rs`.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
+use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use serde_json::Value;
 use thiserror::Error;
@@ -27,20 +32,21 @@ use crate::{
     time::Clock,
 };
 
-/// How long a request waits for a conductor, in all some four seconds: longer than a failover takes, and well within a
-/// client's own timeout of 10 s.
-const ASK_PAUSES_MS: [u64; 14] = [0, 20, 50, 100, 200, 300, 400, 400, 400, 400, 400, 400, 400, 500];
+/// Between two tries to find a conductor; the last for all that follow. A look at the store may end one earlier, but not
+/// before half of it.
+const ASK_PAUSES_MS: [u64; 5] = [20, 50, 100, 200, 400];
 /// How long one call to another node may take.
 pub(super) const CALL_WITHIN: Duration = Duration::from_millis(700);
 /// How long one try of a control may take, which may have to wait for gateways' confirmations. A repetition is answered
 /// and not applied.
 const CONTROL_WITHIN: Duration = Duration::from_millis(1_000);
-/// How long all tries together may take, at most the last of them more.
+/// How long a request waits for a conductor: longer than a failover takes, and well within a client's own timeout of 10 s.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// How often a call that is not answered yet looks whether the asked node still lives.
 const STILL_THERE: Duration = Duration::from_millis(250);
-/// Between two tries to tell a conductor that a connection has gone; doubled up to the second.
-const DEPART_PAUSES_MS: [u64; 2] = [200, 2_000];
+/// Between two rounds of telling conductors of connections that have gone, and rooms told at once.
+const DEPARTURES_EVERY: Duration = Duration::from_millis(500);
+const DEPARTURES_AT_ONCE: usize = 32;
 
 /// How conductors behave on this node.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +116,9 @@ pub struct Router {
     pub(super) keepsakes: Mutex<HashMap<RoomKey, Keepsake>>,
     /// Departures that no conductor has heard of yet.
     departing: watch::Sender<usize>,
+    /// Those that wait for [`Router::run_departures`].
+    late_departures: Mutex<HashMap<RoomKey, BTreeSet<u64>>>,
+    pub(super) errands_under_way: Mutex<HashSet<(RoomKey, &'static str, u64)>>,
     /// A search for rooms without a conductor is under way, or wanted.
     pub(super) search_wanted: tokio::sync::Notify,
 }
@@ -139,6 +148,8 @@ impl Router {
             claims: Mutex::default(),
             keepsakes: Mutex::default(),
             departing: watch::Sender::new(0),
+            late_departures: Mutex::default(),
+            errands_under_way: Mutex::default(),
             search_wanted: tokio::sync::Notify::new(),
         }
     }
@@ -182,29 +193,42 @@ impl Router {
         Ok(())
     }
 
-    /// A connection has left the room, or may have been on its way in. Goes on until a conductor has heard it, so
-    /// that nobody haunts a room.
+    /// A connection has left the room, or may have been on its way in. Until a conductor has heard it, it is told again
+    /// and again, so that nobody haunts a room.
     pub async fn depart(&self, key: &RoomKey, connection: u64) {
         self.departing.send_modify(|departing| *departing += 1);
-        self.depart_until_heard(key, connection).await;
+        if !self.is_departed(key, connection).await {
+            self.late_departures.lock().entry(key.clone()).or_default().insert(connection);
+        }
         self.departing.send_modify(|departing| *departing -= 1);
     }
 
-    /// Resolves when every departure has been heard, or after `within`.
+    async fn is_departed(&self, key: &RoomKey, connection: u64) -> bool {
+        let heard = self.ask(key, Ask::Depart { connection }, CALL_WITHIN).await;
+        matches!(heard, Ok(_) | Err(ControlRefused::NotFound | ControlRefused::Refused(_)))
+    }
+
+    /// Resolves when every departure has been heard or waits to be told again, or after `within`.
     pub async fn departed(&self, within: Duration) {
         let mut departing = self.departing.subscribe();
         // What is not heard in time is found out from this node's end.
         let _ = tokio::time::timeout(within, departing.wait_for(|departing| *departing == 0)).await;
     }
 
-    async fn depart_until_heard(&self, key: &RoomKey, connection: u64) {
-        let [mut pause_ms, pause_ms_max] = DEPART_PAUSES_MS;
+    /// Tells again of the departures that nobody has heard of, room by room. Runs for the node's life.
+    pub async fn run_departures(&self) {
         loop {
-            match self.ask(key, Ask::Depart { connection }, CALL_WITHIN).await {
-                Ok(_) | Err(ControlRefused::NotFound | ControlRefused::Refused(_)) => return,
-                Err(_) => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
-            }
-            pause_ms = (pause_ms * 2).min(pause_ms_max);
+            tokio::time::sleep(DEPARTURES_EVERY).await;
+            let late: Vec<_> = self.late_departures.lock().drain().collect();
+            stream::iter(late)
+                .for_each_concurrent(DEPARTURES_AT_ONCE, |(key, connections)| async move {
+                    for connection in connections {
+                        if !self.is_departed(&key, connection).await {
+                            self.late_departures.lock().entry(key.clone()).or_default().insert(connection);
+                        }
+                    }
+                })
+                .await;
         }
     }
 
@@ -229,13 +253,14 @@ impl Router {
     pub(super) async fn ask(&self, key: &RoomKey, ask: Ask, within: Duration) -> Result<Reply, ControlRefused> {
         let began = Instant::now();
         let mut hint = self.surroundings.mirror.conductor_of(key).filter(|node| *node != self.node);
-        for pause_ms in ASK_PAUSES_MS {
-            if began.elapsed() > ASK_WITHIN {
-                break;
+        let mut pauses = ASK_PAUSES_MS.into_iter();
+        let mut pause = Duration::ZERO;
+        while began.elapsed() <= ASK_WITHIN {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause / 2).await;
+                self.lookout.looked_again(pause / 2).await;
             }
-            if pause_ms > 0 {
-                self.lookout.looked_again(Duration::from_millis(pause_ms)).await;
-            }
+            pause = pauses.next().map_or(pause, Duration::from_millis);
             let whereabouts = match self.conducting(key) {
                 Some(handle) => Whereabouts::Here(handle),
                 None => match hint.take().filter(|node| self.lives(node)) {

@@ -39,10 +39,16 @@ impl Router {
         let mirror = &self.surroundings.mirror;
         match ask {
             Ask::Confirm { update } => {
-                if let Some(room) = mirror.room(key) {
-                    room.accept(&update);
+                match mirror.room(key) {
+                    Some(room) => {
+                        room.accept(&update);
+                        let stamp = room.lock().stamp;
+                        if stamp >= update.stamp { Reply::Done } else { Reply::NoConductor }
+                    }
+                    // Somebody is on the way in, and may be let in by what went before.
+                    None if mirror.is_attended(key) => Reply::NoConductor,
+                    None => Reply::Done,
                 }
-                Reply::Done
             }
             Ask::RollCall => Reply::Roll(self.roll(key)),
             Ask::TooLow { stamp } => {

@@ -21,6 +21,7 @@ use super::{
     random,
     reign::Reign,
     router::{ControlRefused, Handle, Whereabouts},
+    unheard,
 };
 use crate::{
     placement::{Decision, RecordedOwner, Sight, decide},
@@ -49,16 +50,17 @@ impl Router {
             return Ok(Whereabouts::Here(handle));
         }
         let directory = &self.surroundings.directory;
-        let learnt_at_us = self.surroundings.clock.boot_us();
         let membership = &self.surroundings.membership;
         let incarnation = membership.standing().ok_or(ControlRefused::NoConductor)?;
-        if directory.is_restoring(learnt_at_us) {
+        if directory.is_restoring(self.surroundings.clock.boot_us()) {
             return Err(ControlRefused::NoConductor);
         }
         let record = self.surroundings.store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
         let Some(record) = record else {
             return Err(if self.is_lost(key).await { ControlRefused::NoConductor } else { ControlRefused::NotFound });
         };
+        // After the load: its owner's session stood by then.
+        let learnt_at_us = self.surroundings.clock.boot_us();
         let named = directory.named(key);
         let owner = RecordedOwner { node: &record.owner, incarnation: record.incarnation };
         let sight = Sight {
@@ -120,6 +122,8 @@ impl Router {
         let read = tokio::try_join!(store.recent_done(key), store.members(key));
         let (mut done, stored) = read.map_err(|_| ControlRefused::Unavailable)?;
         let rolls = self.call_the_roll(key, &stored).await;
+        let latest =
+            rolls.iter().filter_map(|(_, roll)| roll.snapshot.as_deref()).max_by_key(|heard| heard.stamp).cloned();
         let mut known: Vec<Known> = rolls.iter().filter_map(|(_, roll)| known_by(roll)).collect();
         if let Some(keepsake) = keepsake {
             let kept = &keepsake.record;
@@ -129,6 +133,7 @@ impl Router {
             known.push((kept.epoch, kept.nonce, kept.controls.clone()));
         }
         self.put_back_what_was_lost(&mut record, known).await?;
+        self.begin_unheard_tempo_anew(&mut record, latest.as_ref()).await?;
         let (members, homes) = self.assemble(&stored, rolls);
         let members_rev = self.store_assembled(&record, &stored, &members, &homes).await?;
         count(&self.surroundings.metrics.reigns, if is_mine { "taken_back" } else { "taken_over" });
@@ -173,6 +178,20 @@ impl Router {
         record.controls = controls;
         let (store, fence) = (&self.surroundings.store, record.fence());
         let written = store.write_room(&record.key, &fence, &record.controls, None, Some(&record.lineage)).await;
+        written.map_err(|_| ControlRefused::Unavailable)
+    }
+
+    async fn begin_unheard_tempo_anew(
+        &self,
+        record: &mut RoomRecord,
+        heard: Option<&Snapshot>,
+    ) -> Result<(), ControlRefused> {
+        let (now_us, lead_us) = (self.surroundings.clock.now_us(), self.surroundings.control_lead_us);
+        let anew = |heard| unheard::begun_anew(&record.key, &record.controls, heard, now_us, lead_us);
+        let Some(controls) = heard.and_then(anew) else { return Ok(()) };
+        record.controls = controls;
+        let (store, fence) = (&self.surroundings.store, record.fence());
+        let written = store.write_room(&record.key, &fence, &record.controls, None, None).await;
         written.map_err(|_| ControlRefused::Unavailable)
     }
 

@@ -87,6 +87,7 @@ impl Backend {
         let lookout = Lookout::new(clock.clone(), store.clone(), directory.clone(), metrics, on_clock);
         let lookout = Arc::new(lookout);
         wait_for_clock(&clock, &lookout).await?;
+        refuse_a_namesake(&settings.node_id, &*store, terms).await?;
         Ok(Self {
             store: store.clone(),
             reflections: store.clone(),
@@ -98,6 +99,22 @@ impl Backend {
             lookout,
             redis: Some(store),
         })
+    }
+}
+
+/// Two processes under one id would take each other's session away for ever.
+async fn refuse_a_namesake(id: &str, store: &dyn Store, terms: Terms) -> Result<(), NodeError> {
+    let renewals = async || -> Result<Option<(u64, u64)>, NodeError> {
+        let sessions = store.look().await?.sessions;
+        let namesake = sessions.into_iter().find(|session| session.node == id);
+        Ok(namesake.map(|session| (session.incarnation, session.renewals)))
+    };
+    let Some(before) = renewals().await? else { return Ok(()) };
+    // One that was killed a moment ago renews no more.
+    tokio::time::sleep(Duration::from_micros(terms.renew_every_us.unsigned_abs()) * 3 / 2).await;
+    match renewals().await? {
+        Some(after) if after != before => Err(NodeError::Namesake { id: id.to_owned() }),
+        _ => Ok(()),
     }
 }
 

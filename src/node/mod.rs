@@ -58,6 +58,8 @@ pub enum NodeError {
     Listen { setting: &'static str, address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Relay(#[from] RelayError),
+    #[error("node_id: another node runs as `{id}`: give each a name of its own, with --node-id")]
+    Namesake { id: String },
     #[error("the nodes of this cluster have not agreed on what time it is: see that Redis answers, then start again")]
     Clock,
     #[error("the beat thread could not be started: {0}")]

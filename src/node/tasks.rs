@@ -61,6 +61,8 @@ impl Node {
         let router = self.router.clone();
         tasks.spawn(async move { router.run_searches().await });
         let router = self.router.clone();
+        tasks.spawn(async move { router.run_departures().await });
+        let router = self.router.clone();
         tasks.spawn(async move { router.run_moves().await });
     }
 

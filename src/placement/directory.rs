@@ -24,6 +24,8 @@ const GONE_AFTER_US: i64 = 1_000_000;
 const BAR_MARGIN_US: i64 = 500_000;
 /// How long nodes give rooms back to a store that has lost them, before anybody takes one over.
 const RESTORING_US: i64 = 1_500_000;
+/// For how long after a loss rooms that the store lacks are still given back to it.
+const LOST_US: i64 = 120_000_000;
 /// Dead sessions remembered.
 const DEAD_MAX: usize = 256;
 /// Homes remembered; past it, those go that were not asked about for longest.
@@ -79,6 +81,9 @@ pub struct Directory {
 struct Bars {
     barred_until_us: i64,
     restoring_until_us: i64,
+    lost_until_us: i64,
+    /// This node is still giving back what it knows.
+    is_giving_back: bool,
 }
 
 impl Directory {
@@ -99,13 +104,22 @@ impl Directory {
             view: ArcSwap::from_pointee(view),
             homes_seen: Mutex::default(),
             named_generation: AtomicBool::new(false),
-            bars: Mutex::new(Bars { barred_until_us: i64::MIN, restoring_until_us: i64::MIN }),
+            bars: Mutex::new(Bars {
+                barred_until_us: i64::MIN,
+                restoring_until_us: i64::MIN,
+                lost_until_us: i64::MIN,
+                is_giving_back: false,
+            }),
         }
     }
 
     /// Takes in a look that was asked for at `asked_us` and answered at `now_us`.
     pub fn take_in(&self, look: Look, asked_us: i64, now_us: i64) -> News {
         let before = self.view.load_full();
+        // Looks must be taken in in the order in which they were asked for.
+        if asked_us < before.asked_us {
+            return News::default();
+        }
         let mut observer = self.observer.lock();
         let seen = look.sessions.iter().map(|session| (session.node.as_str(), session.incarnation, session.renewals));
         observer.observe(asked_us, now_us, seen);
@@ -150,6 +164,7 @@ impl Directory {
         }
         if news.store_is_new {
             bars.restoring_until_us = now_us + RESTORING_US;
+            bars.lost_until_us = now_us + LOST_US;
         }
     }
 
@@ -232,7 +247,18 @@ impl Directory {
 
     /// Whether rooms are being given back to a store that has lost them: nobody takes over anything.
     pub fn is_restoring(&self, now_us: i64) -> bool {
-        now_us < self.bars.lock().restoring_until_us
+        let bars = self.bars.lock();
+        bars.is_giving_back || now_us < bars.restoring_until_us
+    }
+
+    /// This node begins, or has ended, to give back what it knows.
+    pub fn set_giving_back(&self, is_giving_back: bool) {
+        self.bars.lock().is_giving_back = is_giving_back;
+    }
+
+    /// Whether the store has lost everything not long ago: a room that it lacks may be one of the lost.
+    pub fn has_lost_rooms(&self, now_us: i64) -> bool {
+        now_us < self.bars.lock().lost_until_us
     }
 
     /// Whether this process, and every connection that ended there, is gone. Never said while the looks fail.

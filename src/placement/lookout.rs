@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 use super::{Directory, News};
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// However many wait, no more looks than this pause allows.
+const LOOK_PAUSE: Duration = Duration::from_millis(25);
 /// Names of lives of a store are random; this many letters of them.
 const GENERATION_BITS: u32 = 64;
 
@@ -33,6 +35,8 @@ pub struct Lookout {
     /// How many looks have been answered.
     looks: watch::Sender<u64>,
     wanted: Notify,
+    /// Looks come one after the other: a later one must not be taken in before an earlier one.
+    looking: Mutex<()>,
 }
 
 impl Lookout {
@@ -44,13 +48,20 @@ impl Lookout {
         on_clock: OnClock,
     ) -> Self {
         let looks = watch::Sender::new(0);
-        let (on_news, wanted) = (OnceLock::new(), Notify::new());
-        Self { clock, store, directory, metrics, on_clock, on_news, looks, wanted }
+        let (on_news, wanted, looking) = (OnceLock::new(), Notify::new(), Mutex::new(()));
+        Self { clock, store, directory, metrics, on_clock, on_news, looks, wanted, looking }
     }
 
     /// From now on `on_news` hears of what has changed. Only the first call counts.
     pub fn tell(&self, on_news: impl Fn(News) + Send + Sync + 'static) {
         self.on_news.get_or_init(|| Box::new(on_news));
+    }
+
+    /// Whether the store can be looked at, and whatever has changed is told: a look that was asked for from now on.
+    pub async fn is_up_to_date(&self, within: Duration) -> bool {
+        let before = *self.looks.borrow();
+        self.looked_again(within).await;
+        *self.looks.borrow() > before
     }
 
     /// One look, whose news are told.
@@ -70,6 +81,7 @@ impl Lookout {
     /// # Errors
     /// The store does not answer.
     pub async fn look(&self) -> Result<News, StoreError> {
+        let _one_by_one = self.looking.lock().await;
         let asked_us = self.clock.boot_us();
         let mut look = self.store.look().await?;
         let answered_us = self.clock.boot_us();
@@ -102,7 +114,7 @@ impl Lookout {
         loop {
             tokio::select! {
                 _ = interval.tick() => {}
-                () = self.wanted.notified() => {}
+                () = self.wanted.notified() => tokio::time::sleep(LOOK_PAUSE).await,
             }
             if let Err(error) = self.look_and_tell().await {
                 self.metrics.looks_failed.inc();

@@ -34,6 +34,8 @@ pub struct Membership {
     session: ArcSwap<Session>,
     /// The incarnations that this process has given up for good.
     former: Mutex<BTreeSet<u64>>,
+    /// The node leaves: no session is opened any more.
+    is_closing: AtomicBool,
 }
 
 /// What a node tells of itself that changes.
@@ -59,8 +61,8 @@ impl Membership {
     ) -> Result<Self, StoreError> {
         let session = open(&node, &*clock, &*store, terms, &info, 0).await?;
         let session = ArcSwap::from_pointee(session);
-        let (load, former) = (Load::default(), Mutex::default());
-        Ok(Self { node, clock, store, metrics, terms, info, load, session, former })
+        let (load, former, is_closing) = (Load::default(), Mutex::default(), AtomicBool::new(false));
+        Ok(Self { node, clock, store, metrics, terms, info, load, session, former, is_closing })
     }
 
     /// The node's id.
@@ -129,6 +131,9 @@ impl Membership {
             return Ok(());
         }
         session.discard();
+        if self.is_closing.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         if self.give_up(session.incarnation()) {
             self.metrics.sessions_lapsed.inc();
             tracing::warn!(
@@ -146,6 +151,7 @@ impl Membership {
 
     /// Ends the session: the last act of a node that leaves.
     pub async fn close(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
         let session = self.session.load_full();
         session.discard();
         if let Err(error) = self.store.close_session(&self.node, session.incarnation()).await {

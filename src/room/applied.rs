@@ -78,6 +78,19 @@ pub(super) struct Before {
 }
 
 impl Applied {
+    /// This change and then another, as one.
+    pub fn merge(&mut self, later: Self) {
+        self.events.extend(later.events);
+        self.controls_changed |= later.controls_changed;
+        self.timeline_changed |= later.timeline_changed;
+        self.member_changes.extend(later.member_changes);
+        self.ejected.extend(later.ejected);
+        self.closed |= later.closed;
+        // What has to be put back is the earliest: members are put back in reverse.
+        self.before.controls = self.before.controls.take().or(later.before.controls);
+        self.before.members.extend(later.before.members);
+    }
+
     pub(super) fn tell(&mut self, event: &'static str, payload: Value) {
         self.events.push(RoomEvent { event, payload });
     }

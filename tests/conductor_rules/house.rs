@@ -154,6 +154,8 @@ impl House {
         tasks.spawn(gate.before(async move { running.run_errands(errands).await }));
         let searching = router.clone();
         tasks.spawn(gate.before(async move { searching.run_searches().await }));
+        let departing = router.clone();
+        tasks.spawn(gate.before(async move { departing.run_departures().await }));
         let moving = router.clone();
         tasks.spawn(gate.before(async move { moving.run_moves().await }));
         let hearing = router.clone();
