@@ -19,14 +19,17 @@ use super::{
     ask::{Ask, Reply, Roll},
     people::{Homes, member_of},
     random,
-    reign::Reign,
+    reign::{Keepsake, Reign},
     router::{ControlRefused, Handle, Whereabouts},
 };
 use crate::{
     placement::{Decision, RecordedOwner, Sight, decide},
     relay::Snapshot,
     room::{Controls, Members, Room, RoomKey},
-    store::{Done, Fate, MemberRecord, MemberWrite, Owner, RoomRecord, StoredMembers, TakeOver, TakeOverRefused},
+    store::{
+        DONE_PER_ROOM, Done, Fate, MemberRecord, MemberWrite, Owner, RoomRecord, StoredMembers, TakeOver,
+        TakeOverRefused,
+    },
     telemetry::count,
 };
 
@@ -121,14 +124,13 @@ impl Router {
         let (mut done, stored) = read.map_err(|_| ControlRefused::Unavailable)?;
         let rolls = self.call_the_roll(key, &stored).await;
         let mut known: Vec<Known> = rolls.iter().filter_map(|(_, roll)| known_by(roll)).collect();
-        if let Some(keepsake) = keepsake {
-            let kept = &keepsake.record;
-            if kept.controls.rev > record.controls.rev {
-                done = keepsake.done;
-            }
-            known.push((kept.epoch, kept.nonce, kept.controls.clone()));
-        }
+        known.extend(
+            keepsake.iter().map(|Keepsake { record, .. }| (record.epoch, record.nonce, record.controls.clone())),
+        );
         self.put_back_what_was_lost(&mut record, known).await?;
+        if let Some(keepsake) = keepsake {
+            remember_kept(&mut done, keepsake, &record);
+        }
         let (members, homes) = self.assemble(&stored, rolls);
         let members_rev = self.store_assembled(&record, &stored, &members, &homes).await?;
         count(&self.surroundings.metrics.reigns, if is_mine { "taken_back" } else { "taken_over" });
@@ -339,6 +341,21 @@ impl Router {
             .await;
         count.into_inner()
     }
+}
+
+/// The answers that this node's last reign gave are given again, where the changes that they acknowledge are still
+/// there: a store that was given the room back by a gateway has none of them.
+fn remember_kept(done: &mut Vec<Done>, keepsake: Keepsake, record: &RoomRecord) {
+    let Keepsake { record: kept, done: kept_done, .. } = keepsake;
+    if record.lineage.fate(kept.epoch, kept.nonce, kept.controls.rev, record.controls.rev) != Fate::Kept {
+        return;
+    }
+    let is_known = |one: &Done| done.iter().any(|d| (d.connection, &d.request) == (one.connection, &one.request));
+    let unknown: Vec<Done> = kept_done.into_iter().filter(|one| !is_known(one)).collect();
+    // They are older than what the store has.
+    done.splice(..0, unknown);
+    let surplus = done.len().saturating_sub(DONE_PER_ROOM);
+    done.drain(..surplus);
 }
 
 /// What a gateway knows of the room's controls.
