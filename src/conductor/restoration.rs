@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use super::{Router, reign::Keepsake, room_mirror::RoomMirror};
 use crate::{
     room::RoomKey,
-    store::{Restoration, RoomRecord},
+    store::{Restoration, Restored, RoomRecord},
     telemetry::count,
 };
 
@@ -55,6 +55,10 @@ impl Router {
             Ok(restored) => {
                 count(&self.surroundings.metrics.losses, "room_given_back");
                 tracing::info!(room.key = %key, ?restored, "given back");
+                if restored == Restored::Closed {
+                    // Somebody knows what this node has not heard.
+                    self.surroundings.mirror.end(key);
+                }
             }
             Err(error) => tracing::error!(room.key = %key, %error, "a room could not be given back"),
         }

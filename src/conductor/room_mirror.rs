@@ -133,6 +133,9 @@ impl RoomMirror {
         let mut state = self.lock();
         if !state.room.controls.closed {
             state.room.controls.closed = true;
+            state.room.controls.playing = false;
+            let silence = Plan { playing: false, timeline: None, ..state.emitter.plan().clone() };
+            state.emitter.follow(silence);
             self.audience.send(Recipients::All, Class::Control, "room_closed", "{}");
             self.audience.end_all(true);
         }
@@ -192,6 +195,10 @@ impl RoomMirror {
     /// True while the room is in holdover.
     pub(super) fn sweep(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
+        if state.room.controls.closed {
+            // Its last seats are about to go.
+            return false;
+        }
         let boot_us = self.mirror.clock.boot_us();
         if let Some(diff) = state.roster.take_diff() {
             self.audience.send(Recipients::All, Class::Presence, "presence_diff", &diff);
