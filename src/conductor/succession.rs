@@ -23,7 +23,7 @@ use super::{
     router::{ControlRefused, Handle, Whereabouts},
 };
 use crate::{
-    placement::{Decision, RecordedOwner, Sight, decide},
+    placement::{Decision, Judgement, RecordedOwner, Sight, decide},
     relay::Snapshot,
     room::{Controls, Members, Room, RoomKey},
     store::{
@@ -67,7 +67,7 @@ impl Router {
         let sight = Sight {
             me: RecordedOwner { node: &self.node, incarnation },
             was_mine: *record.owner == *self.node && membership.was_mine(record.incarnation),
-            judgement: directory.judge(&record.owner, record.incarnation, learnt_at_us),
+            judgement: self.judge(owner, incarnation, learnt_at_us),
             named: named.as_deref(),
             is_barred: directory.is_barred(learnt_at_us),
         };
@@ -86,6 +86,14 @@ impl Router {
         let cell = self.conductors.lock().entry(key.clone()).or_default().clone();
         let taken = cell.get_or_try_init(|| self.take_over(key, record, incarnation)).await.cloned();
         taken.map(Whereabouts::Here)
+    }
+
+    fn judge(&self, owner: RecordedOwner<'_>, mine: u64, learnt_at_us: i64) -> Judgement {
+        if *owner.node == *self.node && owner.incarnation < mine {
+            // The session that this node has now was opened in its place.
+            return Judgement::Dead;
+        }
+        self.surroundings.directory.judge(owner.node, owner.incarnation, learnt_at_us)
     }
 
     async fn take_over(&self, key: &RoomKey, before: RoomRecord, incarnation: u64) -> Result<Handle, ControlRefused> {
