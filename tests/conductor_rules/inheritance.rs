@@ -1,6 +1,9 @@
 //! A reign that began with less than was acknowledged, because the store has lost the last writes of the one before.
 
-use downbeat::room::RoomKey;
+use downbeat::{
+    relay::{Body, Envelope, Snapshot},
+    room::RoomKey,
+};
 use serde_json::json;
 
 use super::{
@@ -18,6 +21,13 @@ async fn lost_by_the_store(town: &Town, key: &RoomKey) {
     town.a.store().heal();
     assert_eq!(town.a.record(key).await.controls.bpm, 120, "lost");
     town.quiet();
+}
+
+fn snapshot_in(said: &Envelope) -> Option<&Snapshot> {
+    match &said.body {
+        Body::Snapshot(snapshot) => Some(snapshot),
+        _ => None,
+    }
 }
 
 fn bpm_and_mute(guest: &Guest) -> (u32, bool) {
@@ -57,6 +67,9 @@ async fn what_another_gateway_knows_is_put_back() {
     assert_eq!((&record.owner[..], record.controls.bpm, record.controls.is_muted("bob")), ("a", 60, true));
     assert_eq!(bpm_and_mute(&bob), (60, true));
     assert_eq!(of(&town.b.heard(), "control_lost").count(), 0);
+    let said = town.a.relay.said();
+    let announced: Vec<u32> = said.iter().filter_map(snapshot_in).map(|snapshot| snapshot.controls.bpm).collect();
+    assert!(!announced.is_empty() && announced.iter().all(|bpm| *bpm == 60), "asked for before the reign begins");
     drop(ray);
 }
 

@@ -36,6 +36,24 @@ async fn connections_that_the_next_conductor_does_not_know_of_are_returned_by_th
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_conductor_that_takes_over_asks_the_gateways_who_is_there() {
+    let town = Town::new().await;
+    let (key, _guests) = town.class().await;
+    let _cleo = town.b.join(&key, "cleo", 4).await;
+    forget(&town.a, &key, "bob").await;
+    town.a.relay.said();
+    town.a.kill_conductor(&key).await;
+    town.pass(500).await;
+    let said = town.a.relay.said();
+    let first = said.iter().find_map(|said| match &said.body {
+        Body::Snapshot(snapshot) => Some(snapshot),
+        _ => None,
+    });
+    let members = &first.expect("the reign is announced").members;
+    assert!(members.iter().any(|member| member.student_id == "bob"), "b, where cleo is, has named him");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_student_who_was_removed_while_his_gateway_could_not_be_told_is_not_brought_back_by_it() {
     let town = Town::new().await;
     let (key, guests) = town.class().await;

@@ -125,7 +125,8 @@ async fn a_room_that_was_closed_stays_closed() {
     assert!(!guests[2].room.lock().room.controls.closed);
     town.a.relay.heal();
     town.a.store().lose_everything();
-    town.pass(6_000).await;
+    // Before b would ask by itself why nobody speaks of the room.
+    town.pass(1_500).await;
     assert_eq!(town.a.stored(&key).await, None);
     assert_eq!(town.a.router.standing(&key).await, Err(ControlRefused::NotFound));
     assert!(guests[2].room.lock().room.controls.closed, "b has learnt of it");

@@ -206,6 +206,24 @@ async fn a_node_whose_session_lapsed_takes_its_own_rooms_back_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn its_own_rooms_a_node_takes_back_even_while_others_rooms_are_barred() {
+    let town = Town::new().await;
+    let (key, _guests) = town.class().await;
+    town.a.store().move_to("first");
+    town.pass(5_000).await;
+    town.a.renews.set(false);
+    town.pass(1_700).await;
+    town.a.store().move_to("second");
+    town.pass(300).await;
+    town.a.renews.set(true);
+    town.pass(1_000).await;
+    let after = town.a.record(&key).await;
+    assert_eq!((&after.owner[..], after.incarnation), ("a", town.a.membership.incarnation()));
+    assert!(town.a.directory.is_barred(town.a.now_us()), "still");
+    town.b.ask(&key, "set_tempo", json!({"bpm": 60})).await.expect("controls work again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_takes_over_others_rooms_right_after_the_store_has_moved_to_another_server() {
     let town = Town::new().await;
     let (key, _guests) = town.class().await;
