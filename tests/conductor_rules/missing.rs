@@ -165,7 +165,8 @@ async fn a_record_that_cannot_be_read_is_asked_for_until_it_can() {
     assert_no_gap_and_no_repeat(&beats(&town.b.heard()));
     town.a.store().heal();
     town.pass(1_500).await;
-    assert_eq!(guests[2].room.lock().room.controls, town.a.record(&key).await.controls);
+    let record = town.a.record(&key).await;
+    assert_eq!(guests[2].room.lock().room.controls, record.controls);
 }
 
 #[tokio::test(start_paused = true)]
