@@ -183,7 +183,7 @@ impl RoomMirror {
         });
         for former in former {
             count(&self.mirror.metrics.losses, "rev_missing");
-            self.mirror.run_errand(Errand::Restore { key: self.key.clone(), snapshot: former.clone() });
+            self.mirror.run_errand(Errand::Restore { key: self.key.clone(), snapshot: Box::new(former.clone()) });
         }
     }
 
@@ -260,7 +260,7 @@ impl RoomState {
     /// Keeps what is known of the reign before, where `stamp` is of another.
     fn leave_reign(&mut self, stamp: Stamp) {
         if !is_of_one_reign(stamp, self.stamp) && self.former.len() < FORMER_MAX {
-            self.former.push(Box::new(self.snapshot()));
+            self.former.push(self.snapshot());
         }
     }
 

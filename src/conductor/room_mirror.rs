@@ -55,7 +55,7 @@ pub struct RoomState {
     pub(super) lineage: Lineage,
     /// The room as it was in reigns before, until it is known that the present one has inherited it, or has dealt with
     /// what it had not.
-    pub(super) former: Vec<Box<Snapshot>>,
+    pub(super) former: Vec<Snapshot>,
     /// Something was missed: the room's record has to be read again.
     pub(super) is_stale: bool,
     /// Connections that the conductor believes to be here and that are not, as of the last reconciliation.
