@@ -108,7 +108,10 @@ impl Router {
         let stamp = Stamp { epoch: record.epoch, nonce: record.nonce, rev: record.controls.rev };
         let (controls, members_rev) = (Arc::new(record.controls), stored.members_rev);
         let snapshot = Snapshot { stamp, lineage: record.lineage, members_rev, controls, members: stored.members };
-        room.accept_snapshot(&snapshot);
+        // What says nothing new is no conductor's word: it ends no holdover.
+        if !room.lock().knows(&snapshot) {
+            room.accept_snapshot(&snapshot);
+        }
         // Where the record is below what is known here, its owner will be told with its next plan.
         room.lock().is_stale = false;
         true

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     relay::{Body, Envelope, Note, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp},
-    room::{Join, Member, Members, Room, RoomRole, TokenRole, difference},
+    room::{Join, Member, Members, Room, RoomRole, Source, TokenRole, difference},
     store::{Fate, Home, MemberRecord},
     telemetry::count,
 };
@@ -184,7 +184,7 @@ impl RoomMirror {
         });
         for former in former {
             count(&self.mirror.metrics.losses, "rev_missing");
-            self.mirror.run_errand(Errand::Restore { key: self.key.clone(), snapshot: former.clone() });
+            self.mirror.run_errand(Errand::Restore { key: self.key.clone(), snapshot: Box::new(former.clone()) });
         }
     }
 
@@ -215,6 +215,10 @@ impl RoomMirror {
     pub(super) fn reconcile(&self, state: &mut RoomState) {
         let current_rev = state.stamp.rev;
         self.check_inheritance(state, current_rev);
+        if state.source == Source::Holdover {
+            // That nobody speaks of the room may mean that it was closed, and that this was not heard here.
+            self.become_stale(state);
+        }
         self.return_residents(state);
         let home = self.mirror.home();
         let is_strange =
@@ -248,10 +252,16 @@ impl RoomState {
         !is_teacher && (controls.is_muted(student_id) || controls.removed.contains(student_id) || is_listener())
     }
 
+    /// Whether all of this is known here already.
+    pub(super) fn knows(&self, snapshot: &Snapshot) -> bool {
+        let revs = (snapshot.stamp, snapshot.members_rev);
+        revs == (self.stamp, self.members_rev) && self.room.controls == *snapshot.controls
+    }
+
     /// Keeps what is known of the reign before, where `stamp` is of another.
     fn leave_reign(&mut self, stamp: Stamp) {
         if !is_of_one_reign(stamp, self.stamp) && self.former.len() < FORMER_MAX {
-            self.former.push(Box::new(self.snapshot()));
+            self.former.push(self.snapshot());
         }
     }
 

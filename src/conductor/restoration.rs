@@ -80,6 +80,10 @@ impl Router {
             Ok(restored) => {
                 count(&self.surroundings.metrics.losses, "room_given_back");
                 tracing::info!(room.key = %key, ?restored, "given back");
+                if restored == Restored::Closed {
+                    // Somebody knows what this node has not heard.
+                    self.surroundings.mirror.end(key);
+                }
                 Some(restored)
             }
             Err(error) => {

@@ -57,7 +57,7 @@ pub struct RoomState {
     pub(super) lineage: Lineage,
     /// The room as it was in reigns before, until it is known that the present one has inherited it, or has dealt with
     /// what it had not.
-    pub(super) former: Vec<Box<Snapshot>>,
+    pub(super) former: Vec<Snapshot>,
     /// Something was missed: the room's record has to be read again.
     pub(super) is_stale: bool,
     /// Connections that the conductor believes to be here and that are not, as of the last reconciliation.
@@ -138,6 +138,9 @@ impl RoomMirror {
         let mut state = self.lock();
         if !state.room.controls.closed {
             state.room.controls.closed = true;
+            state.room.controls.playing = false;
+            let silence = Plan { playing: false, timeline: None, ..state.emitter.plan().clone() };
+            state.emitter.follow(silence);
             self.audience.send(Recipients::All, Class::Control, "room_closed", "{}");
             self.audience.end_all(true);
         }
@@ -197,6 +200,10 @@ impl RoomMirror {
     /// True while the room is in holdover.
     pub(super) fn sweep(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
+        if state.room.controls.closed {
+            // Its last seats are about to go.
+            return false;
+        }
         let boot_us = self.mirror.clock.boot_us();
         if let Some(diff) = state.roster.take_diff() {
             self.audience.send(Recipients::All, Class::Presence, "presence_diff", &diff);

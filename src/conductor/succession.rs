@@ -19,15 +19,18 @@ use super::{
     ask::{Ask, Reply, Roll},
     people::{Homes, member_of},
     random,
-    reign::Reign,
+    reign::{Keepsake, Reign},
     router::{ControlRefused, Handle, Whereabouts},
     unheard,
 };
 use crate::{
-    placement::{Decision, RecordedOwner, Sight, decide},
+    placement::{Decision, Judgement, RecordedOwner, Sight, decide},
     relay::Snapshot,
     room::{Controls, Members, Room, RoomKey},
-    store::{Done, Fate, MemberRecord, MemberWrite, Owner, RoomRecord, StoredMembers, TakeOver, TakeOverRefused},
+    store::{
+        DONE_PER_ROOM, Done, Fate, MemberRecord, MemberWrite, Owner, RoomRecord, StoredMembers, TakeOver,
+        TakeOverRefused,
+    },
     telemetry::count,
 };
 
@@ -66,7 +69,7 @@ impl Router {
         let sight = Sight {
             me: RecordedOwner { node: &self.node, incarnation },
             was_mine: *record.owner == *self.node && membership.was_mine(record.incarnation),
-            judgement: directory.judge(&record.owner, record.incarnation, learnt_at_us),
+            judgement: self.judge(owner, incarnation, learnt_at_us),
             named: named.as_deref(),
             is_barred: directory.is_barred(learnt_at_us),
         };
@@ -85,6 +88,14 @@ impl Router {
         let cell = self.conductors.lock().entry(key.clone()).or_default().clone();
         let taken = cell.get_or_try_init(|| self.take_over(key, record, incarnation)).await.cloned();
         taken.map(Whereabouts::Here)
+    }
+
+    fn judge(&self, owner: RecordedOwner<'_>, mine: u64, learnt_at_us: i64) -> Judgement {
+        if *owner.node == *self.node && owner.incarnation < mine {
+            // The session that this node has now was opened in its place.
+            return Judgement::Dead;
+        }
+        self.surroundings.directory.judge(owner.node, owner.incarnation, learnt_at_us)
     }
 
     async fn take_over(&self, key: &RoomKey, before: RoomRecord, incarnation: u64) -> Result<Handle, ControlRefused> {
@@ -125,15 +136,14 @@ impl Router {
         let latest =
             rolls.iter().filter_map(|(_, roll)| roll.snapshot.as_deref()).max_by_key(|heard| heard.stamp).cloned();
         let mut known: Vec<Known> = rolls.iter().filter_map(|(_, roll)| known_by(roll)).collect();
-        if let Some(keepsake) = keepsake {
-            let kept = &keepsake.record;
-            if kept.controls.rev > record.controls.rev {
-                done = keepsake.done;
-            }
-            known.push((kept.epoch, kept.nonce, kept.controls.clone()));
-        }
+        known.extend(
+            keepsake.iter().map(|Keepsake { record, .. }| (record.epoch, record.nonce, record.controls.clone())),
+        );
         self.put_back_what_was_lost(&mut record, known).await?;
         self.begin_unheard_tempo_anew(&mut record, latest.as_ref()).await?;
+        if let Some(keepsake) = keepsake {
+            remember_kept(&mut done, keepsake, &record);
+        }
         let (members, homes) = self.assemble(&stored, rolls);
         let members_rev = self.store_assembled(&record, &stored, &members, &homes).await?;
         count(&self.surroundings.metrics.reigns, if is_mine { "taken_back" } else { "taken_over" });
@@ -358,6 +368,21 @@ impl Router {
             .await;
         count.into_inner()
     }
+}
+
+/// The answers that this node's last reign gave are given again, where the changes that they acknowledge are still
+/// there: a store that was given the room back by a gateway has none of them.
+fn remember_kept(done: &mut Vec<Done>, keepsake: Keepsake, record: &RoomRecord) {
+    let Keepsake { record: kept, done: kept_done, .. } = keepsake;
+    if record.lineage.fate(kept.epoch, kept.nonce, kept.controls.rev, record.controls.rev) != Fate::Kept {
+        return;
+    }
+    let is_known = |one: &Done| done.iter().any(|d| (d.connection, &d.request) == (one.connection, &one.request));
+    let unknown: Vec<Done> = kept_done.into_iter().filter(|one| !is_known(one)).collect();
+    // They are older than what the store has.
+    done.splice(..0, unknown);
+    let surplus = done.len().saturating_sub(DONE_PER_ROOM);
+    done.drain(..surplus);
 }
 
 /// What a gateway knows of the room's controls.

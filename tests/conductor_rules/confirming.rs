@@ -113,3 +113,19 @@ async fn a_note_under_way_from_a_gateway_that_does_not_know_of_the_mute_yet_is_d
         assert!(!plays(&guests[2], "bob"), "{event}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_holds_on_the_other_node_before_its_list_of_members_is_there() {
+    let town = Town::new().await;
+    let (key, guests) = town.class().await;
+    town.a.relay.loses(|body| matches!(body, Body::RoomUpdate(_)));
+    town.b.freeze();
+    let removing = town.a.begin(&key, "remove_student", json!({"student_id": "bob"}));
+    town.a.settle().await;
+    town.a.store().go_away();
+    town.b.thaw();
+    town.a.settle().await;
+    assert!(removing.is_finished(), "confirmed");
+    assert!(!plays(&guests[2], "bob"));
+    assert!(guests[2].room.lock().room.members.contains_key("bob"), "the list could not be read yet");
+}

@@ -1,6 +1,6 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicI64, AtomicUsize, Ordering},
 };
 
 use downbeat::time::{Clock, FakeClock};
@@ -12,11 +12,13 @@ pub struct HouseClock {
     /// When the beats are due that the beat thread was asked to wait for.
     pub waited_for: Mutex<Vec<i64>>,
     waits: AtomicUsize,
+    /// How often it was read: no two readings are the same.
+    readings: AtomicI64,
 }
 
 impl HouseClock {
     pub fn over(fake: Arc<FakeClock>) -> Self {
-        Self { fake, waited_for: Mutex::default(), waits: AtomicUsize::new(0) }
+        Self { fake, waited_for: Mutex::default(), waits: AtomicUsize::new(0), readings: AtomicI64::new(0) }
     }
 
     /// How often the beat thread was asked to wait.
@@ -31,7 +33,7 @@ impl Clock for HouseClock {
     }
 
     fn boot_us(&self) -> i64 {
-        self.fake.boot_us()
+        self.fake.boot_us() + self.readings.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Asked exactly when something is put on the wheel.

@@ -165,7 +165,8 @@ async fn a_record_that_cannot_be_read_is_asked_for_until_it_can() {
     assert_no_gap_and_no_repeat(&beats(&town.b.heard()));
     town.a.store().heal();
     town.pass(1_500).await;
-    assert_eq!(guests[2].room.lock().room.controls, town.a.record(&key).await.controls);
+    let record = town.a.record(&key).await;
+    assert_eq!(guests[2].room.lock().room.controls, record.controls);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,4 +180,17 @@ async fn a_snapshot_of_a_new_reign_that_is_lost_is_made_up_for_by_its_plan() {
     let heard = town.b.heard();
     assert_caught_up(&town, &key, &guests, &heard).await;
     assert_no_gap_and_no_repeat(&beats(&heard));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_whose_closing_was_not_heard_ends_once_nobody_speaks_of_it() {
+    let town = Town::new().await;
+    let (key, guests) = town.class().await;
+    town.a.relay.loses(|_| true);
+    town.a.ask(&key, "close_room", json!({})).await.expect("closed");
+    assert!(!guests[2].room.lock().room.controls.closed, "b has heard nothing of it");
+    town.pass(10_000).await;
+    let heard = town.b.heard();
+    assert_eq!(of(&heard, "room_closed").count(), 1);
+    assert_eq!(heard.last().map(Heard::name), Some("-end"));
 }
