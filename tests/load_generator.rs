@@ -15,7 +15,6 @@ mod http;
 #[path = "../benches/load/lab.rs"]
 mod lab;
 #[path = "../benches/load/options.rs"]
-#[expect(dead_code, reason = "some options are for the program's main alone")]
 mod options;
 #[path = "../benches/load/procfs.rs"]
 mod procfs;

@@ -15,12 +15,15 @@ const NODES: [&str; 3] = ["a", "b", "c"];
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
 /// The most rooms with a member.
 const ATTENDED: usize = 1_000;
+const PLANS: &str = "downbeat_plans_published_total";
 /// How often a node asks for its session's sake: two renewals and four looks.
 const SESSION_COMMANDS: f64 = 6.0;
 
 /// What Redis did in a while.
 struct Watched {
     counts: Counts,
+    /// Plans that conductors published, by the nodes' own count.
+    plans: f64,
     seconds: f64,
     /// CPU of one node, in percent of a core.
     share: f64,
@@ -32,8 +35,13 @@ impl Watched {
         self.per_second(&["evalsha", "eval"]) / NODES.len() as f64
     }
 
-    fn publishes(&self) -> f64 {
-        self.per_second(&["publish", "spublish"])
+    fn plans(&self) -> f64 {
+        self.plans / self.seconds
+    }
+
+    /// Published for each node and second beside plans.
+    fn other_publishes(&self) -> f64 {
+        (self.per_second(&["publish", "spublish"]) - self.plans()) / NODES.len() as f64
     }
 
     /// At most so many a second; of what comes at fixed intervals, a short while may see one more.
@@ -96,11 +104,12 @@ fn one_size(lab: &Lab, report: &mut Report, cluster: &mut Cluster, topics: &[Arc
     report.row(Row::new(format!("Redis scripts per node, {rooms} empty rooms"), "1/s", empty.scripts(), least));
     let name = format!("Redis scripts per node, {rooms} rooms, {attended} of them with a beat and a member");
     report.row(Row::new(name, "1/s", playing.scripts(), least));
-    let name = format!("publishes per node, {rooms} empty rooms: probes and use of limits");
-    report.row(Row::new(name, "1/s", empty.publishes() / NODES.len() as f64, Goal::None));
-    let plans = (playing.publishes() - empty.publishes()) / attended.max(1) as f64;
+    report.row(Row::new(format!("plans published, {rooms} empty rooms"), "1/s", empty.plans(), Goal::None));
+    let plans = playing.plans() / attended.max(1) as f64;
     let once = playing.goal(1.0);
-    report.row(Row::new(format!("publishes per room with a member, {attended} of {rooms}"), "1/s", plans, once));
+    report.row(Row::new(format!("plans published per room with a member, {attended} of {rooms}"), "1/s", plans, once));
+    let name = format!("other publishes per node, {attended} of {rooms} rooms with a member: probes, use of limits");
+    report.row(Row::new(name, "1/s", playing.other_publishes(), Goal::None));
     report.row(Row::new(
         format!("scripts and publishes for each read of Redis, {attended} of {rooms}"),
         "",
@@ -112,9 +121,9 @@ fn one_size(lab: &Lab, report: &mut Report, cluster: &mut Cluster, topics: &[Arc
 
 fn watch(lab: &Lab, cluster: &mut Cluster, fleet: &mut Fleet) -> Result<Watched, LoadError> {
     let meter = Meter::start(&cluster.nodes[0].server)?;
-    let before = cluster.redis.counts()?;
+    let (before, plans_before) = (cluster.redis.counts()?, cluster.sum(PLANS)?);
     settle(fleet, lab.duration_us())?;
-    let counts = cluster.redis.counts()?.since(&before);
+    let (counts, plans) = (cluster.redis.counts()?.since(&before), cluster.sum(PLANS)? - plans_before);
     let usage = meter.read()?;
-    Ok(Watched { counts, seconds: usage.elapsed_us / 1e6, share: usage.shares().0 })
+    Ok(Watched { counts, plans, seconds: usage.elapsed_us / 1e6, share: usage.shares().0 })
 }
