@@ -158,7 +158,10 @@ impl Conductor {
             Ask::Admit { join, home, wants_snapshot } => self.admit(join, home, wants_snapshot).await,
             Ask::Return { member } => {
                 let now_us = self.now_us();
+                let boot_us = self.surroundings.clock.boot_us();
                 for (connection, home) in &member.connections {
+                    // It lives, though no look may have shown it yet.
+                    self.surroundings.directory.note_heard(home, boot_us);
                     self.homes.insert(*connection, home.clone());
                 }
                 let readmitted = self.room.readmit(&member_of(&member), now_us);

@@ -15,7 +15,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use super::{
     Router,
-    actor::{Conductor, Ended, Mail},
+    actor::{Conductor, Ended, Mail, Surroundings},
     ask::{Ask, Reply, Roll},
     people::{Homes, member_of},
     random,
@@ -28,8 +28,8 @@ use crate::{
     relay::Snapshot,
     room::{Controls, Members, Room, RoomKey},
     store::{
-        DONE_PER_ROOM, Done, Fate, MemberRecord, MemberWrite, Owner, RoomRecord, StoredMembers, TakeOver,
-        TakeOverRefused,
+        DONE_PER_ROOM, Done, Fate, MemberRecord, MemberWrite, Owned, Owner, RoomRecord, StoredMembers, TakeOver,
+        TakeOverRefused, TakenOver,
     },
     telemetry::count,
 };
@@ -52,23 +52,36 @@ impl Router {
         if let Some(handle) = self.conducting(key) {
             return Ok(Whereabouts::Here(handle));
         }
-        let directory = &self.surroundings.directory;
-        let membership = &self.surroundings.membership;
-        let incarnation = membership.standing().ok_or(ControlRefused::NoConductor)?;
-        if directory.is_restoring(self.surroundings.clock.boot_us()) {
-            return Err(ControlRefused::NoConductor);
-        }
+        let incarnation = self.may_take_over()?;
         let record = self.surroundings.store.load_room(key).await.map_err(|_| ControlRefused::Unavailable)?;
         let Some(record) = record else {
             return Err(if self.is_lost(key).await { ControlRefused::NoConductor } else { ControlRefused::NotFound });
         };
         // After the load: its owner's session stood by then.
         let learnt_at_us = self.surroundings.clock.boot_us();
-        let named = directory.named(key);
-        let owner = RecordedOwner { node: &record.owner, incarnation: record.incarnation };
+        self.locate_owned(record.owned(), incarnation, learnt_at_us).await
+    }
+
+    /// This node's incarnation, if it may take over anything.
+    fn may_take_over(&self) -> Result<u64, ControlRefused> {
+        let Surroundings { directory, membership, clock, .. } = &*self.surroundings;
+        let standing = membership.standing().filter(|_| !directory.is_restoring(clock.boot_us()));
+        standing.ok_or(ControlRefused::NoConductor)
+    }
+
+    /// The same for a room of which it was learnt at `learnt_at_us` whose it is.
+    async fn locate_owned(
+        &self,
+        owned: Owned,
+        incarnation: u64,
+        learnt_at_us: i64,
+    ) -> Result<Whereabouts, ControlRefused> {
+        let Surroundings { directory, membership, store, .. } = &*self.surroundings;
+        let named = directory.named(&owned.key);
+        let owner = RecordedOwner { node: &owned.owner.node, incarnation: owned.owner.incarnation };
         let sight = Sight {
             me: RecordedOwner { node: &self.node, incarnation },
-            was_mine: *record.owner == *self.node && membership.was_mine(record.incarnation),
+            was_mine: *owner.node == *self.node && membership.was_mine(owner.incarnation),
             judgement: self.judge(owner, incarnation, learnt_at_us),
             named: named.as_deref(),
             is_barred: directory.is_barred(learnt_at_us),
@@ -77,16 +90,16 @@ impl Router {
             Decision::Ask(node) => return Ok(Whereabouts::There(node.into())),
             Decision::Wait => return Err(ControlRefused::NoConductor),
             Decision::EndAndTakeOver { renewals } => {
-                let ended = self.surroundings.store.end_session(&record.owner, record.incarnation, renewals).await;
+                let ended = store.end_session(owner.node, owner.incarnation, renewals).await;
                 if !ended.unwrap_or(false) {
                     return Err(ControlRefused::NoConductor);
                 }
-                directory.note_ended(&record.owner, record.incarnation);
+                directory.note_ended(owner.node, owner.incarnation);
             }
             Decision::TakeOver => {}
         }
-        let cell = self.conductors.lock().entry(key.clone()).or_default().clone();
-        let taken = cell.get_or_try_init(|| self.take_over(key, record, incarnation)).await.cloned();
+        let cell = self.conductors.lock().entry(owned.key.clone()).or_default().clone();
+        let taken = cell.get_or_try_init(|| self.take_over(owned, incarnation)).await.cloned();
         taken.map(Whereabouts::Here)
     }
 
@@ -98,10 +111,12 @@ impl Router {
         self.surroundings.directory.judge(owner.node, owner.incarnation, learnt_at_us)
     }
 
-    async fn take_over(&self, key: &RoomKey, before: RoomRecord, incarnation: u64) -> Result<Handle, ControlRefused> {
+    async fn take_over(&self, owned: Owned, incarnation: u64) -> Result<Handle, ControlRefused> {
+        let Owned { key, owner: expected, epoch, nonce } = owned;
+        let (key, reign) = (&key, (epoch, nonce));
         let store = &self.surroundings.store;
         let me = Owner { node: self.node.to_string(), incarnation };
-        let is_mine = before.owner == me.node;
+        let is_mine = expected.node == me.node;
         let keepsake = self.keepsakes.lock().get(key).cloned();
         let kept_epoch = keepsake.as_ref().map_or(0, |keepsake| keepsake.record.epoch);
         // The same claim until it is known what became of it: its answer may be lost, or be waiting for replicas.
@@ -109,20 +124,20 @@ impl Router {
         let nonce = if nonce.0 == incarnation { nonce.1 } else { random() };
         self.claims.lock().insert(key.clone(), (incarnation, nonce));
         let claim = TakeOver {
-            expected: Owner { node: before.owner, incarnation: before.incarnation },
+            expected,
             claimant: me,
-            expected_reign: Some((before.epoch, before.nonce)),
+            expected_reign: Some(reign),
             nonce,
             from_beat: None,
             highest_seen_epoch: self.surroundings.mirror.highest_epoch(key).max(kept_epoch),
             now_ms: self.surroundings.clock.now_us().div_euclid(1_000).unsigned_abs(),
         };
-        let taken = store.take_over(key, claim).await;
+        let taken = store.take_over_whole(key, claim).await;
         if !matches!(taken, Err(TakeOverRefused::Unavailable(_))) {
             self.claims.lock().remove(key);
         }
-        let mut record = match taken {
-            Ok(record) => record,
+        let TakenOver { mut record, mut done, members: stored } = match taken {
+            Ok(taken) => taken,
             Err(TakeOverRefused::Gone) => return Err(ControlRefused::NotFound),
             Err(TakeOverRefused::Owned { .. }) => return Err(ControlRefused::NoConductor),
             Err(TakeOverRefused::Unavailable(error)) => {
@@ -130,8 +145,6 @@ impl Router {
                 return Err(ControlRefused::Unavailable);
             }
         };
-        let read = tokio::try_join!(store.recent_done(key), store.members(key));
-        let (mut done, stored) = read.map_err(|_| ControlRefused::Unavailable)?;
         let rolls = self.call_the_roll(key, &stored).await;
         let latest =
             rolls.iter().filter_map(|(_, roll)| roll.snapshot.as_deref()).max_by_key(|heard| heard.stamp).cloned();
@@ -292,10 +305,17 @@ impl Router {
     /// The store does not answer.
     pub async fn search(&self) -> Result<usize, crate::store::StoreError> {
         let owners = self.surroundings.store.owners().await?;
-        let vacant = owners.into_iter().filter(|(key, owner)| self.may_fall_to_this_node(key, owner));
+        // After the owners were read: their sessions stood by then.
+        let learnt_at_us = self.surroundings.clock.boot_us();
+        let vacant = owners.into_iter().filter(|owned| self.may_fall_to_this_node(owned));
         stream::iter(vacant)
-            .for_each_concurrent(TAKE_UPS_AT_ONCE, |(key, _)| async move {
-                if let Err(refused) = self.locate(&key).await {
+            .for_each_concurrent(TAKE_UPS_AT_ONCE, |owned| async move {
+                let key = owned.key.clone();
+                let located = match self.may_take_over() {
+                    Ok(incarnation) => self.locate_owned(owned, incarnation, learnt_at_us).await,
+                    Err(refused) => Err(refused),
+                };
+                if let Err(refused) = located {
                     tracing::debug!(room.key = %key, %refused, "not taken up now");
                     if refused != ControlRefused::NotFound {
                         self.search_wanted.notify_one();
@@ -306,7 +326,7 @@ impl Router {
         Ok(self.conductors.lock().values().filter(|cell| cell.get().is_some()).count())
     }
 
-    fn may_fall_to_this_node(&self, key: &RoomKey, owner: &Owner) -> bool {
+    fn may_fall_to_this_node(&self, Owned { key, owner, .. }: &Owned) -> bool {
         if self.conducting(key).is_some() {
             return false;
         }

@@ -261,6 +261,11 @@ impl Directory {
         now_us < self.bars.lock().lost_until_us
     }
 
+    /// This process has spoken.
+    pub fn note_heard(&self, home: &Home, now_us: i64) {
+        self.homes_seen.lock().insert(home.clone(), now_us);
+    }
+
     /// Whether this process, and every connection that ended there, is gone. Never said while the looks fail.
     pub fn is_gone(&self, home: &Home, now_us: i64) -> bool {
         let view = self.view.load();

@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 use crate::room::{Controls, RoomKey};
 
 use super::{
-    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, NewReflection, Owner, ReflectionRefused, ReflectionStore,
+    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, NewReflection, Owned, ReflectionRefused, ReflectionStore,
     Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, Store, StoreError, StoredMembers, StoredReflection,
     TakeOver, TakeOverRefused, WriteRefused,
 };
@@ -132,7 +132,7 @@ impl Store for EmbeddedStore {
         Ok(self.state.read().list_rooms(tenant, cursor, limit))
     }
 
-    async fn owners(&self) -> Result<Vec<(RoomKey, Owner)>, StoreError> {
+    async fn owners(&self) -> Result<Vec<Owned>, StoreError> {
         Ok(self.state.read().owners())
     }
 

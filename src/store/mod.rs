@@ -18,9 +18,9 @@ pub use self::redis::RedisStore;
 pub use embedded::{EmbeddedStore, JournalFigures, OpenError};
 pub use lineage::{BadLineage, Fate, LINEAGE_MAX, Lineage, Succession};
 pub use records::{
-    BadCursor, DONE_PER_ROOM, Done, Fence, Home, Look, MemberRecord, MemberWrite, NewReflection, Owner,
+    BadCursor, DONE_PER_ROOM, Done, Fence, Home, Look, MemberRecord, MemberWrite, NewReflection, Owned, Owner,
     REFLECTIONS_PER_CODE, Restoration, Restored, RoomCursor, RoomRecord, ServerClock, SessionInfo, SessionRecord,
-    StoredMembers, StoredReflection, TakeOver,
+    StoredMembers, StoredReflection, TakeOver, TakenOver,
 };
 pub use refused::{CreateRefused, ReflectionRefused, StoreError, TakeOverRefused, WriteRefused};
 
@@ -46,6 +46,13 @@ pub trait Store: Send + Sync {
     /// that was carried out already (same claimant and nonce) is answered the same, and changes nothing.
     /// A store with replicas answers only once enough of them have it.
     async fn take_over(&self, key: &RoomKey, claim: TakeOver) -> Result<RoomRecord, TakeOverRefused>;
+
+    /// The same, and all else that a new reign begins with: thousands of rooms are taken over together, and each
+    /// question more for each of them is time in which nobody conducts the last.
+    async fn take_over_whole(&self, key: &RoomKey, claim: TakeOver) -> Result<TakenOver, TakeOverRefused> {
+        let record = self.take_over(key, claim).await?;
+        Ok(TakenOver { record, done: self.recent_done(key).await?, members: self.members(key).await? })
+    }
 
     /// Stores a room's controls, and among the room's recent answers the one that this change is acknowledged with.
     ///
@@ -77,7 +84,7 @@ pub trait Store: Send + Sync {
     ) -> Result<(Vec<RoomRecord>, Option<RoomCursor>), StoreError>;
 
     /// Every room of every tenant and who owns it, in no order: for the search for rooms without a conductor.
-    async fn owners(&self) -> Result<Vec<(RoomKey, Owner)>, StoreError>;
+    async fn owners(&self) -> Result<Vec<Owned>, StoreError>;
 
     /// Stores changes of a room's members as the change of number `members_rev`. Fenced by incarnation, epoch and nonce
     /// like [`Store::write_room`], and by `members_rev`, which must be above the stored one.

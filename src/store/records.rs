@@ -41,6 +41,12 @@ pub struct RoomRecord {
 }
 
 impl RoomRecord {
+    /// Who owns the room, and in which reign.
+    pub fn owned(&self) -> Owned {
+        let owner = Owner { node: self.owner.clone(), incarnation: self.incarnation };
+        Owned { key: self.key.clone(), owner, epoch: self.epoch, nonce: self.nonce }
+    }
+
     /// What the owner proves its writes with.
     pub fn fence(&self) -> Fence {
         Fence { incarnation: self.incarnation, epoch: self.epoch, nonce: self.nonce }
@@ -60,6 +66,24 @@ pub struct Fence {
 pub struct Owner {
     pub node: String,
     pub incarnation: u64,
+}
+
+/// A room, who owns it and in which reign: what it takes to claim it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    pub key: RoomKey,
+    pub owner: Owner,
+    pub epoch: u64,
+    pub nonce: u64,
+}
+
+/// What a new reign begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TakenOver {
+    pub record: RoomRecord,
+    /// The recent answers, the oldest first.
+    pub done: Vec<Done>,
+    pub members: StoredMembers,
 }
 
 /// A claim to conduct a room whose owner is gone, or gives it away.

@@ -36,9 +36,9 @@ use crate::{
 };
 
 use super::{
-    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, NewReflection, Owner, ReflectionRefused, ReflectionStore,
+    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, NewReflection, Owned, ReflectionRefused, ReflectionStore,
     Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, Store, StoreError, StoredMembers, StoredReflection,
-    TakeOver, TakeOverRefused, WriteRefused,
+    TakeOver, TakeOverRefused, TakenOver, WriteRefused,
 };
 use dial::Dialer;
 use keys::Keys;
@@ -169,6 +169,10 @@ impl Store for RedisStore {
     }
 
     async fn take_over(&self, key: &RoomKey, claim: TakeOver) -> Result<RoomRecord, TakeOverRefused> {
+        Ok(self.claim(key, &claim).await?.record)
+    }
+
+    async fn take_over_whole(&self, key: &RoomKey, claim: TakeOver) -> Result<TakenOver, TakeOverRefused> {
         self.claim(key, &claim).await
     }
 
@@ -200,7 +204,7 @@ impl Store for RedisStore {
         self.page_of_rooms(tenant, cursor, limit).await
     }
 
-    async fn owners(&self) -> Result<Vec<(RoomKey, Owner)>, StoreError> {
+    async fn owners(&self) -> Result<Vec<Owned>, StoreError> {
         self.all_owners().await
     }
 

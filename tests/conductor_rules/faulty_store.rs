@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use downbeat::{
     room::{Controls, RoomKey},
     store::{
-        CreateRefused, Done, EmbeddedStore, Fence, Lineage, Look, MemberWrite, Owner, Restoration, Restored,
+        CreateRefused, Done, EmbeddedStore, Fence, Lineage, Look, MemberWrite, Owned, Restoration, Restored,
         RoomCursor, RoomRecord, ServerClock, SessionInfo, Store, StoreError, StoredMembers, TakeOver, TakeOverRefused,
         WriteRefused,
     },
@@ -227,7 +227,7 @@ impl Store for FaultyStore {
         self.inner().list_rooms(tenant, cursor, limit).await
     }
 
-    async fn owners(&self) -> Result<Vec<(RoomKey, Owner)>, StoreError> {
+    async fn owners(&self) -> Result<Vec<Owned>, StoreError> {
         self.inner().owners().await
     }
 

@@ -161,7 +161,7 @@ async fn a_node_that_has_joined_gets_its_share_once_the_ring_has_stood_still_and
     assert_eq!(moved[12], moved[13], "all that is b's is there: {moved:?}");
     let view = Arc::clone(&a.directory);
     let share = a.store().inner();
-    for (key, owner) in downbeat::store::Store::owners(&*share).await.expect("in memory") {
+    for downbeat::store::Owned { key, owner, .. } in downbeat::store::Store::owners(&*share).await.expect("in memory") {
         assert_eq!(view.named(&key).as_deref(), Some(owner.node.as_str()));
     }
     assert_no_gap_and_no_repeat(&beats(&a.heard().into_iter().filter(|heard| heard.key == key).collect::<Vec<_>>()));

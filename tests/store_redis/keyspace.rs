@@ -94,7 +94,7 @@ async fn a_session_is_json_and_ends_by_itself() {
     let incarnation = store.open_session("pod-1", &info, 0).await.unwrap();
     assert!(store.renew_session("pod-1", incarnation, &info).await.unwrap());
     let expected = format!(
-        r#"{{"incarnation":{incarnation},"renewals":1,"address":"10.0.0.1:4000","version":"","ring_version":0,"ring_points":0,"process":9,"draining":false,"rooms":3,"sockets":0}}"#
+        r#"{{"incarnation":{incarnation},"renewals":1,"address":"10.0.0.1:4000","metrics_address":"","version":"","ring_version":0,"ring_points":0,"process":9,"ttl_ms":0,"draining":false,"rooms":3,"sockets":0}}"#
     );
     assert_eq!(server.command(&["GET", "lease:{pod-1}"]), expected);
     let left: i64 = server.command(&["PTTL", "lease:{pod-1}"]).parse().unwrap();
@@ -169,8 +169,8 @@ async fn whatever_tenants_are_called_their_rooms_never_meet() {
         assert_eq!(store.live_rooms(tenant).await.unwrap(), 1);
     }
     let mut owners = store.owners().await.unwrap();
-    owners.sort_by_key(|(_, owner)| owner.node.parse::<usize>().unwrap());
-    let found: Vec<_> = owners.iter().map(|(key, _)| &*key.tenant).collect();
+    owners.sort_by_key(|owned| owned.owner.node.parse::<usize>().unwrap());
+    let found: Vec<_> = owners.iter().map(|owned| &*owned.key.tenant).collect();
     assert_eq!(found, tenants);
 }
 

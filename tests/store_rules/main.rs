@@ -68,6 +68,7 @@ rules_of_every_store! {
     only_the_expected_owner_is_taken_over,
     the_epoch_of_a_takeover_is_above_all_that_was_known,
     one_of_two_racing_claimants_takes_over,
+    whoever_takes_over_learns_at_once_what_was_answered_and_who_is_there,
     a_claim_that_was_carried_out_is_answered_the_same_and_changes_nothing,
     every_reign_enters_the_lineage_with_what_it_inherited,
     whoever_re_asserts_itself_has_the_room_from_whom_it_had_it,
@@ -93,6 +94,7 @@ rules_of_every_store! {
     a_lost_room_comes_back_whole,
     a_restoration_never_sets_a_room_back,
     a_room_that_was_closed_stays_closed,
+    answers_that_a_gateway_did_not_know_are_kept_when_the_conductor_gives_the_same_room_back,
     a_buried_room_is_removed_and_not_restored,
     reflections_come_back_oldest_first_under_their_room_alone,
 }

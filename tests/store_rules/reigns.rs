@@ -2,7 +2,7 @@ use downbeat::store::{
     DONE_PER_ROOM, EmbeddedStore, Fence, LINEAGE_MAX, Store, TakeOver, TakeOverRefused, WriteRefused,
 };
 
-use super::samples::{WholeStore, claim, controls, done, owner, record};
+use super::samples::{WholeStore, claim, controls, done, here, member, owner, record};
 
 pub async fn a_write_is_fenced_by_incarnation_epoch_nonce_and_rev(store: &dyn WholeStore) {
     let room = record("acme", "MUSIC-1234");
@@ -189,4 +189,16 @@ pub async fn whoever_re_asserts_itself_has_the_room_from_whom_it_had_it(store: &
     let again = TakeOver { nonce: 77, ..claim(owner("b", 8), owner("b", 8)) };
     let again = store.take_over(&room.key, again).await.unwrap();
     assert_eq!((again.taken_from.as_str(), again.from_beat), ("a", Some(40)));
+}
+
+pub async fn whoever_takes_over_learns_at_once_what_was_answered_and_who_is_there(store: &dyn WholeStore) {
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 1).await.unwrap();
+    let (own, ada) = (room.fence(), member("ada", 1));
+    store.write_room(&room.key, &own, &controls(11), Some(done(1, "a")), None).await.unwrap();
+    store.write_members(&room.key, &own, 1, &[here(&ada)]).await.unwrap();
+    let taken = store.take_over_whole(&room.key, claim(owner("a", 7), owner("b", 8))).await.unwrap();
+    assert_eq!(Ok(Some(taken.record)), store.load_room(&room.key).await);
+    assert_eq!(taken.done, [done(1, "a")]);
+    assert_eq!((taken.members.members_rev, taken.members.members), (1, vec![ada]));
 }

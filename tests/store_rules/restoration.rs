@@ -63,3 +63,16 @@ pub async fn a_buried_room_is_removed_and_not_restored(store: &dyn WholeStore) {
     assert_eq!(store.live_rooms("acme").await.unwrap(), 0);
     assert_eq!(store.owners().await.unwrap(), []);
 }
+
+pub async fn answers_that_a_gateway_did_not_know_are_kept_when_the_conductor_gives_the_same_room_back(
+    store: &dyn WholeStore,
+) {
+    let record = record("acme", "MUSIC-1234");
+    let of_gateway = Restoration { record: record.clone(), members: Vec::new(), done: Vec::new() };
+    let of_conductor = Restoration { done: vec![done(1, "a"), done(1, "b")], ..of_gateway.clone() };
+    assert_eq!(store.restore_room(&of_gateway).await, Ok(Restored::Written));
+    assert_eq!(store.restore_room(&of_conductor).await, Ok(Restored::KnownAlready));
+    assert_eq!(store.recent_done(&record.key).await, Ok(vec![done(1, "a"), done(1, "b")]));
+    assert_eq!(store.restore_room(&of_conductor).await, Ok(Restored::KnownAlready));
+    assert_eq!(store.recent_done(&record.key).await.unwrap().len(), 2, "not twice");
+}

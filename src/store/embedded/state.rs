@@ -11,7 +11,7 @@ use std::{
 
 use crate::room::{Code, Controls, RoomKey};
 use crate::store::{
-    CreateRefused, DONE_PER_ROOM, Done, Fence, Lineage, MemberRecord, MemberWrite, NewReflection, Owner,
+    CreateRefused, DONE_PER_ROOM, Done, Fence, Lineage, MemberRecord, MemberWrite, NewReflection, Owned,
     REFLECTIONS_PER_CODE, ReflectionRefused, Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, SessionRecord,
     StoreError, StoredMembers, StoredReflection, Succession, TakeOver, TakeOverRefused, WriteRefused,
 };
@@ -209,7 +209,13 @@ impl State {
             return Ok(Restored::Closed);
         }
         let height = |record: &RoomRecord| (record.epoch, record.nonce, record.controls.rev);
-        if self.room(&record.key).is_some_and(|stored| height(stored) >= height(record)) {
+        if let Some(room) = self.room_mut(&record.key).filter(|room| height(&room.record) >= height(record)) {
+            // A gateway gave the same room back, and knew of no answers.
+            if height(&room.record) == height(record) && room.done.is_empty() {
+                for done in done {
+                    room.keep(done.clone(), changes)?;
+                }
+            }
             return Ok(Restored::KnownAlready);
         }
         changes.room(record)?;
@@ -260,10 +266,8 @@ impl State {
         (page, next)
     }
 
-    pub fn owners(&self) -> Vec<(RoomKey, Owner)> {
-        let owner = |record: &RoomRecord| Owner { node: record.owner.clone(), incarnation: record.incarnation };
-        let rooms = self.tenants.values().flat_map(BTreeMap::values);
-        rooms.map(|room| (room.record.key.clone(), owner(&room.record))).collect()
+    pub fn owners(&self) -> Vec<Owned> {
+        self.tenants.values().flat_map(BTreeMap::values).map(|room| room.record.owned()).collect()
     }
 
     /// Sees to it that every later incarnation is above `incarnation`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Cmd, Value as Answer};
 
 use crate::room::RoomKey;
-use crate::store::{Owner, RoomCursor, RoomRecord, StoreError};
+use crate::store::{Owned, Owner, RoomCursor, RoomRecord, StoreError};
 
 use super::{
     RedisStore,
@@ -62,7 +62,7 @@ impl RedisStore {
     }
 
     /// Strikes off, beside, the entries that have had no room for a minute.
-    pub(super) async fn all_owners(&self) -> Result<Vec<(RoomKey, Owner)>, StoreError> {
+    pub(super) async fn all_owners(&self) -> Result<Vec<Owned>, StoreError> {
         let mut tenants = redis::cmd("SMEMBERS");
         tenants.arg(self.keys.tenants());
         let tenants: Vec<String> = read(self.read_all(vec![tenants]).await?.pop().unwrap_or(Answer::Nil))?;
@@ -81,15 +81,18 @@ impl RedisStore {
         }
         let asked = entries.iter().map(|(key, _)| {
             let mut owner = redis::cmd("HMGET");
-            owner.arg(self.keys.record(key)).arg("owner").arg("incarnation");
+            owner.arg(self.keys.record(key)).arg(&["owner", "incarnation", "epoch", "nonce"]);
             owner
         });
         let answers = self.read_all(asked.collect()).await?;
         let mut owners = Vec::with_capacity(entries.len());
         let mut empty = Vec::new();
         for ((key, score), answer) in entries.into_iter().zip(answers) {
-            match read::<(Option<String>, Option<u64>)>(answer)? {
-                (Some(node), Some(incarnation)) => owners.push((key, Owner { node, incarnation })),
+            type Fields = (Option<String>, Option<u64>, Option<u64>, Option<u64>);
+            match read::<Fields>(answer)? {
+                (Some(node), Some(incarnation), Some(epoch), Some(nonce)) => {
+                    owners.push(Owned { key, owner: Owner { node, incarnation }, epoch, nonce });
+                }
                 _ => empty.push(self.strike_off(&key, score, HALF_MADE_US)),
             }
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::room::{Controls, RoomKey};
 use crate::store::{
     CreateRefused, DONE_PER_ROOM, Done, Fence, Lineage, MemberRecord, MemberWrite, Restoration, Restored, RoomRecord,
-    StoreError, StoredMembers, TakeOver, TakeOverRefused, WriteRefused,
+    StoreError, StoredMembers, TakeOver, TakeOverRefused, TakenOver, WriteRefused,
 };
 
 use super::{
@@ -24,6 +24,9 @@ use super::{
         WRITE_MEMBERS, WRITE_ROOM,
     },
 };
+
+/// As many as `scripts/shared.lua` reads a room in.
+const ROOM_LISTS: usize = 4;
 
 impl RedisStore {
     pub(super) async fn make_room(&self, record: &RoomRecord, max_rooms: usize) -> Result<(), CreateRefused> {
@@ -58,7 +61,7 @@ impl RedisStore {
         read::<Answered>(answer)?.into_record(key)
     }
 
-    pub(super) async fn claim(&self, key: &RoomKey, claim: &TakeOver) -> Result<RoomRecord, TakeOverRefused> {
+    pub(super) async fn claim(&self, key: &RoomKey, claim: &TakeOver) -> Result<TakenOver, TakeOverRefused> {
         let (expected_epoch, expected_nonce) = claim.expected_reign.unzip();
         let call = TAKE_OVER
             .on(self.keys.room(key))
@@ -76,8 +79,11 @@ impl RedisStore {
             "taken" => {
                 let Answer::Array(mut lists) = answer else { return Err(odd(&answer).into()) };
                 lists.remove(0);
-                let record = read::<Answered>(Answer::Array(lists))?.into_record(key)?;
-                record.ok_or(TakeOverRefused::Gone)
+                let beside = Answer::Array(lists.split_off(lists.len().min(ROOM_LISTS)));
+                let record = read::<Answered>(Answer::Array(lists))?.into_record(key)?.ok_or(TakeOverRefused::Gone)?;
+                let (done, members_rev, members): (Vec<String>, String, BTreeMap<String, String>) = read(beside)?;
+                let done = done.iter().map(|done| parsed(key, "done", done)).collect::<Result<_, _>>()?;
+                Ok(TakenOver { record, done, members: stored_members(key, &members_rev, &members)? })
             }
             "gone" => Err(TakeOverRefused::Gone),
             "owned" => {
@@ -167,17 +173,26 @@ impl RedisStore {
     pub(super) async fn read_members(&self, key: &RoomKey) -> Result<StoredMembers, StoreError> {
         let (members_rev, members): (String, BTreeMap<String, String>) =
             read(self.run(MEMBERS.on(self.keys.room(key))).await?)?;
-        if members_rev.is_empty() {
-            return Ok(StoredMembers::default());
-        }
-        let members = members.values().map(|member| parsed(key, "members", member)).collect::<Result<_, _>>()?;
-        Ok(StoredMembers { members_rev: parsed(key, "members_rev", &members_rev)?, members })
+        stored_members(key, &members_rev, &members)
     }
 
     /// A script on a room's keys that begins with its name.
     fn named(&self, script: &'static Script, key: &RoomKey) -> Call {
         script.on(self.keys.room(key)).arg(&*key.tenant).arg(key.code.as_str())
     }
+}
+
+/// Members as they are stored.
+fn stored_members(
+    key: &RoomKey,
+    members_rev: &str,
+    members: &BTreeMap<String, String>,
+) -> Result<StoredMembers, StoreError> {
+    if members_rev.is_empty() {
+        return Ok(StoredMembers::default());
+    }
+    let members = members.values().map(|member| parsed(key, "members", member)).collect::<Result<_, _>>()?;
+    Ok(StoredMembers { members_rev: parsed(key, "members_rev", members_rev)?, members })
 }
 
 fn fenced(call: Call, fence: &Fence) -> Call {

@@ -6,6 +6,9 @@ local closed = redis.call('GET', KEYS[7])
 if closed and tonumber(closed) >= epoch then return { 'closed' } end
 local stored = redis.call('HMGET', KEYS[1], 'epoch', 'nonce', 'rev')
 if stored[1] and reaches(tonumber(stored[1]), tonumber(stored[2]), tonumber(stored[3]), epoch, nonce, rev) then
+  local is_equal = reaches(epoch, nonce, rev, tonumber(stored[1]), tonumber(stored[2]), tonumber(stored[3]))
+  -- A gateway gave the same room back, and knew of no answers.
+  if is_equal and redis.call('EXISTS', KEYS[2]) == 0 then fill('RPUSH', KEYS[2], list()) end
   return { 'known' }
 end
 redis.call('DEL', KEYS[1])
