@@ -86,6 +86,17 @@ impl Node {
             let clock = self.clock.clone();
             tasks.spawn(every(SECOND, move || clock.discipline()));
         }
+        if let Some(redis) = self.redis.clone() {
+            let tenants: Vec<_> = self.gateway.tenants.all();
+            tasks.spawn(async move {
+                loop {
+                    if let Err(error) = redis.note_tenants(&tenants).await {
+                        tracing::debug!(%error, "the tenants were not noted for operators");
+                    }
+                    tokio::time::sleep(60 * SECOND).await;
+                }
+            });
+        }
         let gateway = self.gateway.clone();
         let membership = self.membership.clone();
         tasks.spawn(every(SECOND, move || {

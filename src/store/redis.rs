@@ -17,6 +17,7 @@ mod reflections;
 mod rooms;
 mod script;
 mod sessions;
+mod tenants;
 mod wire;
 
 use std::{

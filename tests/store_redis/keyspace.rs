@@ -1,8 +1,11 @@
 //! What `redis-cli` shows.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use downbeat::store::{REFLECTIONS_PER_CODE, ReflectionRefused, ReflectionStore, SessionInfo, Store};
+use downbeat::{
+    auth::{Secret, TenantConfig},
+    store::{REFLECTIONS_PER_CODE, ReflectionRefused, ReflectionStore, SessionInfo, Store},
+};
 
 use super::{
     redis_support::RedisServer,
@@ -213,4 +216,21 @@ async fn reflections_are_a_list_of_json_up_to_their_cap() {
     let refused = store.add_reflection(new.clone()).await;
     assert_eq!(refused, Err(ReflectionRefused::TooMany { max: REFLECTIONS_PER_CODE }));
     assert_eq!(store.reflections(&new.room).await.unwrap().len(), REFLECTIONS_PER_CODE);
+}
+
+#[tokio::test]
+async fn a_tenant_s_settings_can_be_read_and_its_secrets_cannot() {
+    let server = RedisServer::start();
+    let store = connect_patiently(&server.url()).await;
+    let config = TenantConfig {
+        id: "acme".into(),
+        jwt_secret: Some(Secret::from("a-secret-that-nobody-may-see-in-redis".to_owned())),
+        guests: true,
+        ..TenantConfig::default()
+    };
+    let tenant = Arc::new(config.build(std::path::Path::new(".")).expect("a good tenant"));
+    store.note_tenants(&[tenant]).await.unwrap();
+    assert_eq!(server.command(&["HGET", "tenant:{acme}", "guests"]), "true");
+    assert!(server.command(&["HGET", "tenant:{acme}", "limits"]).contains("\"max_rooms_per_tenant\":100"));
+    assert!(!server.command(&["HGETALL", "tenant:{acme}"]).contains("a-secret"));
 }

@@ -59,6 +59,11 @@ impl Keys {
         format!("{}rooms:{{{}}}", self.prefix, escaped(tenant))
     }
 
+    /// What the configuration says of a tenant.
+    pub fn tenant(&self, id: &str) -> String {
+        format!("{}tenant:{{{}}}", self.prefix, escaped(id))
+    }
+
     /// The tenants that have rooms.
     pub fn tenants(&self) -> String {
         self.named("rooms")
