@@ -8,7 +8,7 @@ use crate::{
     node::{Act, Purpose},
     server::Command,
     store::{Claim, Refused},
-    world::{Fence, World},
+    world::World,
 };
 
 /// From one hand-over of a node to its next.
@@ -122,7 +122,8 @@ impl World {
         let Some(process) = self.process(node) else { return };
         let heard = process.gateway.as_ref().map_or(0, |gateway| gateway.stamp.epoch);
         let me = Owner { node, incarnation };
-        let (mut expected, mut claimant, mut nonce, mut highest_seen_epoch) = (me, me, random, heard);
+        let (mut expected, mut claimant, mut nonce) = (me, me, random);
+        let highest_seen_epoch;
         let expected_reign = match kind {
             ClaimKind::FromTheDead { expected: dead, reign } | ClaimKind::OwnAgain { expected: dead, reign } => {
                 process.claiming = true;
@@ -137,14 +138,11 @@ impl World {
             ClaimKind::Reassert { .. } | ClaimKind::HandOver { .. } => {
                 let Some(conducting) = process.conducting.as_mut() else { return };
                 conducting.busy = Some(Busy::Claiming);
-                highest_seen_epoch = conducting.reign.epoch;
-                match kind {
-                    ClaimKind::HandOver { to } => {
-                        claimant = to;
-                        process.handed_over_us = boot_us;
-                    }
-                    ClaimKind::Reassert { above } => highest_seen_epoch = highest_seen_epoch.max(above),
-                    _ => {}
+                let above = if let ClaimKind::Reassert { above } = kind { above } else { 0 };
+                highest_seen_epoch = conducting.reign.epoch.max(above);
+                if let ClaimKind::HandOver { to } = kind {
+                    claimant = to;
+                    process.handed_over_us = boot_us;
                 }
                 conducting.reign
             }

@@ -326,6 +326,10 @@ impl World {
         let Some(conducting) = self.nodes[node].process.as_ref().and_then(|process| process.conducting.as_ref()) else {
             return;
         };
+        if known.reign >= conducting.reign && self.stands(Fence::PresentReign) {
+            // It follows a later reign than this one.
+            return;
+        }
         let (mut controls, burnt_rev) = (conducting.controls.clone(), conducting.burnt_rev);
         let fate = self.fate(&conducting.lineage, stamp, controls.rev);
         match fate {

@@ -192,6 +192,11 @@ fn the_simulation_fails_without_the_reign_that_what_is_known_is_known_from() {
 }
 
 #[test]
+fn the_simulation_fails_without_leaving_aside_what_is_returned_of_the_present_reign() {
+    fails_without(Fence::PresentReign);
+}
+
+#[test]
 fn the_simulation_fails_without_returning_until_it_is_settled() {
     fails_without(Fence::Persistence);
 }

@@ -44,6 +44,8 @@ pub enum Fence {
     Persistence,
     /// What became of a change is judged by which reign inherited what, not by comparing the numbers of changes.
     Lineage,
+    /// A conductor does not call dealt with what is of its own reign or a later one: who returns that follows another.
+    PresentReign,
     /// What a gateway knows it calls by the reign that it heard it in, not by the last one that it has heard of.
     KnownReign,
 }
