@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use downbeat::relay::Stamp;
+
 use crate::{
     gateway::ControlId,
     kinds::{NAMES, NodeId, Owner, Reign, SECOND, Us},
@@ -14,8 +16,7 @@ const NOTES_MAX: usize = 1_000;
 /// An acknowledged control, as its teacher's gateway knows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Acked {
-    pub reign: Reign,
-    pub rev: u64,
+    pub stamp: Stamp,
     pub gateway: NodeId,
     pub process: u32,
     /// That gateway had the change itself, and not only the word that it was stored.

@@ -201,8 +201,7 @@ impl World {
                     (ClaimKind::HandOver { .. }, _) => conducting.is_uncertain = true,
                     (_, Some(Ok(record))) => self.reasserted(node, &record),
                     (_, Some(Err(_))) => self.end_reign(node, "it cannot re-assert itself"),
-                    // The next plan will tell.
-                    (_, None) => {}
+                    (_, None) => conducting.is_uncertain = true,
                 }
             }
         }

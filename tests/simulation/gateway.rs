@@ -87,6 +87,10 @@ impl Gateway {
         Record { owner: self.owner, reign, controls, lineage: self.lineage.clone() }
     }
 
+    fn knows_lineage(&self) -> bool {
+        self.lineage.present() == Some((self.stamp.epoch, self.stamp.nonce))
+    }
+
     /// Keeps what is known of the reign before, where `stamp` is of another.
     fn leave_reign(&mut self, stamp: Stamp, strict: bool) {
         if Reign::of(stamp) != Reign::of(self.stamp) && self.former.len() < FORMER_MAX {
@@ -214,6 +218,9 @@ impl World {
         let Some(gateway) = self.nodes[node].process.as_ref().and_then(|process| process.gateway.as_ref()) else {
             return;
         };
+        if !gateway.knows_lineage() && self.stands(Fence::KnownLineage) {
+            return;
+        }
         let lacks = |known: &&Known| self.fate(&gateway.lineage, known.stamp(), gateway.stamp.rev) != Fate::Kept;
         let lacking: Vec<Known> = gateway.former.iter().filter(lacks).cloned().collect();
         let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
@@ -264,6 +271,7 @@ impl World {
     /// What the record says is as good as a plan, and its controls are whole.
     pub fn follow_record(&mut self, node: NodeId, record: &Record) {
         let (now_us, boot_us) = (self.now_us, self.boot_us(node));
+        let strict = self.stands(Fence::KnownLineage);
         let Some(process) = self.process(node) else { return };
         let Some(gateway) = process.gateway.as_mut() else {
             process.gateway = Some(Gateway::of(record, now_us, boot_us));
@@ -275,10 +283,16 @@ impl World {
             // Whom to ask is read anew by whoever asks.
             gateway.owner = record.owner;
         }
-        if !std::mem::take(&mut gateway.is_stale) || stamp < gateway.stamp {
+        if !std::mem::take(&mut gateway.is_stale) {
             return;
         }
-        if stamp == gateway.stamp && gateway.controls == record.controls {
+        if stamp < gateway.stamp {
+            // Read before what was heard since.
+            gateway.is_stale = strict && Reign::of(stamp) == Reign::of(gateway.stamp);
+            return;
+        }
+        let is_known = stamp == gateway.stamp && gateway.controls == record.controls;
+        if is_known && (!strict || gateway.lineage == record.lineage) {
             // What says nothing new is no conductor's word: it ends no holdover.
             return;
         }
@@ -339,7 +353,7 @@ impl World {
     fn heard_done(&mut self, node: NodeId, id: ControlId, reign: Reign, rev: u64) {
         let process = self.nodes[node].processes;
         self.checks.note(|| format!("{} hears that control {id} is done: {reign:?} rev {rev}", NAMES[node]));
-        let acked = Acked { reign, rev, gateway: node, process, is_known: false };
+        let acked = Acked { stamp: reign.stamp(rev), gateway: node, process, is_known: false };
         self.checks.acked.entry(id).or_insert(acked);
         self.note_known(node);
     }

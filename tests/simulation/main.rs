@@ -197,6 +197,11 @@ fn the_simulation_fails_without_leaving_aside_what_is_returned_of_the_present_re
 }
 
 #[test]
+fn the_simulation_fails_without_the_lineage_of_the_reign_that_a_gateway_follows() {
+    fails_without(Fence::KnownLineage);
+}
+
+#[test]
 fn the_simulation_fails_without_returning_until_it_is_settled() {
     fails_without(Fence::Persistence);
 }

@@ -46,6 +46,9 @@ pub enum Fence {
     Lineage,
     /// A conductor does not call dealt with what is of its own reign or a later one: who returns that follows another.
     PresentReign,
+    /// A gateway that follows a reign whose lineage it has not heard reads the record until it has, and judges nothing
+    /// before.
+    KnownLineage,
     /// What a gateway knows it calls by the reign that it heard it in, not by the last one that it has heard of.
     KnownReign,
 }
