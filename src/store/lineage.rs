@@ -49,6 +49,11 @@ impl Lineage {
         Self(vec![Succession { epoch, nonce, inherited_rev: 0 }])
     }
 
+    /// The reign that these are the predecessors of: of it, and of later ones, this lineage knows nothing.
+    pub fn present(&self) -> Option<(u64, u64)> {
+        self.0.last().map(|last| (last.epoch, last.nonce))
+    }
+
     /// Another reign has begun.
     pub fn succeed(&mut self, succession: Succession) {
         self.0.push(succession);
@@ -154,6 +159,7 @@ mod tests {
     #[test]
     fn a_lineage_is_read_as_it_was_written_and_remembers_the_last_reigns() {
         assert_eq!(lineage().to_string(), "10:1:0 20:2:5 30:3:7");
+        assert_eq!(lineage().present(), Some((30, 3)));
         assert_eq!("".parse(), Ok(Lineage::default()));
         for bad in ["1", "1:2", "1:2:3:4", "a:b:c", "1:2:-3"] {
             assert_eq!(bad.parse::<Lineage>(), Err(BadLineage(bad.to_owned())));

@@ -3,11 +3,12 @@
 use downbeat::placement::{Decision, RecordedOwner, Sight, decide};
 
 use crate::{
-    kinds::{NAMES, NodeId, Owner, Record, Reign, SECOND, Us},
+    conducting::Busy,
+    kinds::{Message, NAMES, NodeId, Owner, Record, Reign, SECOND, Us},
     node::{Act, Purpose},
     server::Command,
     store::{Claim, Refused},
-    world::{Fence, World},
+    world::World,
 };
 
 /// From one hand-over of a node to its next.
@@ -43,19 +44,22 @@ impl World {
                 !is_late && *named != node && boot_us >= process.handed_over_us.saturating_add(PACE_US)
             });
             let session = to.and_then(|to| process.sessions.iter().find(|row| row.node == to));
-            if let Some(above) = conducting.reassert_above {
-                claim = Some((ClaimKind::Reassert { above }, None));
-            } else if let Some(row) = session
+            if let Some(row) = session
                 && boot_us >= process.barred_until_us
-                && conducting.in_flight.is_none()
+                && conducting.busy.is_none()
             {
                 let to = Owner { node: row.node, incarnation: row.incarnation };
                 claim = Some((ClaimKind::HandOver { to }, None));
             }
-        } else if let Some((record, learnt_us)) = &process.record {
+        } else if let Some((record, learnt_us)) = &process.record
+            && boot_us >= process.restoring_until_us
+        {
             claim = Self::wanted(process, node, incarnation, named, record, *learnt_us, boot_us);
         }
         self.ring_owners = ring_owners;
+        if self.reassert(node) {
+            return;
+        }
         match claim {
             Some((kind, None)) => self.claim(node, kind, incarnation),
             Some((kind @ ClaimKind::FromTheDead { expected, .. }, Some(renewals))) => {
@@ -114,64 +118,92 @@ impl World {
 
     fn claim(&mut self, node: NodeId, kind: ClaimKind, incarnation: u64) {
         let boot_us = self.boot_us(node);
-        let nonce = self.rng.next() >> 11;
+        let random = self.rng.next() >> 11;
         let Some(process) = self.process(node) else { return };
-        process.claiming = true;
         let heard = process.gateway.as_ref().map_or(0, |gateway| gateway.stamp.epoch);
         let me = Owner { node, incarnation };
-        let mut claim = Claim { expected: me, expected_reign: None, claimant: me, nonce, highest_seen_epoch: heard };
-        match kind {
-            ClaimKind::FromTheDead { expected, reign } | ClaimKind::OwnAgain { expected, reign } => {
-                claim.expected = expected;
-                claim.expected_reign = Some(reign);
+        let (mut expected, mut claimant, mut nonce) = (me, me, random);
+        let highest_seen_epoch;
+        let expected_reign = match kind {
+            ClaimKind::FromTheDead { expected: dead, reign } | ClaimKind::OwnAgain { expected: dead, reign } => {
+                process.claiming = true;
+                expected = dead;
+                // The same claim until it is known what became of it.
+                let claimed = process.claimed.filter(|(claimed, _)| *claimed == incarnation);
+                nonce = claimed.map_or(random, |(_, nonce)| nonce);
+                process.claimed = Some((incarnation, nonce));
+                highest_seen_epoch = heard.max(process.keepsake.as_ref().map_or(0, |kept| kept.reign.epoch));
+                reign
             }
-            ClaimKind::Reassert { above } => claim.highest_seen_epoch = heard.max(above),
-            ClaimKind::HandOver { to } => {
-                claim.expected_reign = process.conducting.as_ref().map(|conducting| conducting.reign);
-                claim.claimant = to;
-                process.handed_over_us = boot_us;
+            ClaimKind::Reassert { .. } | ClaimKind::HandOver { .. } => {
+                let Some(conducting) = process.conducting.as_mut() else { return };
+                conducting.busy = Some(Busy::Claiming);
+                let above = if let ClaimKind::Reassert { above } = kind { above } else { 0 };
+                highest_seen_epoch = conducting.reign.epoch.max(above);
+                if let ClaimKind::HandOver { to } = kind {
+                    claimant = to;
+                    process.handed_over_us = boot_us;
+                }
+                conducting.reign
             }
+        };
+        let expected_reign = Some(expected_reign);
+        let claim = Claim { expected, expected_reign, claimant, nonce, highest_seen_epoch };
+        let (command, purpose) = (Command::TakeOver(claim), Purpose::Claiming { claim: kind, incarnation });
+        self.after_check(node, Act::Send { command, purpose });
+    }
+
+    /// Puts the reign above what others have seen, where that is wanted and the conductor does nothing else.
+    pub fn reassert(&mut self, node: NodeId) -> bool {
+        let Some(incarnation) = self.standing(node) else { return false };
+        let Some(conducting) = self.process(node).and_then(|process| process.conducting.as_mut()) else { return false };
+        if conducting.incarnation != incarnation || conducting.busy.is_some() {
+            return false;
         }
-        let command = Command::TakeOver(claim);
-        self.after_check(node, Act::Send { command, purpose: Purpose::Claiming { claim: kind, incarnation } });
+        let Some(above) = conducting.reassert_above.take() else { return false };
+        self.claim(node, ClaimKind::Reassert { above }, incarnation);
+        true
     }
 
     /// None: no answer, or no replica has it.
     pub fn claimed(&mut self, node: NodeId, kind: ClaimKind, incarnation: u64, taken: Option<Result<Record, Refused>>) {
         let stands = self.standing(node) == Some(incarnation);
         let Some(process) = self.process(node) else { return };
-        process.claiming = false;
-        match (kind, taken) {
-            (_, None) => {}
-            (ClaimKind::HandOver { .. }, Some(Ok(_))) => {
-                process.conducting = None;
-                self.checks.handovers += 1;
-                self.checks.handed_over_us = self.checks.now_us;
-                self.checks.note(|| format!("{} has given the room away", NAMES[node]));
+        match kind {
+            ClaimKind::FromTheDead { .. } | ClaimKind::OwnAgain { .. } => {
+                if taken.is_some() {
+                    process.claimed = None;
+                }
+                let dead = if let ClaimKind::FromTheDead { expected, .. } = kind { Some(expected) } else { None };
+                match taken.filter(|_| stands) {
+                    Some(Ok(record)) => self.call_the_roll(node, record, dead),
+                    _ => {
+                        process.claiming = false;
+                        self.read_room(node);
+                    }
+                }
             }
-            (_, Some(Ok(record))) if stands => match kind {
-                ClaimKind::Reassert { .. } => self.reasserted(node, &record),
-                ClaimKind::FromTheDead { expected, .. } => self.begin_reign(node, &record, Some(expected)),
-                _ => self.begin_reign(node, &record, None),
-            },
-            (ClaimKind::Reassert { .. }, Some(Err(_))) => {
-                process.conducting = None;
-                self.checks.note(|| format!("{} cannot re-assert itself: deposed", NAMES[node]));
+            ClaimKind::Reassert { .. } | ClaimKind::HandOver { .. } => {
+                let Some(conducting) = process.conducting.as_mut() else { return };
+                if conducting.incarnation != incarnation || !matches!(conducting.busy, Some(Busy::Claiming)) {
+                    return;
+                }
+                conducting.busy = None;
+                match (kind, taken) {
+                    (ClaimKind::HandOver { to }, Some(Ok(_))) => {
+                        process.conducting = None;
+                        self.checks.handovers += 1;
+                        self.checks.handed_over_us = self.checks.now_us;
+                        self.checks.note(|| format!("{} has given the room away", NAMES[node]));
+                        self.tell(node, to.node, Message::TakeUp);
+                    }
+                    // It may be the other's by now: whoever reads the record knows.
+                    (ClaimKind::HandOver { .. }, _) => conducting.is_uncertain = true,
+                    (_, Some(Ok(record))) => self.reasserted(node, &record),
+                    (_, Some(Err(_))) => self.end_reign(node, "it cannot re-assert itself"),
+                    (_, None) => conducting.is_uncertain = true,
+                }
             }
-            (_, Some(_)) => {}
-        }
-        self.read_room(node);
-    }
-
-    /// A gateway knows a higher reign than the one that this node conducts in.
-    pub fn heard_too_low(&mut self, node: NodeId, known: Reign) {
-        if !self.stands(Fence::Reassertion) {
-            return;
-        }
-        let Some(conducting) = self.process(node).and_then(|process| process.conducting.as_mut()) else { return };
-        if conducting.reign < known {
-            let above = conducting.reassert_above.unwrap_or(0).max(known.epoch);
-            conducting.reassert_above = Some(above);
         }
     }
 }

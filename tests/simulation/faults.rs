@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use downbeat::tempo::Timeline;
+use downbeat::{store::Lineage, tempo::Timeline};
 
 use crate::{
     gateway::ControlId,
@@ -162,7 +162,8 @@ impl World {
         let timeline = Rc::new(Timeline::starting(300 * MS, 0, milli_bpm));
         let controls = Controls { rev: 1, applied: 0, timeline };
         let owner = Owner { node: 0, incarnation: 1 };
-        self.server.primary.room = Some(Record { owner, reign, controls, changed_in: reign });
+        self.server.primary.room =
+            Some(Record { owner, reign, controls, lineage: Lineage::founded(reign.epoch, reign.nonce) });
         self.server.primary.generation = Some(1);
         self.server.come_up();
         for node in 0..self.nodes.len() {

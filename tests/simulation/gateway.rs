@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use downbeat::{
     relay::Stamp,
+    store::{Fate, Lineage},
     tempo::{DueBeat, Timeline},
 };
 
@@ -19,6 +20,13 @@ pub type ControlId = u32;
 /// Beats more overdue than this are skipped.
 const CATCH_UP_US: Us = SECOND;
 const RETRY_US: Us = 400 * MS;
+pub const SWEEP_US: Us = 500 * MS;
+const RECONCILE_US: Us = 5 * SECOND;
+const HOLDOVER_US: Us = 3 * SECOND;
+const RETURN_WITHIN_US: Us = 5 * SECOND;
+const TOO_LOW_EVERY_US: Us = 500 * MS;
+/// Earlier reigns whose room is kept until it is known what became of it.
+const FORMER_MAX: usize = 4;
 
 pub struct Gateway {
     /// The highest accepted.
@@ -27,41 +35,67 @@ pub struct Gateway {
     pub controls: Controls,
     /// The reign that `controls` were heard in.
     heard_in: Reign,
-    inherited_from: Reign,
+    lineage: Lineage,
+    /// The room as it was in reigns before, until it is known that the present one has it, or has dealt with it.
+    former: Vec<Known>,
+    /// Something was missed: the record has to be read again.
+    pub is_stale: bool,
+    /// By this node's clock.
+    plan_heard_us: Us,
+    told_too_low_us: Us,
+    /// What is returned is returned again until then, while nobody answers.
+    returning_until_us: Us,
+    reconcile_us: Us,
     timeline: Rc<Timeline>,
     /// The last beat sent.
     pub last: Option<i64>,
     /// Nothing due before this is sent.
     from_us: Us,
     serial: u64,
-    /// What the present reign may lack: returned to it until it says that it has dealt with it.
-    unsettled: Vec<Known>,
 }
 
 impl Gateway {
-    fn of(record: &Record, now_us: Us) -> Self {
+    fn of(record: &Record, now_us: Us, boot_us: Us) -> Self {
         Self {
             stamp: record.reign.stamp(record.controls.rev),
             owner: record.owner,
             controls: record.controls.clone(),
             heard_in: record.reign,
-            inherited_from: record.changed_in,
+            lineage: record.lineage.clone(),
+            former: Vec::new(),
+            is_stale: false,
+            plan_heard_us: boot_us,
+            told_too_low_us: i64::MIN,
+            returning_until_us: i64::MIN,
+            reconcile_us: boot_us + RECONCILE_US,
             timeline: record.controls.timeline.clone(),
             last: None,
             from_us: now_us,
             serial: 0,
-            unsettled: Vec::new(),
         }
     }
 
-    /// The room as this gateway gives it back to a store that has lost it.
-    pub fn as_record(&self) -> Record {
-        let changed_in = if self.heard_in == Reign::of(self.stamp) && self.controls.rev == self.stamp.rev {
-            self.heard_in
-        } else {
-            self.inherited_from
-        };
-        Record { owner: self.owner, reign: Reign::of(self.stamp), controls: self.controls.clone(), changed_in }
+    /// The room as this gateway knows it. `strict`: under the reign that it knows it from.
+    fn known(&self, strict: bool) -> Known {
+        let reign = if strict { self.heard_in } else { Reign::of(self.stamp) };
+        Known { reign, controls: self.controls.clone() }
+    }
+
+    /// As it is given back to a store that has lost it.
+    pub fn as_record(&self, strict: bool) -> Record {
+        let Known { reign, controls } = self.known(strict);
+        Record { owner: self.owner, reign, controls, lineage: self.lineage.clone() }
+    }
+
+    fn knows_lineage(&self) -> bool {
+        self.lineage.present() == Some((self.stamp.epoch, self.stamp.nonce))
+    }
+
+    /// Keeps what is known of the reign before, where `stamp` is of another.
+    fn leave_reign(&mut self, stamp: Stamp, strict: bool) {
+        if Reign::of(stamp) != Reign::of(self.stamp) && self.former.len() < FORMER_MAX {
+            self.former.push(self.known(strict));
+        }
     }
 
     fn next(&self, now_us: Us) -> Option<DueBeat> {
@@ -77,12 +111,14 @@ impl World {
     pub fn heard(&mut self, node: NodeId, from: NodeId, message: &Message) {
         match message {
             Message::Plan(plan) => self.heard_plan(node, plan),
-            Message::TooLow { known } => self.heard_too_low(node, *known),
+            Message::TooLow { above } => self.heard_too_low(node, *above),
+            Message::TakeUp => self.read_room(node),
+            Message::RollCall { number } => self.heard_roll_call(node, from, *number),
+            Message::Roll { number, known } => self.heard_roll(node, from, *number, known.as_ref()),
             Message::Returned(known) => self.heard_returned(node, from, known),
-            Message::Settled { reign, rev } => {
-                let gateway = self.process(node).and_then(|process| process.gateway.as_mut());
-                if let Some(gateway) = gateway {
-                    gateway.unsettled.retain(|known| known.reign > *reign || known.rev > *rev);
+            Message::Settled { stamp } => {
+                if let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) {
+                    gateway.former.retain(|known| known.stamp() != *stamp);
                 }
             }
             Message::Control { id } => self.heard_control(node, from, *id),
@@ -91,84 +127,183 @@ impl World {
     }
 
     fn heard_plan(&mut self, node: NodeId, plan: &Plan) {
-        let (fenced, persists) = (self.stands(Fence::Gateway), self.stands(Fence::Persistence));
+        let boot_us = self.boot_us(node);
+        let fenced = self.stands(Fence::Gateway);
         let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
-        let accepted = Reign::of(gateway.stamp);
         if plan.stamp < gateway.stamp && fenced {
-            if Reign::of(plan.stamp) < accepted {
+            if boot_us.saturating_sub(gateway.told_too_low_us) >= TOO_LOW_EVERY_US {
+                gateway.told_too_low_us = boot_us;
+                let above = gateway.stamp.epoch;
                 self.checks.note(|| format!("{} drops {:?} of {}", NAMES[node], plan.stamp, NAMES[plan.owner.node]));
-                self.tell(node, plan.owner.node, Message::TooLow { known: accepted });
+                self.tell(node, plan.owner.node, Message::TooLow { above });
             }
             return;
         }
-        self.follow(node, plan);
+        gateway.owner = plan.owner;
+        self.take_in(node, plan);
+    }
+
+    fn take_in(&mut self, node: NodeId, plan: &Plan) {
+        let boot_us = self.boot_us(node);
+        let strict = self.stands(Fence::KnownReign);
         let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
-        let unsettled = if persists { gateway.unsettled.clone() } else { std::mem::take(&mut gateway.unsettled) };
-        // It knows that there is more than it has heard.
-        let behind = gateway.controls.rev < gateway.stamp.rev || gateway.heard_in < Reign::of(gateway.stamp);
-        for known in unsettled {
-            self.tell(node, plan.owner.node, Message::Returned(known));
+        let (before, reign) = (gateway.stamp, Reign::of(plan.stamp));
+        let is_same_reign = Reign::of(before) == reign;
+        let mut is_missed = false;
+        if let Some(controls) = &plan.controls {
+            if plan.lineage.is_none() && plan.stamp == before {
+                // Heard before.
+                return;
+            }
+            gateway.leave_reign(plan.stamp, strict);
+            gateway.controls = controls.clone();
+            gateway.heard_in = reign;
+            match &plan.lineage {
+                Some(lineage) => {
+                    gateway.lineage = lineage.clone();
+                    gateway.is_stale = false;
+                }
+                None => is_missed = !is_same_reign,
+            }
+        } else {
+            is_missed = plan.stamp != before;
+            gateway.leave_reign(plan.stamp, strict);
         }
-        if behind {
+        gateway.plan_heard_us = boot_us;
+        gateway.timeline = plan.timeline.clone();
+        // Only the number of a reign and a rev of which everything is known is accepted; the times hold at once.
+        let knows_less = plan.controls.is_none() && is_same_reign && is_missed;
+        gateway.stamp = if knows_less { before } else { plan.stamp };
+        if plan.lineage.is_some() {
+            self.check_inheritance(node);
+        }
+        self.note_known(node);
+        if is_missed {
+            self.become_stale(node);
+        }
+        self.relock(node, Reign::of(before), plan.stamp);
+    }
+
+    fn relock(&mut self, node: NodeId, before: Reign, stamp: Stamp) {
+        let reign = Reign::of(stamp);
+        if reign > before {
+            if !self.stands(Fence::Dedupe)
+                && let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut())
+            {
+                gateway.last = None;
+            }
+            self.checks.note(|| format!("{} follows {reign:?} rev {}", NAMES[node], stamp.rev));
+            self.schedule_beat(node);
+        }
+        if reign < before {
+            self.checks.fail(format!("{} followed {reign:?} after {before:?}", NAMES[node]));
+        }
+    }
+
+    /// Acknowledged changes that this gateway has now, and not only the word that they were stored.
+    fn note_known(&mut self, node: NodeId) {
+        let state = &self.nodes[node];
+        let Some(gateway) = state.process.as_ref().and_then(|process| process.gateway.as_ref()) else { return };
+        let is_known = |id: ControlId| gateway.controls.applied & (1 << id) != 0;
+        for (id, acked) in &mut self.checks.acked {
+            if acked.gateway == node && acked.process == state.processes && is_known(*id) {
+                acked.is_known = true;
+            }
+        }
+    }
+
+    /// A reign that began with less than is known here is given what it lacks, until it says that it has dealt with it.
+    fn check_inheritance(&mut self, node: NodeId) {
+        let boot_us = self.boot_us(node);
+        let Some(gateway) = self.nodes[node].process.as_ref().and_then(|process| process.gateway.as_ref()) else {
+            return;
+        };
+        if !gateway.knows_lineage() && self.stands(Fence::KnownLineage) {
+            return;
+        }
+        let lacks = |known: &&Known| self.fate(&gateway.lineage, known.stamp(), gateway.stamp.rev) != Fate::Kept;
+        let lacking: Vec<Known> = gateway.former.iter().filter(lacks).cloned().collect();
+        let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
+        gateway.former = lacking;
+        gateway.returning_until_us = boot_us + RETURN_WITHIN_US;
+        self.give_what_it_lacks(node);
+    }
+
+    fn give_what_it_lacks(&mut self, node: NodeId) {
+        let persists = self.stands(Fence::Persistence);
+        let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
+        let owner = gateway.owner.node;
+        let former = if persists { gateway.former.clone() } else { std::mem::take(&mut gateway.former) };
+        for known in former {
+            self.tell(node, owner, Message::Returned(known));
+        }
+    }
+
+    pub fn known_by(&self, node: NodeId) -> Option<Known> {
+        let gateway = self.nodes[node].process.as_ref()?.gateway.as_ref()?;
+        Some(gateway.known(self.stands(Fence::KnownReign)))
+    }
+
+    pub fn become_stale(&mut self, node: NodeId) {
+        let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
+        gateway.is_stale = true;
+        self.read_room(node);
+    }
+
+    /// Twice a second.
+    pub fn sweep(&mut self, node: NodeId) {
+        let boot_us = self.boot_us(node);
+        let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
+        if boot_us >= gateway.reconcile_us {
+            gateway.reconcile_us = boot_us + RECONCILE_US;
+            // That nobody speaks of the room may mean that it was closed, and that this was not heard here.
+            gateway.is_stale |= boot_us - gateway.plan_heard_us > HOLDOVER_US;
+            self.check_inheritance(node);
+        } else if boot_us < gateway.returning_until_us {
+            self.give_what_it_lacks(node);
+        }
+        let gateway = self.process(node).and_then(|process| process.gateway.as_ref());
+        if gateway.is_some_and(|gateway| gateway.is_stale) {
             self.read_room(node);
         }
     }
 
     /// What the record says is as good as a plan, and its controls are whole.
     pub fn follow_record(&mut self, node: NodeId, record: &Record) {
-        let now_us = self.now_us;
+        let (now_us, boot_us) = (self.now_us, self.boot_us(node));
+        let strict = self.stands(Fence::KnownLineage);
         let Some(process) = self.process(node) else { return };
-        let Some(gateway) = &process.gateway else {
-            process.gateway = Some(Gateway::of(record, now_us));
+        let Some(gateway) = process.gateway.as_mut() else {
+            process.gateway = Some(Gateway::of(record, now_us, boot_us));
             self.schedule_beat(node);
             return;
         };
         let stamp = record.reign.stamp(record.controls.rev);
         if stamp >= gateway.stamp {
-            let plan = Plan {
-                owner: record.owner,
-                stamp,
-                timeline: record.controls.timeline.clone(),
-                inherited: record.controls.rev,
-                inherited_from: record.changed_in,
-                controls: Some(record.controls.clone()),
-            };
-            self.follow(node, &plan);
+            // Whom to ask is read anew by whoever asks.
+            gateway.owner = record.owner;
         }
-    }
-
-    fn follow(&mut self, node: NodeId, plan: &Plan) {
-        let (dedupes, lineage) = (self.stands(Fence::Dedupe), self.stands(Fence::Lineage));
-        let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
-        let (before, reign) = (Reign::of(gateway.stamp), Reign::of(plan.stamp));
-        let relocks = reign > before;
-        if relocks {
-            let same_reign = before == plan.inherited_from;
-            let unknown = before < plan.inherited_from && lineage;
-            if gateway.stamp.rev > plan.inherited || (unknown && !same_reign) {
-                let known = Known { reign: before, rev: gateway.stamp.rev, controls: gateway.controls.clone() };
-                gateway.unsettled.push(known);
-            }
+        if !std::mem::take(&mut gateway.is_stale) {
+            return;
         }
-        let fell = reign < before;
-        gateway.stamp = plan.stamp;
-        gateway.owner = plan.owner;
-        gateway.inherited_from = plan.inherited_from;
-        gateway.timeline = plan.timeline.clone();
-        if let Some(controls) = &plan.controls {
-            gateway.controls = controls.clone();
-            gateway.heard_in = reign;
+        if stamp < gateway.stamp {
+            // Read before what was heard since.
+            gateway.is_stale = strict && Reign::of(stamp) == Reign::of(gateway.stamp);
+            return;
         }
-        if !dedupes && relocks {
-            gateway.last = None;
+        let is_known = stamp == gateway.stamp && gateway.controls == record.controls;
+        if is_known && (!strict || gateway.lineage == record.lineage) {
+            // What says nothing new is no conductor's word: it ends no holdover.
+            return;
         }
-        if relocks {
-            self.checks.note(|| format!("{} follows {:?} rev {}", NAMES[node], reign, plan.stamp.rev));
-            self.schedule_beat(node);
-        }
-        if fell {
-            self.checks.fail(format!("{} followed {reign:?} after {before:?}", NAMES[node]));
-        }
+        let plan = Plan {
+            owner: record.owner,
+            stamp,
+            timeline: record.controls.timeline.clone(),
+            controls: Some(record.controls.clone()),
+            lineage: Some(record.lineage.clone()),
+        };
+        self.take_in(node, &plan);
     }
 
     pub fn schedule_beat(&mut self, node: NodeId) {
@@ -215,20 +350,11 @@ impl World {
         }
     }
 
-    /// An answer from a reign that this gateway does not follow is no answer: the teacher's gateway asks the
-    /// conductor that it follows, which knows whether it has the control.
     fn heard_done(&mut self, node: NodeId, id: ControlId, reign: Reign, rev: u64) {
-        let process_number = self.nodes[node].processes;
-        let strict = self.stands(Fence::Lineage);
-        let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
-        if reign != Reign::of(gateway.stamp) && strict {
-            return;
-        }
-        if reign == Reign::of(gateway.stamp) {
-            gateway.stamp.rev = gateway.stamp.rev.max(rev);
-        }
+        let process = self.nodes[node].processes;
         self.checks.note(|| format!("{} hears that control {id} is done: {reign:?} rev {rev}", NAMES[node]));
-        let acked = Acked { reign, rev, gateway: node, process: process_number };
+        let acked = Acked { stamp: reign.stamp(rev), gateway: node, process, is_known: false };
         self.checks.acked.entry(id).or_insert(acked);
+        self.note_known(node);
     }
 }

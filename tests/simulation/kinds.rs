@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use downbeat::{relay::Stamp, tempo::Timeline};
+use downbeat::{relay::Stamp, store::Lineage, tempo::Timeline};
 
 /// Microseconds.
 pub type Us = i64;
@@ -51,25 +51,44 @@ pub struct Record {
     pub owner: Owner,
     pub reign: Reign,
     pub controls: Controls,
-    /// The reign that last changed the controls.
-    pub changed_in: Reign,
+    pub lineage: Lineage,
 }
 
 /// What conductors and gateways say to each other.
 #[derive(Debug)]
 pub enum Message {
-    /// Each second, and at each change. `controls` only at a change.
+    /// Each second, at each change, and whole when a reign begins.
     Plan(Plan),
-    /// A gateway dropped a plan of this origin because it knows a higher reign.
-    TooLow { known: Reign },
+    /// A gateway dropped a plan of this origin because it knows of something higher.
+    TooLow {
+        above: u64,
+    },
+    /// The room is yours.
+    TakeUp,
+    /// Whoever has just taken the room over asks what gateways know.
+    RollCall {
+        number: u64,
+    },
+    Roll {
+        number: u64,
+        known: Option<Known>,
+    },
     /// What a gateway knows of a former reign, which the present one may lack.
     Returned(Known),
     /// The conductor has dealt with what was returned.
-    Settled { reign: Reign, rev: u64 },
+    Settled {
+        stamp: Stamp,
+    },
     /// A teacher's control, sent by the teacher's gateway.
-    Control { id: u32 },
+    Control {
+        id: u32,
+    },
     /// It is stored.
-    Done { id: u32, reign: Reign, rev: u64 },
+    Done {
+        id: u32,
+        reign: Reign,
+        rev: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -77,17 +96,20 @@ pub struct Plan {
     pub owner: Owner,
     pub stamp: Stamp,
     pub timeline: Rc<Timeline>,
-    /// The rev that this reign began with, and the reign that had made it.
-    pub inherited: u64,
-    pub inherited_from: Reign,
     pub controls: Option<Controls>,
+    /// With the controls: all of the room, as a reign announces it.
+    pub lineage: Option<Lineage>,
 }
 
 /// A gateway's knowledge of a reign that is over.
 #[derive(Clone, Debug)]
 pub struct Known {
     pub reign: Reign,
-    /// The highest rev that it has heard of, though perhaps not the controls of.
-    pub rev: u64,
     pub controls: Controls,
+}
+
+impl Known {
+    pub fn stamp(&self) -> Stamp {
+        self.reign.stamp(self.controls.rev)
+    }
 }

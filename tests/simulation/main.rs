@@ -16,6 +16,7 @@ mod rng;
 mod same_rules;
 mod server;
 mod store;
+mod succession;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -183,6 +184,21 @@ fn the_simulation_fails_without_random_steps_between_incarnations() {
 #[test]
 fn the_simulation_fails_without_the_lineage_of_changes() {
     fails_without(Fence::Lineage);
+}
+
+#[test]
+fn the_simulation_fails_without_the_reign_that_what_is_known_is_known_from() {
+    fails_without(Fence::KnownReign);
+}
+
+#[test]
+fn the_simulation_fails_without_leaving_aside_what_is_returned_of_the_present_reign() {
+    fails_without(Fence::PresentReign);
+}
+
+#[test]
+fn the_simulation_fails_without_the_lineage_of_the_reign_that_a_gateway_follows() {
+    fails_without(Fence::KnownLineage);
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! A node's process: its session, its view of the others' sessions, and what it does with answers.
 
-use downbeat::placement::{Observer, Renewal, Session, Terms};
+use downbeat::{
+    placement::{Observer, Renewal, Session, Terms},
+    store::Restored,
+};
 
 use crate::{
     claims::ClaimKind,
     conducting::{Change, Conducting},
-    gateway::Gateway,
+    gateway::{Gateway, SWEEP_US},
     kinds::{MS, NAMES, NodeId, Owner, Record, Reign, SECOND, Us},
     server::{Answer, Command},
     store::SessionRow,
+    succession::Succession,
     world::{Fence, Timer, World},
 };
 
@@ -17,7 +21,7 @@ pub const PLAN_EVERY_US: Us = SECOND;
 /// After a change of primary no takeover of others' rooms for the sessions' time to live and this.
 const BAR_MARGIN_US: Us = 500 * MS;
 /// After the store has come back empty, none while gateways restore.
-const RESTORE_US: Us = SECOND;
+const RESTORE_US: Us = 1_500 * MS;
 
 pub fn terms() -> Terms {
     Terms::from_ttl_ms(2_000)
@@ -41,12 +45,19 @@ pub struct Process {
     /// No takeover of others' rooms before then, by this node's clock.
     pub barred_until_us: Us,
     /// Gateways give rooms back until then: who finds no record finds nothing out.
-    restoring_until_us: Us,
+    pub restoring_until_us: Us,
+    /// The store has lost everything in this process's time: a room that it lacks may be one of the lost.
+    pub has_lost_rooms: bool,
     pub pending: Vec<u64>,
     /// The room's record and when it was learnt, by this node's clock.
     pub record: Option<(Record, Us)>,
     pub claiming: bool,
+    /// The claim of which it is not known what became of it: its incarnation and nonce.
+    pub claimed: Option<(u64, u64)>,
+    pub succession: Option<Succession>,
     pub conducting: Option<Conducting>,
+    /// What this node's conductor knew whose reign has ended, until somebody reigns again.
+    pub keepsake: Option<Record>,
     pub gateway: Option<Gateway>,
     pub draining: bool,
     pub handed_over_us: Us,
@@ -65,7 +76,9 @@ pub enum Purpose {
     Reading,
     Ending { claim: ClaimKind },
     Claiming { claim: ClaimKind, incarnation: u64 },
+    PuttingBack,
     Writing { reign: Reign, change: Change },
+    Settling { reign: Reign },
     Restoring,
     Closing,
 }
@@ -94,10 +107,14 @@ impl Process {
             generation: None,
             barred_until_us: i64::MIN,
             restoring_until_us: i64::MIN,
+            has_lost_rooms: false,
             pending: Vec::new(),
             record: None,
             claiming: false,
+            claimed: None,
+            succession: None,
             conducting: None,
+            keepsake: None,
             gateway: None,
             draining: false,
             handed_over_us: i64::MIN,
@@ -112,13 +129,11 @@ impl Process {
         (session.is_trusted(boot_us) || !self.trust_checked).then(|| session.incarnation())
     }
 
-    /// No record in a store that has lost nothing: the room was closed. In a life of the store that this process has not
-    /// seen yet, it says nothing.
-    fn forget_room(&mut self, generation: Option<u64>) {
-        if self.generation.is_some() && self.generation == generation {
-            self.gateway = None;
-            self.conducting = None;
-        }
+    /// The room was closed.
+    fn forget_room(&mut self) {
+        self.gateway = None;
+        self.conducting = None;
+        self.keepsake = None;
     }
 
     pub fn observer(&self) -> &Observer {
@@ -148,6 +163,7 @@ impl World {
         self.timer(node, first_us, Timer::Renew);
         self.timer(node, first_us + 30 * MS, Timer::Look);
         self.timer(node, first_us + 60 * MS, Timer::Plan);
+        self.timer(node, first_us + 90 * MS, Timer::Sweep);
     }
 
     pub fn standing(&self, node: NodeId) -> Option<u64> {
@@ -166,8 +182,13 @@ impl World {
             }
             Timer::Plan => {
                 self.timer(node, PLAN_EVERY_US, Timer::Plan);
-                self.publish_plan(node, false);
+                self.tick(node);
             }
+            Timer::Sweep => {
+                self.timer(node, SWEEP_US, Timer::Sweep);
+                self.sweep(node);
+            }
+            Timer::Roll { number } => self.roll_is_called(node, number),
             Timer::Beat { serial } => self.beat(node, serial),
             Timer::Retry { id } => self.send_control(node, id),
             Timer::Leave => self.leave(node),
@@ -259,8 +280,7 @@ impl World {
                     if let Some(session) = process.session.take() {
                         session.discard();
                     }
-                    process.conducting = None;
-                    self.checks.note(|| format!("{} discards incarnation {incarnation}", NAMES[node]));
+                    self.end_reign(node, &format!("it discards incarnation {incarnation}"));
                     self.open(node);
                 }
             }
@@ -286,6 +306,14 @@ impl World {
                 let written = if let Some(Answer::Written(written)) = answer { Some(written) } else { None };
                 self.written(node, reign, change, written);
             }
+            (Purpose::PuttingBack, answer) => {
+                self.put_back(node, if let Some(Answer::Written(written)) = answer { Some(written) } else { None });
+            }
+            (Purpose::Settling { reign }, answer) => {
+                self.settled(node, reign, if let Some(Answer::Read(record, _)) = answer { Some(record) } else { None });
+            }
+            // Somebody knows what this node has not heard.
+            (Purpose::Restoring, Some(Answer::Restored(Restored::Closed))) => process.forget_room(),
             (Purpose::Naming | Purpose::Restoring | Purpose::Closing, _) => {}
         }
     }
@@ -332,13 +360,24 @@ impl World {
             let Some(process) = self.process(node) else { return };
             process.barred_until_us = process.barred_until_us.max(boot_us + RESTORE_US);
             process.restoring_until_us = boot_us + RESTORE_US;
-            self.restore(node);
+            process.has_lost_rooms = true;
+            // The session went with everything else, and the conductor lays down what it knows.
+            self.renew(node);
+            if self.process(node).is_some_and(|process| process.conducting.is_some()) {
+                self.end_reign(node, "the store has lost everything");
+            } else {
+                self.give_back(node);
+            }
         }
     }
 
-    fn restore(&mut self, node: NodeId) {
+    /// A conductor knows more of its room than the gateway beside it.
+    pub fn give_back(&mut self, node: NodeId) {
+        let strict = self.stands(Fence::KnownReign);
         let Some(process) = self.process(node) else { return };
-        let Some(record) = process.gateway.as_ref().map(Gateway::as_record) else { return };
+        let of_gateway = |gateway: &Gateway| gateway.as_record(strict);
+        let known = process.keepsake.clone().or_else(|| process.gateway.as_ref().map(of_gateway));
+        let Some(record) = known else { return };
         self.send(node, Command::Restore(record), Purpose::Restoring);
     }
 
@@ -349,19 +388,15 @@ impl World {
         let Some(process) = self.process(node) else { return };
         process.record = record.clone().map(|record| (record, boot_us));
         let Some(record) = record else {
-            if always_restores {
-                self.restore(node);
-            } else if boot_us >= process.restoring_until_us {
-                process.forget_room(generation);
+            // In a life of the store that this process has not seen yet, it says nothing.
+            let is_seen = process.generation.is_some() && process.generation == generation;
+            if always_restores || (is_seen && process.has_lost_rooms && boot_us >= process.restoring_until_us) {
+                self.give_back(node);
+            } else if is_seen && !process.has_lost_rooms {
+                process.forget_room();
             }
             return;
         };
-        // Another reign than this node's own, and a later one: it was given away, or taken.
-        let deposed = process.conducting.as_ref().is_some_and(|conducting| record.reign > conducting.reign);
-        if deposed && !process.claiming {
-            process.conducting = None;
-            self.checks.note(|| format!("{} reads that it is deposed", NAMES[node]));
-        }
         self.follow_record(node, &record);
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use downbeat::{
     room::{Controls as StoredControls, RoomKey},
-    store::{self, EmbeddedStore, Fence, Lineage, Restoration, Restored, RoomRecord, SessionInfo, Store, TakeOver},
+    store::{self, EmbeddedStore, Fence, Lineage, Restoration, RoomRecord, SessionInfo, Store, TakeOver},
     tempo::Timeline,
 };
 use futures_util::FutureExt;
@@ -54,7 +54,7 @@ fn full(record: &Record) -> RoomRecord {
         taken_from: String::new(),
         from_beat: None,
         members_rev: 0,
-        lineage: Lineage::default(),
+        lineage: record.lineage.clone(),
         controls: stored(&record.controls),
     }
 }
@@ -82,7 +82,12 @@ impl Draw {
 
     fn record(&mut self) -> Record {
         let reign = self.reign();
-        Record { owner: self.owner(), reign, controls: self.controls(), changed_in: reign }
+        Record { owner: self.owner(), reign, controls: self.controls(), lineage: self.lineage() }
+    }
+
+    fn lineage(&mut self) -> Lineage {
+        let reign = self.reign();
+        Lineage::founded(reign.epoch, reign.nonce)
     }
 }
 
@@ -132,8 +137,10 @@ fn step(draw: &mut Draw, model: &mut State, embedded: &EmbeddedStore) {
         9..12 => {
             let controls = draw.controls();
             let fence = Fence { incarnation: whose.incarnation, epoch: reign.epoch, nonce: reign.nonce };
-            let written = now(embedded.write_room(&key(), &fence, &stored(&controls), None, None));
-            assert_eq!(model.write_room(whose.incarnation, reign, &controls, true).is_ok(), written.is_ok());
+            let lineage = draw.0.chance(3_000).then(|| draw.lineage());
+            let written = now(embedded.write_room(&key(), &fence, &stored(&controls), None, lineage.as_ref()));
+            let modelled = model.write_room(whose.incarnation, reign, &controls, lineage.as_ref(), true);
+            assert_eq!(modelled.is_ok(), written.is_ok());
         }
         12 => {
             let fence = Fence { incarnation: whose.incarnation, epoch: reign.epoch, nonce: reign.nonce };
@@ -144,7 +151,7 @@ fn step(draw: &mut Draw, model: &mut State, embedded: &EmbeddedStore) {
             let record = draw.record();
             let restoration = Restoration { record: full(&record), members: Vec::new(), done: Vec::new() };
             let restored = now(embedded.restore_room(&restoration)).expect("restored or not");
-            assert_eq!(model.restore_room(&record), restored == Restored::Written);
+            assert_eq!(model.restore_room(&record), restored);
         }
     }
 }

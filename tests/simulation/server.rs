@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use downbeat::store::{Lineage, Restored};
+
 use crate::{
     kinds::{Controls, MS, NodeId, Owner, Record, Reign, SECOND, Us},
     node::Purpose,
@@ -36,7 +38,7 @@ pub enum Command {
     Name(u64),
     Read,
     TakeOver(Claim),
-    Write { incarnation: u64, reign: Reign, controls: Controls },
+    Write { incarnation: u64, reign: Reign, controls: Controls, lineage: Option<Lineage> },
     Close { incarnation: u64, reign: Reign },
     Restore(Record),
 }
@@ -57,7 +59,7 @@ pub enum Answer {
     TakenOver(Result<Record, Refused>),
     Written(Result<(), Refused>),
     Closed,
-    Restored,
+    Restored(Restored),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,7 +266,8 @@ impl World {
         state.expire(clock_us);
         match command {
             Command::Open { at_least, step, draining } => {
-                let incarnation = state.open_session(node, draining, at_least.max(now_ms), step, clock_us);
+                let incarnation =
+                    state.open_session(node, draining, at_least.max(clock_us.unsigned_abs()), step, clock_us);
                 self.checks.opened(node, incarnation);
                 Answer::Opened(incarnation)
             }
@@ -280,8 +283,8 @@ impl World {
             Command::Name(proposal) => Answer::Named(state.name_generation(proposal)),
             Command::Read => Answer::Read(state.room.clone(), state.generation),
             Command::TakeOver(claim) => Answer::TakenOver(state.take_over(&claim, now_ms)),
-            Command::Write { incarnation, reign, controls } => {
-                let written = state.write_room(incarnation, reign, &controls, fenced);
+            Command::Write { incarnation, reign, controls, lineage } => {
+                let written = state.write_room(incarnation, reign, &controls, lineage.as_ref(), fenced);
                 if written.is_ok() {
                     self.checks.stored(node, reign);
                 }
@@ -293,10 +296,7 @@ impl World {
                 self.checks.was_closed |= closed.is_ok();
                 Answer::Closed
             }
-            Command::Restore(record) => {
-                state.restore_room(&record);
-                Answer::Restored
-            }
+            Command::Restore(record) => Answer::Restored(state.restore_room(&record)),
         }
     }
 }

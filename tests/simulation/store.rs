@@ -1,6 +1,8 @@
 //! What the model's store holds, and the rules by which it changes: those of `downbeat::store`, on small values.
 //! `same_rules.rs` holds them against the embedded store.
 
+use downbeat::store::{Lineage, Restored, Succession};
+
 use crate::kinds::{Controls, MS, NodeId, Owner, Record, Reign, SECOND, Us};
 
 pub const SESSION_TTL_US: Us = 2_000 * MS;
@@ -84,12 +86,17 @@ impl State {
 
     pub fn take_over(&mut self, claim: &Claim, now_ms: u64) -> Result<Record, Refused> {
         let room = self.room.as_mut().ok_or(Refused::Gone)?;
+        if room.owner == claim.claimant && room.reign.nonce == claim.nonce {
+            // Carried out already: its answer was lost, or too few replicas had it.
+            return Ok(room.clone());
+        }
         if room.owner != claim.expected || claim.expected_reign.is_some_and(|reign| reign != room.reign) {
             return Err(Refused::Owned);
         }
         room.owner = claim.claimant;
         let epoch = (room.reign.epoch + 1).max(now_ms).max(claim.highest_seen_epoch + 1);
         room.reign = Reign { epoch, nonce: claim.nonce };
+        room.lineage.succeed(Succession { epoch, nonce: claim.nonce, inherited_rev: room.controls.rev });
         Ok(room.clone())
     }
 
@@ -99,6 +106,7 @@ impl State {
         incarnation: u64,
         reign: Reign,
         controls: &Controls,
+        lineage: Option<&Lineage>,
         fenced: bool,
     ) -> Result<(), Refused> {
         let room = self.room.as_mut().ok_or(Refused::Gone)?;
@@ -109,7 +117,9 @@ impl State {
         }
         room.reign = reign;
         room.controls = controls.clone();
-        room.changed_in = reign;
+        if let Some(lineage) = lineage {
+            room.lineage = lineage.clone();
+        }
         Ok(())
     }
 
@@ -123,17 +133,17 @@ impl State {
         Ok(())
     }
 
-    /// True: written, because the store knew less.
-    pub fn restore_room(&mut self, record: &Record) -> bool {
+    pub fn restore_room(&mut self, record: &Record) -> Restored {
         if self.closed.is_some_and(|(epoch, _)| epoch >= record.reign.epoch) {
-            return false;
+            return Restored::Closed;
         }
         let height = |record: &Record| record.reign.stamp(record.controls.rev);
         let knows = self.room.as_ref().is_some_and(|room| height(room) >= height(record));
-        if !knows {
-            self.room = Some(record.clone());
+        if knows {
+            return Restored::KnownAlready;
         }
-        !knows
+        self.room = Some(record.clone());
+        Restored::Written
     }
 
     /// The name in force.

@@ -42,9 +42,15 @@ pub enum Fence {
     IncarnationSteps,
     /// A gateway returns what it knows until the conductor has dealt with it.
     Persistence,
-    /// What a gateway returns is adopted only if no other reign has changed the room since, and an answer from a reign
-    /// that the gateway does not follow is no acknowledgement.
+    /// What became of a change is judged by which reign inherited what, not by comparing the numbers of changes.
     Lineage,
+    /// A conductor does not call dealt with what is of its own reign or a later one: who returns that follows another.
+    PresentReign,
+    /// A gateway that follows a reign whose lineage it has not heard reads the record until it has, and judges nothing
+    /// before.
+    KnownLineage,
+    /// What a gateway knows it calls by the reign that it heard it in, not by the last one that it has heard of.
+    KnownReign,
 }
 
 /// What happens in a run.
@@ -94,8 +100,17 @@ pub enum Timer {
     Renew,
     Look,
     Plan,
-    Beat { serial: u64 },
-    Retry { id: ControlId },
+    Beat {
+        serial: u64,
+    },
+    Retry {
+        id: ControlId,
+    },
+    /// Nobody is waited for any longer who has not said what he knows.
+    Roll {
+        number: u64,
+    },
+    Sweep,
     Leave,
 }
 
@@ -291,7 +306,7 @@ impl World {
             Event::Timer { timer, .. } => self.timer_fired(node, timer),
             Event::Act { act, .. } => self.act(node, act),
             Event::Deliver { from, message, .. } => self.heard(node, from, &message),
-            Event::Gap { .. } => self.read_room(node),
+            Event::Gap { .. } => self.become_stale(node),
             Event::Answered { number, purpose, answer, .. } => self.answered(node, number, purpose, answer),
             _ => {}
         }
