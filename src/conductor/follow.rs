@@ -136,7 +136,7 @@ impl RoomMirror {
         state.is_stale = false;
         state.leave_reign(snapshot.stamp);
         state.lineage = snapshot.lineage.clone();
-        self.check_inheritance(&mut state, snapshot.stamp.rev);
+        self.check_inheritance(&mut state, snapshot.stamp);
         let events = difference(&state.room.controls, &snapshot.controls);
         let changed = state.room.controls != *snapshot.controls;
         if changed {
@@ -176,11 +176,15 @@ impl RoomMirror {
     }
 
     /// A reign that began with less than is known here is given what it lacks, until it says that it has dealt with it.
-    fn check_inheritance(&self, state: &mut RoomState, current_rev: u64) {
+    fn check_inheritance(&self, state: &mut RoomState, present: Stamp) {
         let RoomState { former, lineage, .. } = state;
+        // The lineage of an earlier reign knows nothing of what this one has inherited.
+        if lineage.present() != Some((present.epoch, present.nonce)) {
+            return;
+        }
         former.retain(|former| {
             let Stamp { epoch, nonce, rev } = former.stamp;
-            lineage.fate(epoch, nonce, rev, current_rev) != Fate::Kept
+            lineage.fate(epoch, nonce, rev, present.rev) != Fate::Kept
         });
         for former in former {
             count(&self.mirror.metrics.losses, "rev_missing");
@@ -213,8 +217,8 @@ impl RoomMirror {
     /// Connections that are here and that the conductor has lost sight of are given back to it; those that it believes
     /// to be here for two rounds, and that are not, are parted from it.
     pub(super) fn reconcile(&self, state: &mut RoomState) {
-        let current_rev = state.stamp.rev;
-        self.check_inheritance(state, current_rev);
+        let stamp = state.stamp;
+        self.check_inheritance(state, stamp);
         if state.source == Source::Holdover {
             // That nobody speaks of the room may mean that it was closed, and that this was not heard here.
             self.become_stale(state);
