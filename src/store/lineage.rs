@@ -69,13 +69,19 @@ impl Lineage {
     }
 
     /// What became of the change `rev` of the reign (`epoch`, `nonce`), now that the controls are at `current_rev`.
+    ///
+    /// A reign that is not among these, and is not later either, is none of their predecessors: a store that had lost
+    /// everything was given the room back from before it, and the same numbers may stand for other changes since.
     pub fn fate(&self, epoch: u64, nonce: u64, rev: u64, current_rev: u64) -> Fate {
-        let next = self.0.iter().find(|later| (later.epoch, later.nonce) > (epoch, nonce));
-        match next {
-            None => Fate::Kept,
-            Some(next) if next.inherited_rev >= rev => Fate::Kept,
-            Some(next) if next.inherited_rev == current_rev => Fate::MayBePutBack,
-            Some(_) => Fate::Lost,
+        let number = |reign: &Succession| (reign.epoch, reign.nonce);
+        let mut rest = self.0.iter().skip_while(|reign| number(reign) < (epoch, nonce));
+        match (rest.next().map(number), rest.next()) {
+            (None, _) => Fate::Kept,
+            (Some(found), _) if found != (epoch, nonce) => Fate::Lost,
+            (_, None) => Fate::Kept,
+            (_, Some(next)) if next.inherited_rev >= rev => Fate::Kept,
+            (_, Some(next)) if next.inherited_rev == current_rev => Fate::MayBePutBack,
+            (_, Some(_)) => Fate::Lost,
         }
     }
 }
@@ -142,6 +148,13 @@ mod tests {
     fn what_the_next_reign_did_not_inherit_is_lost_even_under_a_number_that_was_used_again() {
         assert_eq!(lineage().fate(10, 1, 6, 9), Fate::Lost);
         assert_eq!(lineage().fate(10, 1, 7, 7), Fate::Lost);
+    }
+
+    #[test]
+    fn nothing_of_a_reign_that_is_no_predecessor_is_taken_for_kept_or_put_back_over_what_came_instead() {
+        assert_eq!(lineage().fate(25, 1, 6, 7), Fate::Lost);
+        assert_eq!(lineage().fate(25, 1, 8, 7), Fate::Lost);
+        assert_eq!(lineage().fate(40, 1, 8, 7), Fate::Kept, "of a later reign it knows nothing");
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Checks {
     pub takeovers: u64,
     pub handovers: u64,
     pub adoptions: u64,
+    /// Losses that were announced, and that nothing acknowledged was lost by.
+    pub false_alarms: u64,
 }
 
 impl Checks {
@@ -74,6 +76,7 @@ impl Checks {
             takeovers: 0,
             handovers: 0,
             adoptions: 0,
+            false_alarms: 0,
         }
     }
 

@@ -296,6 +296,7 @@ impl World {
                 // Everybody in the room reads it anew.
                 let lost = self.checks.acked.keys().copied().filter(|id| lost & (1 << id) != 0);
                 let lost: Vec<ControlId> = lost.collect();
+                self.checks.false_alarms += u64::from(lost.is_empty());
                 self.checks.reported.extend(lost);
                 if let Some(conducting) = self.process(node).and_then(|process| process.conducting.as_mut()) {
                     conducting.announced.insert(stamp);

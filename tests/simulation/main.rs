@@ -43,6 +43,7 @@ struct Coverage {
     adoptions: AtomicU64,
     acked: AtomicU64,
     reported: AtomicU64,
+    false_alarms: AtomicU64,
     promotions: AtomicU64,
     empties: AtomicU64,
 }
@@ -55,6 +56,7 @@ impl Coverage {
         add(&self.adoptions, checks.adoptions);
         add(&self.acked, checks.acked.len() as u64);
         add(&self.reported, checks.reported.len() as u64);
+        add(&self.false_alarms, checks.false_alarms);
         add(&self.promotions, checks.promotions.into());
         add(&self.empties, checks.empties.into());
     }
@@ -109,14 +111,15 @@ fn whatever_fails_the_room_is_conducted_by_one_and_nothing_acknowledged_is_lost_
         panic!("{story}");
     }
     println!(
-        "{seeds} seeds: {:?} reigns, {:?} hand-overs, {:?} controls acknowledged, {:?} promotions, {:?} empty stores, {:?} adoptions, {:?} reported",
+        "{seeds} seeds: {:?} reigns, {:?} hand-overs, {:?} controls acknowledged, {:?} promotions, {:?} empty stores, {:?} adoptions, {:?} reported, {:?} false alarms",
         coverage.reigns,
         coverage.handovers,
         coverage.acked,
         coverage.promotions,
         coverage.empties,
         coverage.adoptions,
-        coverage.reported
+        coverage.reported,
+        coverage.false_alarms
     );
 }
 
