@@ -214,10 +214,10 @@ impl World {
             let gateway = &self.nodes[acked.gateway];
             // Whoever was on a gateway that died has joined again, and read the room anew.
             let reread = gateway.processes != acked.process || gateway.process.is_none();
+            let at = acked.stamp;
             if !kept && !reset {
-                self.checks.fail(format!(
-                    "control {id} ({acked:?}) was acknowledged and is lost, though the store lost nothing"
-                ));
+                self.checks
+                    .fail(format!("control {id} ({at:?}) was acknowledged and is lost, though the store lost nothing"));
             } else if !kept && !reread && acked.is_known && !self.checks.reported.contains(&id) {
                 self.checks.fail(format!("control {id} ({acked:?}) was acknowledged, is lost, and nobody was told"));
             }

@@ -33,8 +33,6 @@ pub struct Gateway {
     pub stamp: Stamp,
     owner: Owner,
     pub controls: Controls,
-    /// The reign that `controls` were heard in.
-    heard_in: Reign,
     lineage: Lineage,
     /// The room as it was in reigns before, until it is known that the present one has it, or has dealt with it.
     former: Vec<Known>,
@@ -60,7 +58,6 @@ impl Gateway {
             stamp: record.reign.stamp(record.controls.rev),
             owner: record.owner,
             controls: record.controls.clone(),
-            heard_in: record.reign,
             lineage: record.lineage.clone(),
             former: Vec::new(),
             is_stale: false,
@@ -75,15 +72,14 @@ impl Gateway {
         }
     }
 
-    /// The room as this gateway knows it. `strict`: under the reign that it knows it from.
-    fn known(&self, strict: bool) -> Known {
-        let reign = if strict { self.heard_in } else { Reign::of(self.stamp) };
-        Known { reign, controls: self.controls.clone() }
+    /// The room as this gateway knows it: under the reign that it follows, which it may not have heard the controls of.
+    fn known(&self) -> Known {
+        Known { reign: Reign::of(self.stamp), controls: self.controls.clone() }
     }
 
     /// As it is given back to a store that has lost it.
-    pub fn as_record(&self, strict: bool) -> Record {
-        let Known { reign, controls } = self.known(strict);
+    pub fn as_record(&self) -> Record {
+        let Known { reign, controls } = self.known();
         Record { owner: self.owner, reign, controls, lineage: self.lineage.clone() }
     }
 
@@ -92,9 +88,9 @@ impl Gateway {
     }
 
     /// Keeps what is known of the reign before, where `stamp` is of another.
-    fn leave_reign(&mut self, stamp: Stamp, strict: bool) {
+    fn leave_reign(&mut self, stamp: Stamp) {
         if Reign::of(stamp) != Reign::of(self.stamp) && self.former.len() < FORMER_MAX {
-            self.former.push(self.known(strict));
+            self.former.push(self.known());
         }
     }
 
@@ -145,7 +141,6 @@ impl World {
 
     fn take_in(&mut self, node: NodeId, plan: &Plan) {
         let boot_us = self.boot_us(node);
-        let strict = self.stands(Fence::KnownReign);
         let Some(gateway) = self.process(node).and_then(|process| process.gateway.as_mut()) else { return };
         let (before, reign) = (gateway.stamp, Reign::of(plan.stamp));
         let is_same_reign = Reign::of(before) == reign;
@@ -155,9 +150,8 @@ impl World {
                 // Heard before.
                 return;
             }
-            gateway.leave_reign(plan.stamp, strict);
+            gateway.leave_reign(plan.stamp);
             gateway.controls = controls.clone();
-            gateway.heard_in = reign;
             match &plan.lineage {
                 Some(lineage) => {
                     gateway.lineage = lineage.clone();
@@ -167,7 +161,7 @@ impl World {
             }
         } else {
             is_missed = plan.stamp != before;
-            gateway.leave_reign(plan.stamp, strict);
+            gateway.leave_reign(plan.stamp);
         }
         gateway.plan_heard_us = boot_us;
         gateway.timeline = plan.timeline.clone();
@@ -241,7 +235,7 @@ impl World {
 
     pub fn known_by(&self, node: NodeId) -> Option<Known> {
         let gateway = self.nodes[node].process.as_ref()?.gateway.as_ref()?;
-        Some(gateway.known(self.stands(Fence::KnownReign)))
+        Some(gateway.known())
     }
 
     pub fn become_stale(&mut self, node: NodeId) {

@@ -190,11 +190,6 @@ fn the_simulation_fails_without_the_lineage_of_changes() {
 }
 
 #[test]
-fn the_simulation_fails_without_the_reign_that_what_is_known_is_known_from() {
-    fails_without(Fence::KnownReign);
-}
-
-#[test]
 fn the_simulation_fails_without_leaving_aside_what_is_returned_of_the_present_reign() {
     fails_without(Fence::PresentReign);
 }

@@ -373,10 +373,8 @@ impl World {
 
     /// A conductor knows more of its room than the gateway beside it.
     pub fn give_back(&mut self, node: NodeId) {
-        let strict = self.stands(Fence::KnownReign);
         let Some(process) = self.process(node) else { return };
-        let of_gateway = |gateway: &Gateway| gateway.as_record(strict);
-        let known = process.keepsake.clone().or_else(|| process.gateway.as_ref().map(of_gateway));
+        let known = process.keepsake.clone().or_else(|| process.gateway.as_ref().map(Gateway::as_record));
         let Some(record) = known else { return };
         self.send(node, Command::Restore(record), Purpose::Restoring);
     }

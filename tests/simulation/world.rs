@@ -49,8 +49,6 @@ pub enum Fence {
     /// A gateway that follows a reign whose lineage it has not heard reads the record until it has, and judges nothing
     /// before.
     KnownLineage,
-    /// What a gateway knows it calls by the reign that it heard it in, not by the last one that it has heard of.
-    KnownReign,
 }
 
 /// What happens in a run.
