@@ -8,7 +8,7 @@ use crate::{
     node::{Act, Purpose},
     server::Command,
     store::{Claim, Refused},
-    world::World,
+    world::{Fence, World},
 };
 
 /// From one hand-over of a node to its next.
@@ -168,6 +168,7 @@ impl World {
     /// None: no answer, or no replica has it.
     pub fn claimed(&mut self, node: NodeId, kind: ClaimKind, incarnation: u64, taken: Option<Result<Record, Refused>>) {
         let stands = self.standing(node) == Some(incarnation);
+        let is_doubted = self.stands(Fence::PresentReign);
         let Some(process) = self.process(node) else { return };
         match kind {
             ClaimKind::FromTheDead { .. } | ClaimKind::OwnAgain { .. } => {
@@ -201,7 +202,7 @@ impl World {
                     (ClaimKind::HandOver { .. }, _) => conducting.is_uncertain = true,
                     (_, Some(Ok(record))) => self.reasserted(node, &record),
                     (_, Some(Err(_))) => self.end_reign(node, "it cannot re-assert itself"),
-                    (_, None) => conducting.is_uncertain = true,
+                    (_, None) => conducting.is_uncertain = is_doubted,
                 }
             }
         }

@@ -209,6 +209,9 @@ impl World {
             // Or another begins anew, right after the promotion that it knows nothing of.
             let (node, back_us) = (self.rng.index(self.nodes.len()), for_us + self.rng.within(0..500 * MS));
             self.at(at_us, Event::Fault(Fault::Kill { node, back_after_us: Some(back_us) }));
+            // What it announces then is not heard, and nobody knows that he has missed it.
+            let for_us = self.rng.within(2 * SECOND..7 * SECOND);
+            self.at(at_us, Event::Fault(Fault::Deafen { node, for_us }));
         }
         let again_us = killed_us + self.rng.within(3 * SECOND..6 * SECOND);
         self.at(again_us.min(self.weather.faults_end_us), Event::Fault(Fault::KillConductor));

@@ -45,6 +45,7 @@ pub enum Fence {
     /// What became of a change is judged by which reign inherited what, not by comparing the numbers of changes.
     Lineage,
     /// A conductor does not call dealt with what is of its own reign or a later one: who returns that follows another.
+    /// After a re-assertion whose answer was lost it asks whose the room is.
     PresentReign,
     /// A gateway that follows a reign whose lineage it has not heard reads the record until it has, and judges nothing
     /// before.
