@@ -112,9 +112,12 @@ impl Router {
         if !room.lock().knows(&snapshot) {
             room.accept_snapshot(&snapshot);
         }
-        // Where the record is below what is known here, its owner will be told with its next plan.
-        room.lock().is_stale = false;
-        true
+        let mut state = room.lock();
+        // A record that was overtaken while it was read is read again. Where it is of an earlier reign than is known here,
+        // its owner will be told so with its next plan.
+        let was_overtaken = stamp < state.stamp && (stamp.epoch, stamp.nonce) == (state.stamp.epoch, state.stamp.nonce);
+        state.is_stale = was_overtaken;
+        !was_overtaken
     }
 
     fn send_away(&self, key: &RoomKey, connections: &[u64]) {

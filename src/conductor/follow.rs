@@ -259,7 +259,9 @@ impl RoomState {
     /// Whether all of this is known here already.
     pub(super) fn knows(&self, snapshot: &Snapshot) -> bool {
         let revs = (snapshot.stamp, snapshot.members_rev);
-        revs == (self.stamp, self.members_rev) && self.room.controls == *snapshot.controls
+        revs == (self.stamp, self.members_rev)
+            && self.room.controls == *snapshot.controls
+            && self.lineage == snapshot.lineage
     }
 
     /// Keeps what is known of the reign before, where `stamp` is of another.

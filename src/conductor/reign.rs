@@ -165,7 +165,9 @@ impl Conductor {
                 Next::Goes
             }
             Err(TakeOverRefused::Unavailable(error)) => {
-                tracing::warn!(room.key = %self.room.key, %error, "not re-asserted; the next plan will tell");
+                // It may have been carried out: then this reign is over.
+                self.reign.is_uncertain = true;
+                tracing::warn!(room.key = %self.room.key, %error, "the reign's new beginning is uncertain");
                 Next::Goes
             }
             Err(refused) => {
@@ -192,6 +194,7 @@ impl Conductor {
         tracing::warn!(room.key = %self.room.key, "a change whose answer was lost had been stored after all");
         if record.controls.rev > self.room.controls.rev {
             self.adopt(record.controls, done);
+            self.reign.lineage = record.lineage;
         }
         self.reign.members_rev = self.reign.members_rev.max(stored.members_rev);
         // Who is here this conductor knows best: the store gets it whole.
@@ -232,11 +235,23 @@ impl Conductor {
     /// has been changed since; later that would undo what was acknowledged since, and the loss is announced.
     pub(super) async fn restore(&mut self, snapshot: Snapshot) -> (Answer, Next) {
         let Stamp { epoch, nonce, rev } = snapshot.stamp;
+        if (epoch, nonce) >= (self.reign.fence.epoch, self.reign.fence.nonce) {
+            // Whoever returns a change of this very reign has heard of a later one: this conductor must look first.
+            self.reign.is_uncertain = true;
+            return (Err(Declined::Unavailable), Next::Goes);
+        }
         match self.reign.lineage.fate(epoch, nonce, rev, self.room.controls.rev) {
             Fate::Kept => (Ok(Reply::Done), Next::Goes),
             Fate::MayBePutBack => self.put_back(snapshot).await,
+            // Whatever became of the numbers: the room is as it was then.
+            Fate::Lost if self.is_as(&snapshot.controls) => (Ok(Reply::Done), Next::Goes),
             Fate::Lost => self.announce_loss(snapshot.stamp).await,
         }
+    }
+
+    fn is_as(&self, controls: &Controls) -> bool {
+        let Controls { rev, last_active_at_us, .. } = self.room.controls;
+        self.room.controls == Controls { rev, last_active_at_us, ..controls.clone() }
     }
 
     async fn put_back(&mut self, snapshot: Snapshot) -> (Answer, Next) {
