@@ -122,12 +122,17 @@ async fn refuse_a_namesake(id: &str, store: &dyn Store, terms: Terms) -> Result<
 async fn wait_for_clock(clock: &ClusterClock, lookout: &Lookout) -> Result<(), NodeError> {
     let deadline = Instant::now() + CLOCK_PATIENCE;
     loop {
-        lookout.look().await?;
-        if clock.is_set() {
+        let looked = lookout.look().await;
+        if looked.is_ok() && clock.is_set() {
             return Ok(());
         }
         if Instant::now() > deadline {
+            looked?;
             return Err(NodeError::Clock);
+        }
+        // A replica that has only just joined does not acknowledge yet: that passes.
+        if let Err(error) = looked {
+            tracing::info!(%error, "waiting for the store");
         }
         tokio::time::sleep(CLOCK_LOOK_EVERY).await;
     }
