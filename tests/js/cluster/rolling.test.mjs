@@ -88,6 +88,8 @@ test("all nodes restart one by one: no beat unknown, no acknowledged control los
 async function patientAssign(teacher, entry) {
   const rejoined = () => teacher.channel.state === "joined";
   await eventually("the teacher's rejoin", () => span(20).then(rejoined), Boolean);
-  await insist(teacher, "assign_beat", { student_id: entry.student_id, beat: entry.beat }, 30_000);
+  // The student may be on the way from one node to another just now, and is then nobody in the room.
+  const order = { student_id: entry.student_id, beat: entry.beat };
+  await insist(teacher, "assign_beat", order, 30_000, ["unknown student"]);
   entry.status = "ok";
 }

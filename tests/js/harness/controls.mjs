@@ -72,13 +72,13 @@ export class Controls {
   }
 }
 
-/** Repeats a push until it is acknowledged, as a patient app does. */
-export async function insist(player, event, payload = {}, within = 20_000) {
+/** Repeats a push until it is acknowledged, as a patient app does. `alsoPassing`: reasons that pass here by themselves. */
+export async function insist(player, event, payload = {}, within = 20_000, alsoPassing = []) {
   const begun = now();
   for (;;) {
     const { status, response } = await player.push(event, payload);
     if (status === "ok") return response;
-    const passing = status === "timeout" || PASSING.includes(response?.reason);
+    const passing = status === "timeout" || [...PASSING, ...alsoPassing].includes(response?.reason);
     assert.ok(passing, `${player.id}: ${event} was refused for good: ${JSON.stringify(response)}`);
     assert.ok(now() - begun < within, `${player.id}: ${event} got no ok within ${within} ms; last: ${status}`);
     await span(RETRY_MS);
