@@ -2,6 +2,7 @@
 
 mod join;
 mod music_room;
+pub mod realtime;
 mod reflections;
 
 use std::{net::IpAddr, sync::Arc};

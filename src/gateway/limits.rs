@@ -136,19 +136,27 @@ pub struct Uses {
 impl Uses {
     /// A place for one more socket, or none when the tenant has `max` of them on all nodes together.
     pub fn enter(&self, tenant: &Arc<str>, max: u32, boot_us: i64) -> Option<UserPlace> {
-        let known = self.here.read().get(tenant).cloned();
         let others = self.others(tenant, boot_us);
-        let tenant_use = match known {
-            Some(tenant_use) => tenant_use,
-            None => {
-                let tenant_use = self.here.write().entry(tenant.clone()).or_default().clone();
-                tenant_use.hear(others);
-                tenant_use
-            }
-        };
+        let tenant_use = self.of(tenant, others);
         let enter = |users| has_place(max, users, others.users).then_some(users + 1);
         tenant_use.users.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter).ok()?;
         Some(UserPlace(tenant_use))
+    }
+
+    /// Whether `count` messages without a socket keep to this node's share of `limit` per second; counts them until one
+    /// does not.
+    pub fn admits_events(&self, tenant: &Arc<str>, count: u32, limit: u32, boot_us: i64) -> bool {
+        let tenant_use = self.of(tenant, self.others(tenant, boot_us));
+        (0..count).all(|_| tenant_use.admits_event(limit, boot_us))
+    }
+
+    fn of(&self, tenant: &Arc<str>, others: Others) -> Arc<TenantUse> {
+        if let Some(known) = self.here.read().get(tenant) {
+            return known.clone();
+        }
+        let tenant_use = self.here.write().entry(tenant.clone()).or_default().clone();
+        tenant_use.hear(others);
+        tenant_use
     }
 
     /// What to tell the other nodes; to be called once a second. None when there is nothing to tell.

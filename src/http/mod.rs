@@ -25,4 +25,4 @@ mod state;
 pub use listen::serve;
 pub use readiness::Readiness;
 pub use routes::{metrics_router, router};
-pub use state::{DevMode, GuessDelay, HttpState};
+pub use state::{DevMode, EventLimit, GuessDelay, HttpState};

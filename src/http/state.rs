@@ -3,11 +3,21 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::Readiness;
-use crate::{auth::Tenants, conductor, telemetry::Metrics, time::Clock};
+use crate::{
+    auth::{Tenant, Tenants},
+    channels::realtime::Realtime,
+    conductor,
+    telemetry::Metrics,
+    time::Clock,
+};
 
 /// Notes that somebody at this address tried a room code (known or not) and says how long the answer must wait.
 /// It is the sockets' own count of guesses, so that nobody guesses faster over HTTP.
 pub type GuessDelay = Arc<dyn Fn(IpAddr, bool) -> Duration + Send + Sync>;
+
+/// Whether a tenant may say so many messages more, all its nodes together: its sockets' own count, so that nobody says
+/// more over HTTP. Counts them either way.
+pub type EventLimit = Arc<dyn Fn(&Tenant, u32) -> bool + Send + Sync>;
 
 /// Everything that the routes need; a clone is a handful of reference counts.
 #[derive(Clone)]
@@ -18,6 +28,8 @@ pub struct HttpState {
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
     pub guess_delay: GuessDelay,
+    pub realtime: Arc<Realtime>,
+    pub admits_events: EventLimit,
     /// Some only under `downbeat dev`.
     pub dev: Option<DevMode>,
 }

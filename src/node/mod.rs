@@ -26,11 +26,11 @@ use tokio::{
 
 use self::backend::Backend;
 use crate::{
-    channels::Services,
+    channels::{Services, realtime::Realtime},
     cli::{Mode, Settings},
     conductor::{Mirror, MirrorSettings, Parts, Router, RouterSettings, Wake, Wishes},
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
-    http::{self, DevMode, GuessDelay, HttpState, Readiness},
+    http::{self, DevMode, EventLimit, GuessDelay, HttpState, Readiness},
     placement::{Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
     relay::{Calls, Inbox, Relay, RelayError},
     store::{OpenError, RedisStore, SessionInfo, Store, StoreError},
@@ -281,6 +281,8 @@ impl Node {
             metrics,
             readiness: Arc::new(Readiness::new()),
             guess_delay: guess_delay(&gateway),
+            realtime: Arc::new(Realtime {}),
+            admits_events: event_limit(&gateway),
             dev: is_dev.then(|| DevMode { tenant: dev::TENANT.into() }),
         };
         let node = Self {
@@ -343,6 +345,16 @@ fn guess_delay(gateway: &Arc<Gateway>) -> GuessDelay {
             guesses.note_unknown(address, clock.boot_us());
         }
         guesses.delay(address, clock.boot_us())
+    })
+}
+
+/// The sockets' own count of messages, for REST.
+fn event_limit(gateway: &Arc<Gateway>) -> EventLimit {
+    let gateway = Arc::downgrade(gateway);
+    Arc::new(move |tenant, count| {
+        let Some(gateway) = gateway.upgrade() else { return false };
+        let boot_us = gateway.clock.boot_us();
+        gateway.uses.admits_events(&tenant.id, count, tenant.limits.max_events_per_second, boot_us)
     })
 }
 

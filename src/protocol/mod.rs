@@ -6,6 +6,7 @@
 
 mod base64_any;
 pub mod binary;
+pub mod broadcast;
 pub mod close_code;
 pub mod encode;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod presence;
 pub mod reference;
 pub mod subprotocol;
 pub mod text;
+pub mod topic;
 pub mod version;
 pub mod websocket;
 
@@ -22,6 +24,7 @@ pub use binary::{
     FieldTooLong, decode_binary, encode_binary_broadcast, encode_binary_push, encode_binary_reply,
     encode_user_broadcast,
 };
+pub use broadcast::Broadcast;
 pub use close_code::CloseCode;
 pub use encode::{
     Status, encode_broadcast, encode_close, encode_error, encode_error_reply, encode_heartbeat_reply, encode_push,
@@ -30,4 +33,5 @@ pub use encode::{
 pub use inbound::{Encoding, Inbound, InboundPayload, Malformed, UserBroadcast};
 pub use reference::Ref;
 pub use text::decode_text;
+pub use topic::TopicKey;
 pub use version::{BadVsn, Vsn};

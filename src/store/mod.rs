@@ -9,6 +9,7 @@ mod lineage;
 mod records;
 mod redis;
 mod refused;
+mod topics;
 
 use async_trait::async_trait;
 
@@ -23,6 +24,7 @@ pub use records::{
     StoredMembers, StoredReflection, TakeOver, TakenOver,
 };
 pub use refused::{CreateRefused, ReflectionRefused, StoreError, TakeOverRefused, WriteRefused};
+pub use topics::{BROADCASTS_PER_TOPIC, PresenceRecord, PresenceWrite, TopicStore};
 
 /// Room records and node sessions.
 ///

@@ -1,0 +1,58 @@
+//! What of realtime topics must be known beyond one node: who is present, and the last broadcasts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Home, StoreError};
+use crate::protocol::{Broadcast, TopicKey};
+
+/// How many broadcasts are kept of a private topic, the newest.
+pub const BROADCASTS_PER_TOPIC: usize = 25;
+
+/// One connection's presence on a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceRecord {
+    /// A number that no other join in the cluster has.
+    pub connection: u64,
+    /// Counts this connection's changes; of two records the higher is the later one.
+    pub version: u64,
+    /// The version that this one replaces, if its meta was known to others.
+    #[serde(default)]
+    pub replaces: Option<u64>,
+    /// The process that the connection ends on.
+    pub home: Home,
+    /// Under which key the clients see it.
+    pub key: Arc<str>,
+    /// The tracked payload: JSON text of an object.
+    pub fields: Arc<str>,
+}
+
+/// One change of a topic's presences: what a connection's is now, or that it has none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceWrite {
+    pub connection: u64,
+    /// As in [`PresenceRecord`]; for a removal one more than what is removed.
+    pub version: u64,
+    /// None: it is gone.
+    pub record: Option<PresenceRecord>,
+}
+
+/// Presences and last broadcasts of realtime topics. Both are live state: a topic that nobody writes to is forgotten
+/// after a while.
+#[async_trait]
+pub trait TopicStore: Send + Sync {
+    /// Stores changes of a topic's presences. Each says what is, so that it may be repeated; whoever writes about a
+    /// connection is its home alone, and in order.
+    async fn write_presences(&self, key: &TopicKey, changes: &[PresenceWrite]) -> Result<(), StoreError>;
+
+    /// Everybody's presence on a topic, in no order; those of dead nodes may be among them.
+    async fn presences(&self, key: &TopicKey) -> Result<Vec<PresenceRecord>, StoreError>;
+
+    /// Keeps a broadcast of a private topic, and of the older ones all but the last [`BROADCASTS_PER_TOPIC`] − 1.
+    async fn keep_broadcast(&self, key: &TopicKey, broadcast: &Broadcast) -> Result<(), StoreError>;
+
+    /// The newest `limit` broadcasts kept of a topic that are at `since_ms` or later, oldest first.
+    async fn broadcasts(&self, key: &TopicKey, since_ms: i64, limit: usize) -> Result<Vec<Broadcast>, StoreError>;
+}
