@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use downbeat::{
-    auth::{AuthError, Claims, Tenant, TenantConfig, Tenants, authenticate, install_crypto, verify},
+    auth::{AuthError, Claims, Tenant, TenantConfig, Tenants, TopicGrant, authenticate, install_crypto, verify},
     room::TokenRole,
 };
 use proptest::prelude::*;
@@ -113,13 +113,64 @@ async fn a_sub_is_a_string_of_one_to_sixty_four_printable_characters() {
 }
 
 #[tokio::test]
-async fn topics_and_room_are_read_and_malformed_ones_refused() {
-    let claims = read(with("topics", json!(["realtime:choir"]))).await.unwrap();
-    assert_eq!(claims.topics, ["realtime:choir"]);
-    for odd in [json!("realtime:choir"), json!([1]), json!([""]), json!(vec!["t"; 101]), json!(["t".repeat(256)])] {
-        assert!(matches!(read(with("topics", odd)).await, Err(AuthError::ClaimInvalid { claim: "topics", .. })));
-    }
+async fn a_room_claim_is_a_printable_string() {
+    assert_eq!(read(with("room", json!("MUSIC-1234"))).await.unwrap().room.as_deref(), Some("MUSIC-1234"));
     assert!(matches!(read(with("room", json!(4))).await, Err(AuthError::ClaimInvalid { claim: "room", .. })));
+}
+
+#[tokio::test]
+async fn the_topics_claim_lists_topics_that_may_be_read_written_or_both() {
+    let grant =
+        |sub_topic: &str, any_rest, read, write| TopicGrant { sub_topic: sub_topic.into(), any_rest, read, write };
+    let listed = json!([
+        "realtime:choir",
+        "realtime:section:*",
+        {"topic": "realtime:stage", "write": false},
+        {"topic": "realtime:box*", "read": false, "write": true},
+        {"topic": "realtime:a*b"},
+        "realtime:*",
+    ]);
+    let claims = read(with("topics", listed)).await.unwrap();
+    let expected = [
+        grant("choir", false, true, true),
+        grant("section:", true, true, true),
+        grant("stage", false, true, false),
+        grant("box", true, false, true),
+        grant("a*b", false, true, true),
+        grant("", true, true, true),
+    ];
+    assert_eq!(claims.topics, expected);
+    let longest = format!("realtime:{}", "t".repeat(246));
+    for most in [vec!["realtime:t"; 100], vec![&*longest]] {
+        assert_eq!(read(with("topics", json!(most))).await.unwrap().topics.len(), most.len());
+    }
+    assert_eq!(read(with("topics", Value::Null)).await.unwrap().topics, []);
+}
+
+#[tokio::test]
+async fn a_malformed_topics_claim_is_refused_so_that_a_slip_never_grants_more_than_was_meant() {
+    for odd in [
+        json!("realtime:choir"),
+        json!({"topic": "realtime:choir"}),
+        json!([1]),
+        json!([""]),
+        json!(["choir"]),
+        json!(["Realtime:choir"]),
+        json!(["*"]),
+        json!(["realtime:"]),
+        json!([{"read": true}]),
+        json!([{"topic": 1}]),
+        json!([{"topic": "choir"}]),
+        json!([{"topic": "realtime:choir", "write": "false"}]),
+        json!([{"topic": "realtime:choir", "write": null}]),
+        json!([{"topic": "realtime:choir", "Write": false}]),
+        json!(["realtime:choir", null]),
+        json!(vec!["realtime:t"; 101]),
+        json!([format!("realtime:{}", "t".repeat(247))]),
+    ] {
+        let error = read(with("topics", odd.clone())).await.unwrap_err();
+        assert!(matches!(error, AuthError::ClaimInvalid { claim: "topics", .. }), "{odd}: {error}");
+    }
 }
 
 #[tokio::test]

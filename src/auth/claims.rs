@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{AuthError, Tenant, role::role_of};
+use super::{
+    AuthError, Tenant,
+    role::role_of,
+    topic_grant::{TopicGrant, topic_grants},
+};
 use crate::room::TokenRole;
 
 /// How far `exp` and `nbf` may be off, because clocks are, in seconds.
 pub const LEEWAY_S: i64 = 5;
 /// The longest student or teacher id and the longest name, in characters.
 pub const ID_CHARS_MAX: usize = 64;
-/// The most topics that a token may list.
-const TOPICS_MAX: usize = 100;
-/// The longest topic, in bytes: what a binary frame can carry.
-const TOPIC_BYTES_MAX: usize = 255;
 
 /// The claims of a token that was proven with its tenant's key and was in force at that moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Claims {
     /// A guest's token is good for this room code alone.
     pub room: Option<String>,
     /// Private topics that the token opens besides those under its own `sub`.
-    pub topics: Vec<String>,
+    pub topics: Vec<TopicGrant>,
 }
 
 impl Claims {
@@ -56,7 +56,7 @@ impl Claims {
             name: claims.get("name").and_then(Value::as_str).and_then(tidy_name),
             exp_s,
             room: printable(claims, "room")?,
-            topics: topics(claims)?,
+            topics: topic_grants(claims)?,
         })
     }
 }
@@ -106,21 +106,6 @@ fn printable(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<
         Some(Value::String(text)) if is_printable_id(text) => Ok(Some(text.clone())),
         Some(_) => Err(AuthError::ClaimInvalid { claim, must: "a string of 1 to 64 printable characters" }),
     }
-}
-
-fn topics(claims: &Map<String, Value>) -> Result<Vec<String>, AuthError> {
-    let invalid = AuthError::ClaimInvalid { claim: "topics", must: "a list of at most 100 strings of 1 to 255 bytes" };
-    let listed = match claims.get("topics") {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(listed)) if listed.len() <= TOPICS_MAX => listed,
-        Some(_) => return Err(invalid),
-    };
-    let topics: Option<Vec<String>> = listed
-        .iter()
-        .map(|topic| topic.as_str().filter(|t| (1..=TOPIC_BYTES_MAX).contains(&t.len())))
-        .map(|topic| topic.map(str::to_owned))
-        .collect();
-    topics.ok_or(invalid)
 }
 
 #[cfg(test)]

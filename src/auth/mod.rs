@@ -15,12 +15,14 @@ mod keys;
 mod limits;
 mod mint;
 mod origin;
+mod permit;
 mod problem;
 mod role;
 mod secret;
 mod tenant;
 mod tenants;
 mod token;
+mod topic_grant;
 mod verify;
 
 pub use claims::{Claims, ID_CHARS_MAX, LEEWAY_S, is_printable_id};
@@ -31,12 +33,14 @@ pub use keys::Keys;
 pub use limits::Limits;
 pub use mint::{Grant, MintError, mint};
 pub use origin::OriginPattern;
+pub use permit::Permit;
 pub use problem::{Problem, every_key};
 pub use role::RolePath;
 pub use secret::Secret;
 pub use tenant::Tenant;
 pub use tenants::Tenants;
 pub use token::{TOKEN_BYTES_MAX, peek_tenant};
+pub use topic_grant::TopicGrant;
 pub use verify::{authenticate, verify};
 
 /// Names the cryptography that proves and signs tokens; `main` calls it once, before anything else.
