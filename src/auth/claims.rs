@@ -71,7 +71,7 @@ pub fn is_printable_id(id: &str) -> bool {
         && !id.ends_with(char::is_whitespace)
 }
 
-fn is_printable(c: char) -> bool {
+pub(super) fn is_printable(c: char) -> bool {
     let invisible = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-/// A refusal. Its `Display` is a sentence for people that names the failing claim or header, and never
-/// repeats anything that the token holds.
+use super::Named;
+
+/// A refusal. Its `Display` is a sentence for people that names the failing claim or header, and repeats nothing that
+/// the token holds but its `tenant` claim.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AuthError {
     #[error("no token was sent: pass one as the query value `token`, or in the header `Authorization: Bearer`")]
@@ -38,10 +40,18 @@ pub enum AuthError {
     TenantMismatch { tenant: Arc<str> },
     #[error("tenant `{tenant}` is suspended")]
     TenantSuspended { tenant: Arc<str> },
-    #[error("the token's `tenant` claim names a tenant that does not exist here")]
-    TenantUnknown,
-    #[error("neither the token's `tenant` claim nor the host names a tenant, and no default tenant is configured")]
-    TenantUndecided,
+    #[error("no tenant {claimed} here: the token's `tenant` claim asks for it; correct the claim, or add the tenant")]
+    TenantUnknown { claimed: Named },
+    #[error(
+        "no tenant {label} here: the host {host} asks for it, and there is neither a `tenant` claim nor a default \
+         tenant; correct the host, add it to a tenant's `hosts`, or add the tenant"
+    )]
+    HostUnknown { label: Named, host: Named },
+    #[error(
+        "no tenant was named: there is no `tenant` claim, the host {host} names none, and there is no default tenant; \
+         put the claim into the token, or configure `default_tenant`"
+    )]
+    TenantUndecided { host: Named },
 }
 
 impl AuthError {
@@ -49,7 +59,7 @@ impl AuthError {
     pub fn status(&self) -> u16 {
         match self {
             Self::TenantMismatch { .. } | Self::TenantSuspended { .. } => 403,
-            Self::TenantUnknown | Self::TenantUndecided => 404,
+            Self::TenantUnknown { .. } | Self::HostUnknown { .. } | Self::TenantUndecided { .. } => 404,
             _ => 401,
         }
     }
@@ -69,7 +79,7 @@ impl AuthError {
             Self::NotYetValid { .. } => "TokenNotYetValid",
             Self::TenantMismatch { .. } => "TenantMismatch",
             Self::TenantSuspended { .. } => "TenantSuspended",
-            Self::TenantUnknown | Self::TenantUndecided => "TenantUnknown",
+            Self::TenantUnknown { .. } | Self::HostUnknown { .. } | Self::TenantUndecided { .. } => "TenantUnknown",
         }
     }
 }

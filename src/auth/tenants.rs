@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 
-use super::{AuthError, Problem, Tenant};
+use super::{AuthError, Named, Problem, Tenant};
 
 /// The tenants of a node: read without a lock by every request, changed at run time by whole copies.
 #[derive(Debug, Default)]
@@ -53,14 +53,8 @@ impl Tenants {
     pub fn by_host(&self, host: &str) -> Option<Arc<Tenant>> {
         let host = bare_host(host);
         let book = self.book.load();
-        if let Some(tenant) = book.by_alias.get(&host) {
-            return Some(Arc::clone(tenant));
-        }
-        if host.parse::<IpAddr>().is_ok() {
-            return None;
-        }
-        let label = host.split('.').next()?;
-        book.by_id.get(label).cloned()
+        let by_alias = book.by_alias.get(&host).cloned();
+        by_alias.or_else(|| book.by_id.get(first_label(&host)?).cloned())
     }
 
     /// The tenant of whoever names none.
@@ -88,8 +82,10 @@ impl Tenants {
                 return Err(AuthError::TenantMismatch { tenant: Arc::clone(&by_host.id) });
             }
             (_, Some(by_host)) => by_host,
-            (Some(claim), None) => self.get(claim).ok_or(AuthError::TenantUnknown)?,
-            (None, None) => self.default_tenant().ok_or(AuthError::TenantUndecided)?,
+            (Some(claim), None) => {
+                self.get(claim).ok_or_else(|| AuthError::TenantUnknown { claimed: Named::tenant(claim) })?
+            }
+            (None, None) => self.default_tenant().ok_or_else(|| undecided(host))?,
         };
         if tenant.suspended {
             return Err(AuthError::TenantSuspended { tenant: Arc::clone(&tenant.id) });
@@ -147,6 +143,21 @@ impl Book {
         self.by_id.insert(Arc::clone(&tenant.id), tenant);
         Ok(())
     }
+}
+
+/// Why the host decides nothing where neither a claim nor a default does.
+fn undecided(host: Option<&str>) -> AuthError {
+    let asked = host.unwrap_or_default();
+    let host = Named::host(asked);
+    match first_label(&bare_host(asked)) {
+        Some(label) => AuthError::HostUnknown { label: Named::tenant(label), host },
+        None => AuthError::TenantUndecided { host },
+    }
+}
+
+/// The label that may be a tenant's id; an address has none. `host` is bare.
+fn first_label(host: &str) -> Option<&str> {
+    host.split('.').next().filter(|label| !label.is_empty() && host.parse::<IpAddr>().is_err())
 }
 
 /// The host without port, brackets and final dot, in lower case.
@@ -207,6 +218,26 @@ mod tests {
         let tenants = Tenants::new(vec![tenant("acme", &[], true)], None).unwrap();
         assert_eq!(tenants.choose(None, None).unwrap_err().status(), 404);
         assert_eq!(tenants.choose(Some("acme"), None).unwrap_err().status(), 403);
+    }
+
+    #[test]
+    fn a_refusal_says_which_tenant_was_looked_for() {
+        let tenants = Tenants::new(vec![tenant("acme", &[], false)], None).unwrap();
+        let said = |claim, host| tenants.choose(claim, host).unwrap_err().to_string();
+        for (claim, host, beginning) in [
+            (Some("acmee"), None, "no tenant `acmee` here: the token's"),
+            (Some("acmee"), Some("nobody.school.org"), "no tenant `acmee` here: the token's"),
+            (Some(""), None, "no tenant with an empty name here: "),
+            (Some("acme\n"), None, "no tenant with a name of unprintable characters here: "),
+            (None, Some("Acmee.school.org:443"), "no tenant `acmee` here: the host `Acmee.school.org:443`"),
+            (None, Some("localhost"), "no tenant `localhost` here: the host `localhost`"),
+            (None, Some("10.0.0.7:4000"), "no tenant was named: there is no `tenant` claim, the host `10.0.0.7:4000`"),
+            (None, Some("[::1]:4000"), "no tenant was named: there is no `tenant` claim, the host `[::1]:4000`"),
+            (None, None, "no tenant was named: there is no `tenant` claim, the host with an empty name"),
+        ] {
+            let said = said(claim, host);
+            assert!(said.starts_with(beginning), "{said}");
+        }
     }
 
     #[test]

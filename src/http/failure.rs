@@ -180,6 +180,7 @@ fn snake_case(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Named;
 
     fn of<E: Into<Failure>>(error: E) -> (u16, String, Option<String>, Option<u32>) {
         let failure = error.into();
@@ -189,7 +190,10 @@ mod tests {
     #[test]
     fn the_codes_of_refused_tokens_are_in_snake_case() {
         assert_eq!(of(AuthError::Expired { ago_s: 9 }), (401, "token_expired".into(), None, None));
-        assert_eq!(of(AuthError::TenantUnknown), (404, "tenant_unknown".into(), None, None));
+        assert_eq!(
+            of(AuthError::TenantUnknown { claimed: Named::tenant("acmee") }),
+            (404, "tenant_unknown".into(), None, None)
+        );
     }
 
     #[test]
