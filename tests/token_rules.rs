@@ -252,6 +252,9 @@ async fn garbage_huge_and_critical_tokens_are_refused_in_words() {
     }
     let critical = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
     let critical = token(&critical, &good(), |message| hs256(SECRET.as_bytes(), message));
+    let opaque = verify("sb_publishable_k", &tenant, NOW_S).await.unwrap_err();
+    let says = "Supabase's publishable keys are opaque: pass a JWT of the tenant as the key";
+    assert!(opaque.code() == "TokenMalformed" && opaque.to_string().ends_with(says), "{opaque}");
     assert!(matches!(verify(&critical, &tenant, NOW_S).await, Err(AuthError::TokenMalformed { .. })));
 }
 

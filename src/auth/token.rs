@@ -5,7 +5,7 @@ use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{AuthError, algorithms};
+use super::{AuthError, algorithms, is_opaque_key};
 
 /// Longer tokens are refused unread.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -49,6 +49,9 @@ impl<'a> Token<'a> {
             return Err(AuthError::TokenTooLong { max: TOKEN_BYTES_MAX });
         }
         let malformed = |what| AuthError::TokenMalformed { what };
+        if is_opaque_key(token) {
+            return Err(malformed("Supabase's publishable keys are opaque: pass a JWT of the tenant as the key"));
+        }
         let three = malformed("it must have three parts with a dot between them");
         let (signed, signature) = token.rsplit_once('.').ok_or(three.clone())?;
         let (header, payload) = signed.split_once('.').ok_or(three.clone())?;

@@ -2,11 +2,16 @@
 
 use axum::http::{HeaderMap, header};
 
-use crate::protocol::subprotocol::Subprotocol;
+use crate::{
+    auth::{bearer, pick_token},
+    protocol::subprotocol::Subprotocol,
+};
 
 /// Query values that may hold a token, in the order in which they count.
 const QUERY_NAMES: [&str; 4] = ["token", "apikey", "api_key", "access_token"];
 const HEADER_NAMES: [&str; 3] = ["x-api-key", "x-auth-token", "x-phoenix-authtoken"];
+/// Counts last: Supabase's clients send their project's key in it, beside the token of whoever is signed in.
+const KEY_HEADER: &str = "apikey";
 
 /// A query string, decoded; a name may occur several times.
 #[derive(Debug, Default)]
@@ -37,28 +42,24 @@ pub fn subprotocol(headers: &HeaderMap) -> Subprotocol {
     Subprotocol::parse(&offers.join(","))
 }
 
-/// The token of a handshake, wherever it is; `skip` tells values that are something else (a long-poll session).
+/// The token of a handshake, wherever it is: the first of the query, the headers, the subprotocol. `skip` tells values that are something else (a long-poll session).
 pub fn token(query: &Query, headers: &HeaderMap, skip: impl Fn(&str) -> bool) -> Option<String> {
-    let in_query = QUERY_NAMES.iter().flat_map(|name| query.all(name)).find(|value| !is_nothing(value) && !skip(value));
-    if let Some(token) = in_query {
-        return Some(token.to_owned());
-    }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
-    HEADER_NAMES
-        .iter()
-        .find_map(|name| text(name).map(str::to_owned))
-        .or_else(|| text("authorization").and_then(bearer))
-        .or_else(|| subprotocol(headers).token)
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let offered = subprotocol(headers).token;
+    let in_query =
+        QUERY_NAMES.iter().flat_map(|name| query.all(name)).filter(|value| !is_nothing(value) && !skip(value));
+    let in_headers = HEADER_NAMES.iter().filter_map(|name| text(name));
+    let values = in_query
+        .chain(in_headers)
+        .chain(text("authorization").and_then(bearer))
+        .chain(offered.as_deref())
+        .chain(text(KEY_HEADER));
+    pick_token(values)
 }
 
 /// What JavaScript puts into a query where it has no token.
 fn is_nothing(value: &str) -> bool {
-    matches!(value, "" | "null" | "undefined")
-}
-
-fn bearer(header: &str) -> Option<String> {
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    matches!(value, "null" | "undefined")
 }
 
 #[cfg(test)]
@@ -83,6 +84,7 @@ mod tests {
             ("authorization", "Bearer abc"),
             ("authorization", "bearer  abc"),
             ("x-phoenix-authtoken", "abc"),
+            ("apikey", "abc"),
             ("sec-websocket-protocol", "phoenix, base64url.bearer.phx.YWJj"),
         ];
         for (name, value) in headers {
@@ -90,6 +92,34 @@ mod tests {
             map.insert(name, HeaderValue::from_static(value));
             assert_eq!(token(&Query::default(), &map, no_skip).as_deref(), Some("abc"), "{name}");
         }
+    }
+
+    fn found(query: &str, headers: &[(&'static str, &'static str)]) -> Option<String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, HeaderValue::from_static(value));
+        }
+        token(&Query::parse(Some(query)), &map, no_skip)
+    }
+
+    #[test]
+    fn a_publishable_key_gives_way_to_a_token_wherever_that_is() {
+        let key = "apikey=sb_publishable_k";
+        assert_eq!(found(&format!("{key}&access_token=abc"), &[]).as_deref(), Some("abc"));
+        assert_eq!(found(key, &[("authorization", "Bearer abc")]).as_deref(), Some("abc"));
+        assert_eq!(
+            found(key, &[("sec-websocket-protocol", "phoenix, base64url.bearer.phx.YWJj")]).as_deref(),
+            Some("abc")
+        );
+        assert_eq!(found("token=abc", &[("apikey", "sb_publishable_k")]).as_deref(), Some("abc"));
+        assert_eq!(found("token=null", &[("apikey", "sb_publishable_k")]).as_deref(), Some("sb_publishable_k"));
+    }
+
+    #[test]
+    fn the_key_header_counts_last_because_whoever_is_signed_in_comes_before_the_project() {
+        assert_eq!(found("", &[("apikey", "key"), ("authorization", "Bearer abc")]).as_deref(), Some("abc"));
+        assert_eq!(found("access_token=abc", &[("apikey", "key")]).as_deref(), Some("abc"));
+        assert_eq!(found("token=&apikey=undefined", &[("authorization", "Bearer ")]), None);
     }
 
     #[test]

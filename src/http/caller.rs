@@ -74,16 +74,10 @@ impl Teacher {
 /// The token that a request carries; the first of: `Authorization: Bearer`, the other headers, the query.
 pub(super) fn token_of(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
-    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token)
-    });
-    let in_header = || TOKEN_HEADERS.into_iter().find_map(text);
-    let token = bearer.or_else(in_header).map(str::trim).filter(|token| !token.is_empty());
-    token.map(str::to_owned).or_else(|| {
-        let mut values = query_of(uri).into_iter();
-        values.find_map(|(name, value)| (TOKEN_QUERY_VALUES.contains(&&*name) && !value.is_empty()).then_some(value))
-    })
+    let in_query = query_of(uri);
+    let in_query = in_query.iter().filter(|(name, _)| TOKEN_QUERY_VALUES.contains(&&**name)).map(|(_, value)| &**value);
+    let bearer = text(header::AUTHORIZATION.as_str()).and_then(auth::bearer);
+    auth::pick_token(bearer.into_iter().chain(TOKEN_HEADERS.into_iter().filter_map(text)).chain(in_query))
 }
 
 /// The values of the query in their order; none where it is broken.
@@ -136,6 +130,15 @@ mod tests {
     fn a_bearer_comes_before_the_key_that_supabase_clients_send_with_it() {
         assert_eq!(token("/?token=q", &[("apikey", "k"), ("authorization", "Bearer b")]).as_deref(), Some("b"));
         assert_eq!(token("/?token=q", &[("apikey", "k")]).as_deref(), Some("k"));
+    }
+
+    #[test]
+    fn a_publishable_key_gives_way_to_a_token_wherever_that_is() {
+        let key = ("apikey", "sb_publishable_k");
+        assert_eq!(token("/", &[key, ("authorization", "Bearer b")]).as_deref(), Some("b"));
+        assert_eq!(token("/?access_token=q", &[key]).as_deref(), Some("q"));
+        assert_eq!(token("/?access_token=q", &[key, ("authorization", "Bearer sb_secret_k")]).as_deref(), Some("q"));
+        assert_eq!(token("/?token=", &[key]).as_deref(), Some("sb_publishable_k"));
     }
 
     #[test]
