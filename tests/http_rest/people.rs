@@ -32,6 +32,19 @@ async fn only_the_tenants_own_teachers_see_its_rooms() {
 }
 
 #[tokio::test]
+async fn a_publishable_key_gives_way_to_a_token_and_alone_is_refused_with_what_to_do() {
+    let server = Server::serve("keys").await;
+    let ask = || server.request(Method::GET, ROOMS).header("apikey", "sb_publishable_k");
+    assert_eq!(sent(ask().bearer_auth(token("acme", TokenRole::Teacher))).await.status, 200);
+    let as_header = server.request(Method::GET, ROOMS).header("apikey", token("acme", TokenRole::Teacher));
+    assert_eq!(sent(as_header).await.status, 200);
+    let alone = sent(ask().bearer_auth("sb_publishable_k")).await;
+    assert_eq!(alone.failure(), (401, "token_malformed".into(), None));
+    let says = "Supabase's publishable keys are opaque: pass a JWT of the tenant as the key";
+    assert!(alone.json()["error"]["message"].as_str().is_some_and(|said| said.ends_with(says)), "{}", alone.text);
+}
+
+#[tokio::test]
 async fn a_guest_gets_a_students_token_for_one_room() {
     let server = Server::serve("guests").await;
     let code = server.new_room().await;

@@ -10,6 +10,8 @@ before(async () => (server = await Server.start()));
 after(() => server?.stop());
 
 const token = studentToken("ada");
+/** One of Supabase's newer keys, in which nothing can be read. */
+const PUBLISHABLE = "sb_publishable_0123456789abcdefghijkl_01234567";
 const withToken = `vsn=2.0.0&token=${token}`;
 
 /** A refusal before the upgrade: its status, and a body that says `<Code>: <sentence>` with `word` in it. */
@@ -58,6 +60,12 @@ describe("a token is found", () => {
     "in x-api-key": { headers: { "x-api-key": token } },
     "in x-auth-token": { headers: { "x-auth-token": token } },
     "in Authorization": { headers: { authorization: `Bearer ${token}` } },
+    "in apikey, as Supabase's clients send it": { headers: { apikey: token } },
+    "in the query beside a publishable key": { query: `vsn=2.0.0&apikey=${PUBLISHABLE}&access_token=${token}` },
+    "in Authorization beside a publishable key in the query": {
+      query: `vsn=2.0.0&apikey=${PUBLISHABLE}`,
+      headers: { authorization: `Bearer ${token}` },
+    },
   };
   const pairs = {
     "base64url, unpadded": url,
@@ -84,8 +92,13 @@ describe("a token is refused with a sentence that names what is wrong", () => {
   test("garbage", () => refused(401, null, { query: "vsn=2.0.0&token=garbage" }));
   test("expired", () =>
     refused(401, /exp/, { query: `vsn=2.0.0&token=${studentToken("ada", { exp: inSeconds(-60) })}` }));
+  test("a publishable key alone, which says what to do", () =>
+    refused(401, /^TokenMalformed: .*Supabase's publishable keys are opaque: pass a JWT of the tenant as the key$/, {
+      query: `vsn=2.0.0&apikey=${PUBLISHABLE}`,
+      headers: { apikey: PUBLISHABLE, authorization: `Bearer ${PUBLISHABLE}` },
+    }));
   test("an unknown tenant", () =>
-    refused(404, null, {
+    refused(404, /`atlantis`/, {
       query: `vsn=2.0.0&token=${hmacToken(SECRETS.acme, { tenant: "atlantis", sub: "ada", exp: inSeconds(60) })}`,
     }));
   test("a tenant that is not the host's", () =>
