@@ -172,6 +172,8 @@ async fn a_takeover_keeps_what_everybody_tracks_and_goes_on_from_there() {
     let (key, guests) = town.class().await;
     track(&town.b, &key, "bob", 3, json!({"seat": 3})).await;
     track(&town.a, &key, "ada", 2, json!({"seat": 2})).await;
+    let _phone = town.a.join(&key, "bob", 33).await;
+    track(&town.a, &key, "bob", 33, json!({"at": "phone"})).await;
     let before = presence(&guests[0]);
     town.a.kill_conductor(&key).await;
     town.pass(1_000).await;
@@ -180,7 +182,7 @@ async fn a_takeover_keeps_what_everybody_tracks_and_goes_on_from_there() {
     town.pass(6_000).await;
     assert_eq!(town.b.record(&key).await.owner, "b");
     assert_eq!(meta(&guests[2], "bob"), before["bob"]["metas"][0]);
-    assert_eq!(stored_tracks(&town.b, &key).await, 1, "ada's went with her node");
+    assert_eq!(stored_tracks(&town.b, &key).await, 1, "what was tracked on a went with it");
     track(&town.b, &key, "bob", 3, json!({"seat": 4})).await;
     let after = meta(&guests[2], "bob");
     assert_eq!((&after["phx_ref"], &after["phx_ref_prev"]), (&json!("3.2"), &json!("3.1")));
@@ -241,6 +243,35 @@ async fn a_store_that_lost_everything_is_given_it_back() {
     assert_eq!(stored_tracks(&town.a, &key).await, 1);
     assert_eq!((presence(&guests[0]), presence(&guests[2])), (before.clone(), before));
     assert_eq!(diffs(&town.b), [Value::Null; 0], "nobody notices");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_shows_as_much_as_it_may_is_still_told_in_one_message() {
+    let town = Town::new().await;
+    let key = town.room_of("a").await;
+    let ray = town.a.join(&key, "ms-ray", 1).await;
+    let full = |letter: &str| json!({"a": letter.repeat((16 << 10) - r#"{"a":""}"#.len())});
+    let mut guests = Vec::new();
+    for connection in 100..116 {
+        let student_id = format!("student-{connection}");
+        guests.push(town.b.join(&key, &student_id, connection).await);
+        track(&town.b, &key, &student_id, connection, full("x")).await;
+    }
+    let refused = town.a.router.track(&key, "ms-ray", 1, Some("{}".into())).await;
+    assert_eq!(refused, Err(ControlRefused::Refused(Refusal::TrackedTooMuch)));
+    // What the roll call alone can tell.
+    town.a.store().lose_writes();
+    track(&town.b, &key, "student-100", 100, full("y")).await;
+    town.a.store().heal();
+    let before = presence(&ray);
+    town.a.kill_conductor(&key).await;
+    town.pass(2_000).await;
+    assert_eq!(presence(&ray), before);
+    assert_eq!(before["student-100"]["metas"][0]["a"], full("y")["a"]);
+    let c = House::on("c", town.world.clone()).await;
+    let cleo = c.join(&key, "cleo", 4).await;
+    town.a.settle().await;
+    assert_eq!(presence(&cleo), presence(&ray));
 }
 
 #[tokio::test(start_paused = true)]
