@@ -2,7 +2,7 @@
 
 mod room_support;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use downbeat::room::{
     Actor, Bpm, ChangeSettings, Control, Controls, Join, JoinParams, MemberChange, Note, Place, Quantise, Refusal,
@@ -19,6 +19,7 @@ enum Step {
     Join(Join),
     Depart(u64),
     Ask(Actor, Control),
+    Track(String, u64, Option<Arc<str>>),
     Wait(i64),
 }
 
@@ -82,12 +83,15 @@ fn step() -> impl Strategy<Value = Step> {
         student_id: id,
         connection,
     });
+    let fields = option::of(prop::sample::select(&["{}", r#"{"seat":1}"#][..]).prop_map(Arc::from));
+    let track = (id(), 0_u64..8, fields).prop_map(|(id, connection, fields)| Step::Track(id, connection, fields));
     // Closing is rare, or little would ever happen after it.
     let asked = prop_oneof![40 => control(), 1 => Just(Control::CloseRoom)];
     prop_oneof![
         3 => join.prop_map(Step::Join),
         1 => (0_u64..8).prop_map(Step::Depart),
         8 => (asker(), asked).prop_map(|(actor, control)| Step::Ask(actor, control)),
+        3 => track,
         3 => (0_i64..3_000_000).prop_map(Step::Wait),
     ]
 }
@@ -114,6 +118,8 @@ fn check_shape(room: &Room) -> Result<(), TestCaseError> {
         for connection in &member.connections {
             prop_assert!(seen.insert(*connection), "a connection of two members");
         }
+        let stays = member.tracks.keys().all(|connection| member.connections.contains(connection));
+        prop_assert!(stays, "a connection that has gone shows something");
     }
     prop_assert_eq!(room.empty_since_us.is_some(), room.members.is_empty());
     prop_assert!(room.controls.assignments.keys().all(|place| (1..=64).contains(place)));
@@ -140,6 +146,7 @@ fn check_step(room: &mut Room, step: &Step, now_us: i64) -> Result<(), TestCaseE
             }
             answer
         }
+        Step::Track(id, connection, fields) => room.track(id, *connection, fields.as_ref()),
         Step::Wait(_) => return Ok(()),
     };
     let applied = match answer {

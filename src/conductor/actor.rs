@@ -171,6 +171,10 @@ impl Conductor {
                 let applied = self.room.depart(connection, self.now_us());
                 self.finish(Ok(applied), None).await
             }
+            Ask::Track { student_id, connection, fields } => {
+                let tracked = self.room.track(&student_id, connection, fields.as_ref());
+                self.finish(tracked.map_err(Declined::Refused), None).await
+            }
             Ask::Control { actor, control, request } => self.control(&actor, &control, request).await,
             Ask::Restore { snapshot } => self.restore(snapshot).await,
             // The rest is for routers and gateways.

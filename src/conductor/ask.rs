@@ -2,6 +2,8 @@
 //!
 //! Between nodes it travels as MessagePack with named fields, so that neighbouring releases understand each other.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -46,6 +48,13 @@ pub(super) enum Ask {
     /// A connection has gone, or was on its way in.
     Depart {
         connection: u64,
+    },
+    /// What a connection shows of itself in presence from now on, as the JSON text of an object; None: nothing.
+    /// A former release does not know of it, and leaves it unanswered.
+    Track {
+        student_id: String,
+        connection: u64,
+        fields: Option<Arc<str>>,
     },
     Control {
         actor: Actor,

@@ -3,7 +3,10 @@
 //!
 //! The gateway's fence: it keeps the highest (epoch, nonce, rev) that it has accepted and drops less, whoever says it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Class, Recipients,
@@ -296,9 +299,7 @@ impl RoomState {
         }
         self.keep_residents(&before, |id| update.members.iter().any(|write| write.student_id == *id));
         self.homes.keep_only(&self.room.members);
-        for change in people::difference(&before, &touched(&self.room.members)) {
-            self.roster.note(&change);
-        }
+        self.roster.follow(&before, &touched(&self.room.members));
     }
 
     /// The members are now those of the snapshot, and whoever is here whatever it says.
@@ -309,9 +310,7 @@ impl RoomState {
         self.homes = homes;
         self.members_rev = snapshot.members_rev;
         self.keep_residents(&before, |_| true);
-        for change in people::difference(&before, &self.room.members) {
-            self.roster.note(&change);
-        }
+        self.roster.follow(&before, &self.room.members);
     }
 
     /// Who is here stays a member here, whatever the conductor knows of him: it will be told.
@@ -323,9 +322,11 @@ impl RoomState {
                 continue;
             }
             let mut member = before.get(&join.student_id).cloned().unwrap_or_else(|| newcomer(join));
-            member.connections.clear();
+            let track = member.tracks.remove(connection);
+            member.retain_connections(|_| false);
             let entry = self.room.members.entry(join.student_id.clone()).or_insert(member);
             entry.connections.insert(*connection);
+            entry.tracks.extend(track.map(|track| (*connection, track)));
         }
     }
 
@@ -340,10 +341,11 @@ impl RoomState {
     fn resident_record(&self, student_id: &str, home: &Home) -> Option<MemberRecord> {
         let here: Vec<&Join> = self.residents.values().filter(|join| join.student_id == student_id).collect();
         let first = here.first()?;
-        let member = self.room.members.get(student_id).cloned().unwrap_or_else(|| newcomer(first));
-        let connections = here.iter().map(|join| (join.connection, home.clone())).collect();
-        let Member { student_id, name, role, hand, joined_at_us, .. } = member;
-        Some(MemberRecord { student_id, name, role, hand, joined_at_us, connections })
+        let mut member = self.room.members.get(student_id).cloned().unwrap_or_else(|| newcomer(first));
+        let connections: BTreeMap<u64, Home> = here.iter().map(|join| (join.connection, home.clone())).collect();
+        member.retain_connections(|connection| connections.contains_key(&connection));
+        let Member { student_id, name, role, hand, joined_at_us, tracks, .. } = member;
+        Some(MemberRecord { student_id, name, role, hand, joined_at_us, connections, tracks })
     }
 
     /// Everybody who is here, for a conductor that takes the room up.
@@ -362,5 +364,6 @@ fn newcomer(join: &Join) -> Member {
         hand: false,
         joined_at_us: 0,
         connections: [join.connection].into(),
+        tracks: BTreeMap::new(),
     }
 }

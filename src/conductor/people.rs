@@ -1,6 +1,6 @@
 //! Where the members' connections end, beside the room's own list of who is in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     room::{Member, MemberChange, Members},
@@ -60,6 +60,7 @@ impl Homes {
             hand: member.hand,
             joined_at_us: member.joined_at_us,
             connections: connections.filter_map(|id| Some((*id, self.0.get(id)?.clone()))).collect(),
+            tracks: member.tracks.clone(),
         }
     }
 
@@ -87,40 +88,13 @@ pub(super) fn member_of(record: &MemberRecord) -> Member {
         hand: record.hand,
         joined_at_us: record.joined_at_us,
         connections: record.connections.keys().copied().collect(),
+        tracks: record.tracks.clone(),
     }
 }
 
-pub(super) fn student_of(change: &MemberChange) -> &str {
+fn student_of(change: &MemberChange) -> &str {
     let (MemberChange::Joined { student_id, .. }
     | MemberChange::Left { student_id, .. }
     | MemberChange::Changed { student_id }) = change;
     student_id
-}
-
-/// Who came and who went between two lists of members, connection by connection.
-pub(super) fn difference(before: &Members, after: &Members) -> Vec<MemberChange> {
-    let connections = |members: &Members| -> BTreeMap<u64, String> {
-        let pairs = members.values().flat_map(|m| m.connections.iter().map(|id| (*id, m.student_id.clone())));
-        pairs.collect()
-    };
-    let (was, is) = (connections(before), connections(after));
-    let gone = was.iter().filter(|(id, student)| is.get(id) != Some(student));
-    let left = gone.map(|(connection, student_id)| MemberChange::Left {
-        student_id: student_id.clone(),
-        connection: *connection,
-        last: !after.contains_key(student_id),
-    });
-    let new = is.iter().filter(|(id, student)| was.get(id) != Some(student));
-    let joined = new.filter_map(|(connection, student_id)| {
-        let member = after.get(student_id)?;
-        Some(MemberChange::Joined {
-            student_id: student_id.clone(),
-            connection: *connection,
-            name: member.name.clone(),
-            role: member.role,
-            joined_at_us: member.joined_at_us,
-            first: !before.contains_key(student_id),
-        })
-    });
-    left.chain(joined).collect()
 }

@@ -193,6 +193,24 @@ impl Router {
         Ok(())
     }
 
+    /// What a member's connection shows of itself in the room's presence from now on, in place of its former meta:
+    /// the JSON text of an object, or None for the plain meta again. The answer means that it is stored; the same as
+    /// before changes nothing.
+    ///
+    /// # Errors
+    /// `unknown student` for a connection that the conductor does not have among the student's, and
+    /// `payload_size_exceeded` where the room's connections would show too much together; the rest as for a control.
+    pub async fn track(
+        &self,
+        key: &RoomKey,
+        student_id: &str,
+        connection: u64,
+        fields: Option<Arc<str>>,
+    ) -> Result<(), ControlRefused> {
+        let ask = Ask::Track { student_id: student_id.to_owned(), connection, fields };
+        self.ask(key, ask, CALL_WITHIN).await.map(drop)
+    }
+
     /// A connection has left the room, or may have been on its way in. Until a conductor has heard it, it is told again
     /// and again, so that nobody haunts a room.
     pub async fn depart(&self, key: &RoomKey, connection: u64) {

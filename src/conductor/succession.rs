@@ -1,7 +1,7 @@
 //! How this node comes to conduct a room, and how it gives one away.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     panic::AssertUnwindSafe,
     sync::{
         Arc,
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     placement::{Decision, Judgement, RecordedOwner, Sight, decide},
     relay::Snapshot,
-    room::{Controls, Members, Room, RoomKey},
+    room::{Controls, Member, Members, Room, RoomKey, adopt_tracks},
     store::{
         DONE_PER_ROOM, Done, Fate, MemberRecord, MemberWrite, Owned, Owner, RoomRecord, StoredMembers, TakeOver,
         TakeOverRefused, TakenOver,
@@ -226,17 +226,19 @@ impl Router {
             rolls.iter().filter(|(_, roll)| !roll.is_attended).map(|(node, _)| node).collect();
         let (mut members, mut homes) = Homes::settle(&stored.members);
         for member in members.values_mut() {
-            member.connections.retain(|connection| {
-                let home = homes.get(*connection);
+            member.retain_connections(|connection| {
+                let home = homes.get(connection);
                 home.is_some_and(|home| !deserted.contains(&home.node) && !directory.is_gone(home, boot_us))
             });
         }
         for record in rolls.iter().flat_map(|(_, roll)| &roll.residents) {
-            let member = members.entry(record.student_id.clone()).or_insert_with(|| member_of(record));
+            let untracked = || Member { tracks: BTreeMap::new(), ..member_of(record) };
+            let member = members.entry(record.student_id.clone()).or_insert_with(untracked);
             for (connection, home) in &record.connections {
                 member.connections.insert(*connection);
                 homes.insert(*connection, home.clone());
             }
+            adopt_tracks(&mut members, &record.student_id, &record.tracks);
         }
         members.retain(|_, member| !member.connections.is_empty());
         homes.keep_only(&members);

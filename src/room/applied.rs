@@ -55,7 +55,7 @@ pub enum MemberChange {
         /// The person is no longer here.
         last: bool,
     },
-    /// Another name, or a hand raised or lowered.
+    /// Another name, a hand raised or lowered, or something else that a connection shows of itself.
     Changed { student_id: String },
 }
 

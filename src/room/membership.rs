@@ -12,6 +12,7 @@ use super::{
     permission::Refusal,
     role::TokenRole,
     state::{Controls, Member, Room, Settings},
+    tracks::adopt_tracks,
 };
 use crate::tempo::Meter;
 
@@ -110,10 +111,13 @@ impl Room {
         let mut applied = self.begin_with_members();
         let id = &returning.student_id;
         let known = self.members.get(id).map(|member| member.connections.clone()).unwrap_or_default();
+        self.touch(id, &mut applied);
         if !returning.connections.is_subset(&known) {
-            self.touch(id, &mut applied);
             let first = !self.members.contains_key(id);
-            let member = self.members.entry(id.clone()).or_insert_with(|| returning.clone());
+            let member = self
+                .members
+                .entry(id.clone())
+                .or_insert_with(|| Member { tracks: BTreeMap::new(), ..returning.clone() });
             member.connections.extend(&returning.connections);
             if returning.role == TokenRole::Teacher {
                 member.role = TokenRole::Teacher;
@@ -127,6 +131,9 @@ impl Room {
                 first,
             });
             applied.member_changes.extend(joined);
+        }
+        if adopt_tracks(&mut self.members, id, &returning.tracks) && applied.member_changes.is_empty() {
+            applied.member_changes.push(MemberChange::Changed { student_id: id.clone() });
         }
         self.note_emptiness(now_us);
         Ok(applied)
@@ -206,6 +213,7 @@ impl Room {
             hand: false,
             joined_at_us: now_us,
             connections: BTreeSet::new(),
+            tracks: BTreeMap::new(),
         });
         member.name.clone_from(name);
         if *role == TokenRole::Teacher {
@@ -246,7 +254,7 @@ impl Room {
         let Some(member) = self.members.get_mut(student_id) else {
             return;
         };
-        member.connections.remove(&connection);
+        member.retain_connections(|other| other != connection);
         let last = member.connections.is_empty();
         if last {
             self.members.remove(student_id);

@@ -3,8 +3,8 @@
 //! No I/O, no clock, no knowledge of sockets: the conductor feeds it and carries out what it answers.
 //!
 //! Where to look: what can be asked stands in `control.rs` and `requests.rs`, how it is read in `parse.rs`; who may
-//! ask in `permission.rs`; what it does in `apply.rs`, and from there in `clock.rs`, `people.rs`, `assignments.rs`
-//! and `membership.rs`; what clients see of it in `view.rs`.
+//! ask in `permission.rs`; what it does in `apply.rs`, and from there in `clock.rs`, `people.rs`, `assignments.rs`,
+//! `membership.rs` and `tracks.rs`; what clients see of it in `view.rs`.
 //!
 //! **The place of activities.** A room holds at most one activity (a game: turns, patterns, call and response) with
 //! its own pure state. It will stand in [`Controls`] as `activity: Option<Activity>`, so that it survives the
@@ -27,6 +27,7 @@ mod permission;
 mod requests;
 mod role;
 mod state;
+mod tracks;
 mod view;
 
 pub use applied::{Applied, Ejected, MemberChange, RoomEvent};
@@ -39,4 +40,6 @@ pub use permission::Refusal;
 pub use requests::{ClockSync, Competency, JoinParams, Note, Reflection, ReflectionType};
 pub use role::{RoomRole, TokenRole, UnknownRole};
 pub use state::{Controls, Member, MemberRole, Members, Room, Settings};
+pub(crate) use tracks::adopt_tracks;
+pub use tracks::{TRACKED_BYTES_MAX, Track};
 pub use view::{BeatView, MemberView, MilliBpm, Moment, NoteView, Source, TimelineView, beats, ms};

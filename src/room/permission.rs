@@ -34,6 +34,9 @@ pub enum Refusal {
     /// The room already remembers as many students in this respect as it can.
     #[error("too many students on record")]
     TooManyOnRecord,
+    /// The room's connections already show as much of themselves as all may together.
+    #[error("payload_size_exceeded")]
+    TrackedTooMuch,
     #[error(transparent)]
     BadField(#[from] BadField),
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     code::RoomKey,
     role::{RoomRole, TokenRole},
+    tracks::Track,
 };
 use crate::tempo::{Meter, Timeline};
 
@@ -69,6 +70,9 @@ pub struct Member {
     pub joined_at_us: i64,
     /// Connection ids, each unique in the cluster.
     pub connections: BTreeSet<u64>,
+    /// What connections show of themselves in presence; those that never did are not there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tracks: BTreeMap<u64, Track>,
 }
 
 /// Who is here, by student id. Live state: it ends with the connections.

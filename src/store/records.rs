@@ -6,7 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::lineage::Lineage;
-use crate::room::{Code, Controls, MemberRole, RoomKey};
+use crate::room::{Code, Controls, MemberRole, RoomKey, Track};
 
 /// How many answers a room keeps for repeated commands.
 pub const DONE_PER_ROOM: usize = 64;
@@ -122,6 +122,9 @@ pub struct MemberRecord {
     pub joined_at_us: i64,
     /// Where each of the member's connections ends.
     pub connections: BTreeMap<u64, Home>,
+    /// What these show of themselves in presence; a former release knows nothing of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tracks: BTreeMap<u64, Track>,
 }
 
 /// One change of who is in a room: what is to stand there of this student, or that nothing is.

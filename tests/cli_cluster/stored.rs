@@ -93,6 +93,7 @@ fn member(student_id: &str, homes: &[(u64, &str, u64)]) -> MemberWrite {
         hand: false,
         joined_at_us: 1_795_345_290_000_000,
         connections,
+        tracks: BTreeMap::new(),
     };
     MemberWrite { student_id: student_id.into(), member: Some(member) }
 }

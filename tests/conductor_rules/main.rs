@@ -29,3 +29,4 @@ mod sessions;
 mod succession;
 mod tenants;
 mod town;
+mod tracks;

@@ -9,7 +9,7 @@ use super::{
 
 /// What phoenix.js makes of a state and the diffs after it: who is there, with which connections.
 #[derive(Debug, Default, PartialEq)]
-struct Seen(BTreeMap<String, BTreeSet<String>>);
+pub struct Seen(BTreeMap<String, BTreeSet<String>>);
 
 fn refs(presence: &Value) -> impl Iterator<Item = String> {
     let metas = presence["metas"].as_array().expect("metas");
@@ -21,12 +21,12 @@ fn people(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 impl Seen {
-    fn of(state: &str) -> Self {
+    pub fn of(state: &str) -> Self {
         let state: Value = serde_json::from_str(state).expect("JSON");
         Self(people(&state).map(|(id, presence)| (id.clone(), refs(presence).collect())).collect())
     }
 
-    fn take_in(&mut self, diff: &Value) {
+    pub fn take_in(&mut self, diff: &Value) {
         for (id, presence) in people(&diff["joins"]) {
             self.0.entry(id.clone()).or_default().extend(refs(presence));
         }

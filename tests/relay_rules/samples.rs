@@ -1,11 +1,11 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use downbeat::{
     relay::{
         Answer, Body, Call, Ejection, Envelope, Inbound, Note, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp,
         TenantUsage, Topic, Usage,
     },
-    room::{Controls, CreateRoom, MemberChange, Room, RoomKey, RoomRole, TokenRole},
+    room::{Controls, CreateRoom, MemberChange, Room, RoomKey, RoomRole, TokenRole, Track},
     store::{Home, MemberRecord, MemberWrite},
 };
 use serde_json::json;
@@ -66,7 +66,28 @@ pub fn member() -> MemberRecord {
         hand: true,
         joined_at_us: 5,
         connections: [(4_503_599_627_370_495, home)].into(),
+        tracks: BTreeMap::new(),
     }
+}
+
+/// One connection shows something, and another does no longer.
+fn tracking() -> MemberRecord {
+    let home = Home { node: "b".into(), process: 78 };
+    let shown = Track { version: 2, replaces: 1, fields: Some(r#"{"instrument":"horn"}"#.into()) };
+    let untracked = Track { version: 3, replaces: 2, fields: None };
+    let mut member = member();
+    member.connections.insert(9, home);
+    MemberRecord { tracks: [(4_503_599_627_370_495, shown), (9, untracked)].into(), ..member }
+}
+
+pub fn tracks() -> Body {
+    Body::RoomUpdate(RoomUpdate {
+        stamp: STAMP,
+        members_rev: 9,
+        members: vec![MemberWrite { student_id: "ada".into(), member: Some(tracking()) }],
+        member_changes: vec![MemberChange::Changed { student_id: "ada".into() }],
+        ..RoomUpdate::default()
+    })
 }
 
 pub fn room_update() -> Body {
@@ -121,11 +142,12 @@ pub fn usage() -> Body {
 }
 
 /// One of every kind, by its name.
-pub fn every_body() -> [(&'static str, Body); 7] {
+pub fn every_body() -> [(&'static str, Body); 8] {
     [
         ("plan", plan()),
         ("note", note("a", r#"{"midi":60}"#).body),
         ("room_update", room_update()),
+        ("room_update_of_tracks", tracks()),
         ("snapshot", snapshot()),
         ("call", call()),
         ("answer", answer()),

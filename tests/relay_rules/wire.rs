@@ -1,10 +1,14 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use downbeat::relay::{BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope};
+use downbeat::{
+    relay::{BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope},
+    room::TokenRole,
+    store::{Home, MemberRecord},
+};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::samples::{envelope, every_body, note, plan};
+use super::samples::{envelope, every_body, note, plan, tracks};
 
 /// What release 1.0 of the envelope puts on the wire (`wire.json`: kind of body → hexadecimal). A later release may add
 /// fields; it must still read these bytes, and these nodes must still read its own. `UPDATE_VECTORS=1` writes them anew.
@@ -45,6 +49,33 @@ fn fields_that_a_newer_release_adds_are_left_aside() {
     assert_eq!(Envelope::decode(&pack(&newer)), Ok(note("a", "{}")));
     let oldest = json!({"v": 1, "origin": "a", "incarnation": 7, "note": {"student_id": "ada", "payload": "{}"}});
     assert_eq!(Envelope::decode(&pack(&oldest)), Ok(note("a", "{}")));
+}
+
+/// A member as the release before tracks reads and writes it.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct FormerMember {
+    student_id: String,
+    name: String,
+    role: TokenRole,
+    hand: bool,
+    joined_at_us: i64,
+    connections: BTreeMap<u64, Home>,
+}
+
+#[test]
+fn members_that_track_and_members_of_the_release_before_are_read_by_each_other() {
+    let Body::RoomUpdate(update) = tracks() else { panic!("it is an update") };
+    let newer = update.members[0].member.clone().unwrap();
+    let packed = rmp_serde::to_vec_named(&newer).unwrap();
+    let former: FormerMember = rmp_serde::from_slice(&packed).unwrap();
+    let written = serde_json::to_string(&newer).unwrap();
+    assert_eq!(serde_json::from_str::<FormerMember>(&written).unwrap(), former, "as the store keeps it");
+    let plain = MemberRecord { tracks: BTreeMap::new(), ..newer };
+    let packed = rmp_serde::to_vec_named(&former).unwrap();
+    assert_eq!(rmp_serde::from_slice::<MemberRecord>(&packed).unwrap(), plain);
+    let written = serde_json::to_string(&former).unwrap();
+    assert_eq!(serde_json::from_str::<MemberRecord>(&written).unwrap(), plain);
+    assert_eq!(serde_json::to_string(&plain).unwrap(), written, "and who tracks nothing is written as before");
 }
 
 #[test]

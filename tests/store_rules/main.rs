@@ -90,6 +90,7 @@ rules_of_every_store! {
     members_are_stored_change_by_change,
     a_write_of_members_is_fenced_and_its_number_rises,
     members_outlive_their_conductor_and_end_with_their_room,
+    what_a_connection_tracks_is_kept_with_its_member,
     occupancies_come_in_the_order_of_their_rooms,
     a_lost_room_comes_back_whole,
     a_restoration_never_sets_a_room_back,

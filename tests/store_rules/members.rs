@@ -1,6 +1,6 @@
-use downbeat::store::{Fence, StoredMembers, WriteRefused};
+use downbeat::store::{Fence, Restoration, Restored, RoomRecord, StoredMembers, WriteRefused};
 
-use super::samples::{WholeStore, claim, gone, here, key, member, owner, record};
+use super::samples::{WholeStore, claim, gone, here, key, member, owner, record, tracking};
 
 pub async fn members_are_stored_change_by_change(store: &dyn WholeStore) {
     let room = record("acme", "MUSIC-1234");
@@ -54,6 +54,23 @@ pub async fn members_outlive_their_conductor_and_end_with_their_room(store: &dyn
     assert_eq!(store.members(&room.key).await.unwrap(), StoredMembers::default());
     store.create_room(room.clone(), 1).await.unwrap();
     assert_eq!(store.members(&room.key).await.unwrap(), StoredMembers::default(), "nobody haunts the next room");
+}
+
+pub async fn what_a_connection_tracks_is_kept_with_its_member(store: &dyn WholeStore) {
+    let room = record("acme", "MUSIC-1234");
+    store.create_room(room.clone(), 1).await.unwrap();
+    let (ada, mut bob) = (tracking("ada", 1), tracking("bob", (1 << 53) - 1));
+    store.write_members(&room.key, &room.fence(), 1, &[here(&ada), here(&bob)]).await.unwrap();
+    assert_eq!(store.members(&room.key).await.unwrap().members, [ada.clone(), bob.clone()]);
+    bob.tracks.values_mut().for_each(|track| (track.version, track.fields) = (4, None));
+    store.write_members(&room.key, &room.fence(), 2, &[here(&bob), here(&member("ada", 1))]).await.unwrap();
+    let taken = store.take_over_whole(&room.key, claim(owner("a", 7), owner("b", 8))).await.unwrap();
+    assert_eq!(taken.members.members, [member("ada", 1), bob.clone()], "untracked is known too");
+    store.close_room(&room.key, &taken.record.fence()).await.unwrap();
+    let again = RoomRecord { epoch: taken.record.epoch + 1, ..room };
+    let given_back = Restoration { record: again.clone(), members: vec![ada.clone(), bob.clone()], done: Vec::new() };
+    assert_eq!(store.restore_room(&given_back).await, Ok(Restored::Written));
+    assert_eq!(store.members(&again.key).await.unwrap().members, [ada, bob]);
 }
 
 pub async fn occupancies_come_in_the_order_of_their_rooms(store: &dyn WholeStore) {

@@ -1,10 +1,11 @@
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use downbeat::{
-    room::{Controls, MemberRole, RoomKey},
+    room::{Controls, MemberRole, RoomKey, Track},
     store::{
         Done, EmbeddedStore, Home, Lineage, MemberRecord, MemberWrite, NewReflection, OpenError, Owner,
         ReflectionStore, RoomRecord, Store, TakeOver,
@@ -68,7 +69,15 @@ pub fn member(student_id: &str, connection: u64) -> MemberRecord {
         hand: false,
         joined_at_us: 1_700_000_000_000_000,
         connections: [(connection, Home { node: "a".into(), process: 77 })].into(),
+        tracks: BTreeMap::new(),
     }
+}
+
+/// The same, with something to show.
+pub fn tracking(student_id: &str, connection: u64) -> MemberRecord {
+    let fields = r#"{"instrument":"horn «in F»","seat":{"row":1},"note":"\"\u0007"}"#;
+    let track = Track { version: 3, replaces: 2, fields: Some(fields.into()) };
+    MemberRecord { tracks: [(connection, track)].into(), ..member(student_id, connection) }
 }
 
 pub fn here(member: &MemberRecord) -> MemberWrite {
