@@ -1,16 +1,14 @@
 //! Realtime topics as `redis-cli` shows them, and for how long.
 
-use std::time::Duration;
-
 use downbeat::{
     protocol::{TopicKey, broadcast::Body},
-    store::{PresenceRecord, SessionInfo, Store, StoreError, TopicStore},
+    store::{PresenceRecord, ReflectionStore, SessionInfo, Store, StoreError, TopicStore},
 };
 
 use super::{
     redis_support::{RedisCluster, RedisServer},
-    samples::{broadcast, leaves, present, said, topic, tracks},
-    support::{connect, connect_patiently},
+    samples::{broadcast, key, leaves, present, said, topic, tracks},
+    support::connect_patiently,
 };
 
 fn lines(answer: &str) -> Vec<&str> {
@@ -146,8 +144,10 @@ async fn what_was_spoilt_by_hand_is_left_aside_and_the_rest_read() {
 async fn fields_that_are_no_json_are_refused_before_anything_is_stored() {
     let server = RedisServer::start();
     let store = connect_patiently(&server.url()).await;
-    let bad = PresenceRecord { fields: "{\"name\":".into(), ..present(2, 1) };
-    let refused = store.write_presences(&topic("lobby"), &[tracks(&present(1, 1)), tracks(&bad)]).await;
+    let bad = PresenceRecord { fields: "{\"name\":".into(), ..present(1_000, 1) };
+    let mut changes: Vec<_> = (0..1_000).map(|connection| tracks(&present(connection, 1))).collect();
+    changes.push(tracks(&bad));
+    let refused = store.write_presences(&topic("lobby"), &changes).await;
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
     assert_eq!(server.command(&["KEYS", "*"]), "");
 }
@@ -173,27 +173,20 @@ async fn a_topic_is_one_command_and_one_slot() {
     assert!(keys.iter().all(|key| key.starts_with("school:")), "{keys:?}");
 }
 
-/// While broadcasts of a mebibyte queue up on a link of their own, sessions and rooms go on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_broadcasts_delay_no_renewal() {
+#[tokio::test]
+async fn nothing_else_waits_behind_broadcasts() {
     let server = RedisServer::start();
-    let store = std::sync::Arc::new(connect(&server.url()).await);
+    let store = connect_patiently(&server.url()).await;
     let incarnation = store.open_session("a", &SessionInfo::default(), 0).await.unwrap();
-    let large = broadcast(1, Body::Octets(vec![7; 1 << 20]));
-    let flood = tokio::spawn({
-        let store = store.clone();
-        async move {
-            for n in 0..60 {
-                let key = topic(&(n % 3).to_string());
-                let _ = tokio::join!(store.keep_broadcast(&key, &large), store.broadcasts(&key, 0, 25));
-            }
-        }
-    });
-    let mut longest = Duration::ZERO;
-    while !flood.is_finished() {
-        let started = std::time::Instant::now();
-        assert!(store.renew_session("a", incarnation, &SessionInfo::default()).await.unwrap());
-        longest = longest.max(started.elapsed());
-    }
-    println!("the longest renewal: {longest:?}");
+    store.broadcasts(&topic("lobby"), 0, 25).await.unwrap();
+    assert!(store.renew_session("a", incarnation, &SessionInfo::default()).await.unwrap());
+    store.look().await.unwrap();
+    store.load_room(&key("acme", "MUSIC-1234")).await.unwrap();
+    store.reflections(&key("acme", "MUSIC-1234")).await.unwrap();
+    let connections = server.command(&["CLIENT", "LIST"]);
+    let last = |command: &str| connections.matches(&format!(" cmd={command} ")).count();
+    assert_eq!((last("xrange"), last("lrange")), (1, 1), "one has served broadcasts last: {connections}");
+    store.presences(&topic("lobby")).await.unwrap();
+    let connections = server.command(&["CLIENT", "LIST"]);
+    assert!(connections.contains(" cmd=hgetall ") && !connections.contains(" cmd=xrange "), "{connections}");
 }

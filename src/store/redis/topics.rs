@@ -53,6 +53,7 @@ struct Stored {
 #[async_trait]
 impl TopicStore for RedisStore {
     async fn write_presences(&self, key: &TopicKey, changes: &[PresenceWrite]) -> Result<(), StoreError> {
+        let mut calls = Vec::new();
         for changes in changes.chunks(CHANGES_AT_ONCE) {
             let mut list = Vec::with_capacity(3 * changes.len());
             for change in changes {
@@ -60,7 +61,9 @@ impl TopicStore for RedisStore {
                 list.extend([connection(change), change.version.to_string(), record.unwrap_or_default()]);
             }
             let call = WRITE_PRESENCES.on(self.keys.presences(key));
-            let call = call.arg(PRESENCES_KEPT.as_secs()).arg(REMOVALS_KEPT.as_secs()).list(&list);
+            calls.push(call.arg(PRESENCES_KEPT.as_secs()).arg(REMOVALS_KEPT.as_secs()).list(&list));
+        }
+        for call in calls {
             self.run_on_topic(call).await?;
         }
         Ok(())
