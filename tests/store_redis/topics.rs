@@ -190,3 +190,19 @@ async fn nothing_else_waits_behind_broadcasts() {
     let connections = server.command(&["CLIENT", "LIST"]);
     assert!(connections.contains(" cmd=hgetall ") && !connections.contains(" cmd=xrange "), "{connections}");
 }
+
+#[tokio::test]
+async fn the_documented_user_may_write_and_read_topics() {
+    let server = RedisServer::start();
+    let document = include_str!("../../docs/operations.md");
+    let (_, rule) = document.split_once("redis-cli ACL SETUSER").expect("the document makes the user");
+    let rule = rule.split("```").next().unwrap_or_default().split([' ', '\n', '\\']).filter(|word| !word.is_empty());
+    let rule: Vec<_> = ["ACL", "SETUSER"].into_iter().chain(rule.map(|word| word.trim_matches('\''))).collect();
+    assert_eq!(server.command(&rule), "OK");
+    let url = server.url().replace("://", "://downbeat:a-long-password@");
+    let (store, key) = (connect_patiently(&url).await, topic("lobby"));
+    store.write_presences(&key, &[tracks(&present(1, 1)), tracks(&present(2, 1)), leaves(2, 2)]).await.unwrap();
+    store.keep_broadcast(&key, &said(1)).await.unwrap();
+    assert_eq!(store.presences(&key).await.unwrap(), [present(1, 1)]);
+    assert_eq!(store.broadcasts(&key, 0, 25).await.unwrap(), [said(1)]);
+}
