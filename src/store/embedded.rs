@@ -7,11 +7,12 @@ mod journal;
 mod json;
 mod reload;
 mod state;
+mod topics;
 
 use std::path::Path;
 
 use async_trait::async_trait;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::room::{Controls, RoomKey};
 
@@ -23,6 +24,7 @@ use super::{
 use journal::Journal;
 use json::Changes;
 use state::State;
+use topics::Topics;
 
 pub use journal::JournalFigures;
 pub use reload::OpenError;
@@ -33,6 +35,8 @@ const GENERATION: &str = "embedded";
 /// The store of a single node. Dropping it writes out what is queued, and frees the file.
 pub struct EmbeddedStore {
     state: RwLock<State>,
+    /// In memory alone: presences end with the process, and so may broadcasts.
+    topics: Mutex<Topics>,
     journal: Option<Journal>,
     damaged_records: usize,
 }
@@ -46,12 +50,14 @@ impl EmbeddedStore {
         let path = path.as_ref();
         let (database, loaded) = reload::open(path)?;
         let journal = Journal::start(database).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        Ok(Self { state: RwLock::new(loaded.state), journal: Some(journal), damaged_records: loaded.damaged })
+        let (state, topics) = (RwLock::new(loaded.state), Mutex::default());
+        Ok(Self { state, topics, journal: Some(journal), damaged_records: loaded.damaged })
     }
 
     /// A store without a file: it forgets everything when it is dropped.
     pub fn in_memory() -> Self {
-        Self { state: RwLock::new(State::default()), journal: None, damaged_records: 0 }
+        let (state, topics) = (RwLock::default(), Mutex::default());
+        Self { state, topics, journal: None, damaged_records: 0 }
     }
 
     /// How many records were set aside when the file was opened.

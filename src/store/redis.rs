@@ -18,6 +18,7 @@ mod rooms;
 mod script;
 mod sessions;
 mod tenants;
+mod topics;
 mod wire;
 
 use std::{
@@ -45,6 +46,7 @@ use dial::Dialer;
 use keys::Keys;
 use link::Link;
 use script::Call;
+use topics::TOPICS_LIMIT;
 
 /// What an answer may take: less than the margin by which a node gives its session up before others take it for dead.
 const ANSWER_LIMIT: Duration = Duration::from_millis(400);
@@ -66,6 +68,8 @@ pub struct RedisStore {
     reigns: Arc<Link>,
     /// Long answers.
     lists: Arc<Link>,
+    /// Long questions too: a broadcast may have a megabyte.
+    topics: Arc<Link>,
     sent: Arc<AtomicU64>,
 }
 
@@ -87,6 +91,7 @@ impl RedisStore {
         let dialer = Arc::new(Dialer::new(url));
         let link = || Link::new(Arc::clone(&dialer), answer_limit);
         let (sessions, rooms, lists) = (link(), link(), link());
+        let topics = Link::new(Arc::clone(&dialer), answer_limit.max(TOPICS_LIMIT));
         // Without replicas nothing is waited for.
         let reigns = if url.replicas > 0 { link() } else { Arc::clone(&rooms) };
         let store = Self {
@@ -100,8 +105,9 @@ impl RedisStore {
             rooms,
             reigns,
             lists,
+            topics,
         };
-        for link in [&store.sessions, &store.rooms, &store.reigns, &store.lists] {
+        for link in [&store.sessions, &store.rooms, &store.reigns, &store.lists, &store.topics] {
             link.open().await?;
         }
         Ok(store)
@@ -147,7 +153,7 @@ impl RedisStore {
     /// better that they are made anew before somebody's command fails on them.
     fn watched<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         if answer.is_err() {
-            for link in [&self.rooms, &self.reigns, &self.lists] {
+            for link in [&self.rooms, &self.reigns, &self.lists, &self.topics] {
                 link.give_up();
             }
         }

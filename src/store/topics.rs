@@ -1,6 +1,6 @@
 //! What of realtime topics must be known beyond one node: who is present, and the last broadcasts.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,13 @@ use crate::protocol::{Broadcast, TopicKey};
 
 /// How many broadcasts are kept of a private topic, the newest.
 pub const BROADCASTS_PER_TOPIC: usize = 25;
+
+/// For how long after the last write a topic's presences are kept: a home that dies may leave some behind that nobody
+/// removes. A home that has presences writes them anew well before.
+pub const PRESENCES_KEPT: Duration = Duration::from_secs(3_600);
+
+/// For how long after the last one a topic's broadcasts are kept: as long as Supabase keeps them.
+pub const BROADCASTS_KEPT: Duration = Duration::from_secs(72 * 3_600);
 
 /// One connection's presence on a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +51,8 @@ pub struct PresenceWrite {
 #[async_trait]
 pub trait TopicStore: Send + Sync {
     /// Stores changes of a topic's presences. Each says what is, so that it may be repeated; whoever writes about a
-    /// connection is its home alone, and in order.
+    /// connection is its home alone, and in order. One that comes late is left aside: of each connection the highest
+    /// version counts, and of equals the removal.
     async fn write_presences(&self, key: &TopicKey, changes: &[PresenceWrite]) -> Result<(), StoreError>;
 
     /// Everybody's presence on a topic, in no order; those of dead nodes may be among them.

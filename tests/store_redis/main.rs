@@ -17,3 +17,4 @@ mod lost;
 mod silence;
 mod support;
 mod tls;
+mod topics;

@@ -12,6 +12,8 @@ mod restoration;
 mod rooms;
 mod samples;
 mod sessions;
+mod topics;
+mod topics_bounds;
 
 use downbeat::store::EmbeddedStore;
 
@@ -21,6 +23,7 @@ use restoration::*;
 use rooms::*;
 use samples::TempFile;
 use sessions::*;
+use topics::*;
 
 macro_rules! rules_of_every_store {
     ($($rule:ident),* $(,)?) => {
@@ -98,4 +101,12 @@ rules_of_every_store! {
     answers_that_a_gateway_did_not_know_are_kept_when_the_conductor_gives_the_same_room_back,
     a_buried_room_is_removed_and_not_restored,
     reflections_come_back_oldest_first_under_their_room_alone,
+    a_presence_is_read_as_it_was_written,
+    of_each_connection_the_latest_version_counts_in_whatever_order_they_come,
+    who_has_left_does_not_come_back_by_a_late_write_and_may_come_back_by_a_new_one,
+    many_changes_are_stored_at_once,
+    a_broadcast_comes_back_as_it_was_kept,
+    the_last_broadcasts_of_a_topic_are_kept,
+    a_replay_is_the_newest_since_a_moment_oldest_first,
+    no_two_topics_meet_whatever_they_are_called,
 }

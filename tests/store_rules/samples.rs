@@ -5,17 +5,18 @@ use std::{
 };
 
 use downbeat::{
+    protocol::{Broadcast, TopicKey, broadcast::Body},
     room::{Controls, MemberRole, RoomKey, Track},
     store::{
-        Done, EmbeddedStore, Home, Lineage, MemberRecord, MemberWrite, NewReflection, OpenError, Owner,
-        ReflectionStore, RoomRecord, Store, TakeOver,
+        Done, EmbeddedStore, Home, Lineage, MemberRecord, MemberWrite, NewReflection, OpenError, Owner, PresenceRecord,
+        PresenceWrite, ReflectionStore, RoomRecord, Store, TakeOver, TopicStore,
     },
 };
 use serde_json::json;
 
 /// What a rule may ask of a store.
-pub trait WholeStore: Store + ReflectionStore {}
-impl<S: Store + ReflectionStore> WholeStore for S {}
+pub trait WholeStore: Store + ReflectionStore + TopicStore {}
+impl<S: Store + ReflectionStore + TopicStore> WholeStore for S {}
 
 pub fn key(tenant: &str, code: &str) -> RoomKey {
     RoomKey { tenant: tenant.into(), code: code.parse().expect("the test's code is well formed") }
@@ -115,6 +116,40 @@ pub fn reflection(code: &str, created_at_us: i64, text: &str) -> NewReflection {
         metadata: json!({"instrument": "horn"}),
         created_at_us,
     }
+}
+
+/// A private topic of the tenant `acme`.
+pub fn topic(name: &str) -> TopicKey {
+    TopicKey { tenant: "acme".into(), name: name.into(), private: true }
+}
+
+/// What a connection to node `a` tracks, as it says at `version`.
+pub fn present(connection: u64, version: u64) -> PresenceRecord {
+    PresenceRecord {
+        connection,
+        version,
+        replaces: version.checked_sub(1),
+        home: Home { node: "a".into(), process: u64::MAX },
+        key: format!("key «{connection}»").into(),
+        fields: format!(r#"{{"name": "Ada \"Horn\" ♪", "at": [{version}, null], "version":99}}"#).into(),
+    }
+}
+
+pub fn tracks(record: &PresenceRecord) -> PresenceWrite {
+    PresenceWrite { connection: record.connection, version: record.version, record: Some(record.clone()) }
+}
+
+pub fn leaves(connection: u64, version: u64) -> PresenceWrite {
+    PresenceWrite { connection, version, record: None }
+}
+
+pub fn broadcast(at_ms: i64, body: Body) -> Broadcast {
+    Broadcast { event: "cursor «moved»".into(), body, id: Some(format!("id-{at_ms}")), at_ms }
+}
+
+/// A broadcast that says when it is from.
+pub fn said(at_ms: i64) -> Broadcast {
+    broadcast(at_ms, Body::Json(format!(r#"{{"at": {at_ms}}}"#)))
 }
 
 /// A path for a data file, in a directory that goes with it.

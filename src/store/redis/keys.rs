@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use crate::protocol::TopicKey;
 use crate::room::RoomKey;
 
 /// What the names are made with.
@@ -107,9 +108,32 @@ impl Keys {
         format!("{}reflections:{{{}:{}}}", self.prefix, escaped(&key.tenant), key.code)
     }
 
+    /// Who is present on a realtime topic.
+    pub fn presence(&self, key: &TopicKey) -> String {
+        format!("{}presence:{}", self.prefix, topic(key))
+    }
+
+    /// The keys that a script about presences is given: who is there, who is gone, and since when.
+    pub fn presences(&self, key: &TopicKey) -> Vec<String> {
+        let presence = self.presence(key);
+        let beside = |what: &str| format!("{presence}:{what}");
+        vec![presence.clone(), beside("gone"), beside("gone_at")]
+    }
+
+    /// The last broadcasts of a realtime topic.
+    pub fn broadcasts(&self, key: &TopicKey) -> String {
+        format!("{}broadcasts:{}", self.prefix, topic(key))
+    }
+
     fn named(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
+}
+
+/// A realtime topic's hash tag. Between the two separators stands a word that no name can change.
+fn topic(key: &TopicKey) -> String {
+    let kind = if key.private { "realtime-private" } else { "realtime" };
+    format!("{{{}:{kind}:{}}}", escaped(&key.tenant), escaped(&key.name))
 }
 
 /// Letters, digits, `.`, `_` and `-` as they are, every other byte as `%` and two hexadecimal digits.

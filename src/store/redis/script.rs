@@ -41,6 +41,8 @@ scripts! {
     LOOK = "look.lua";
     AGREE_CLOCK = "agree_clock.lua";
     ADD_REFLECTION = "add_reflection.lua";
+    WRITE_PRESENCES = "write_presences.lua";
+    KEEP_BROADCAST = "keep_broadcast.lua";
 }
 
 /// A script with its keys and arguments.
