@@ -1,17 +1,18 @@
-//! Joining a topic: from the name on the wire to a seat in a room.
+//! Joining: from the name on the wire to a seat in a room, or on a topic.
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{MusicRoom, Peer, Services};
+use super::{
+    Bridge, Channel, MusicRoom, Peer, Services,
+    realtime::{BadConfig, MUSIC_ROOM},
+};
 use crate::{
     conductor::{ControlRefused, Mirror, Router},
+    protocol::topic::REALTIME,
     room::{Code, Join, JoinParams, RoomKey},
 };
-
-/// The topics of music rooms.
-const MUSIC_ROOM: &str = "music_room:";
 
 /// A join, read from its frame.
 #[derive(Clone, Debug)]
@@ -42,12 +43,39 @@ pub enum JoinRefused {
     #[error("unauthorized")]
     OtherRoom,
     #[error(transparent)]
+    BadConfig(#[from] BadConfig),
+    /// In Supabase's words.
+    #[error("{0}")]
+    Realtime(String),
+    #[error(transparent)]
     Refused(ControlRefused),
 }
 
-/// Takes the peer into the room that the topic names.
-pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -> Result<MusicRoom, JoinRefused> {
-    let code = request.topic.strip_prefix(MUSIC_ROOM).ok_or(JoinRefused::UnmatchedTopic)?;
+/// Takes the peer into the room, or to the topic, that the request names.
+///
+/// # Errors
+/// [`JoinRefused`]; nothing is left behind.
+pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -> Result<Channel, JoinRefused> {
+    if let Some(code) = request.topic.strip_prefix(MUSIC_ROOM) {
+        return join_room(services, peer, &request, code, None).await.map(|room| Channel::Room(Box::new(room)));
+    }
+    let name = request.topic.strip_prefix(REALTIME).ok_or(JoinRefused::UnmatchedTopic)?;
+    match name.strip_prefix(MUSIC_ROOM) {
+        Some(code) => {
+            let bridge = Some(Box::new(Bridge::parse(&request.payload)?));
+            join_room(services, peer, &request, code, bridge).await.map(|room| Channel::Room(Box::new(room)))
+        }
+        None => services.realtime.join(peer, &request).await.map(|topic| Channel::Topic(Box::new(topic))),
+    }
+}
+
+async fn join_room(
+    services: &Arc<Services>,
+    peer: &Peer,
+    request: &JoinRequest,
+    code: &str,
+    bridge: Option<Box<Bridge>>,
+) -> Result<MusicRoom, JoinRefused> {
     let code: Code = code.parse().map_err(|_| JoinRefused::RoomNotFound)?;
     if peer.claims.room.as_deref().is_some_and(|room| room != code.as_str()) {
         return Err(JoinRefused::OtherRoom);
@@ -81,7 +109,7 @@ pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -
     // The conductor has opened the mirror; if not, it failed in between, and the client may try again.
     let room = seat.room().ok_or(JoinRefused::Refused(ControlRefused::NoConductor))?;
     room.lock().settle(join);
-    Ok(MusicRoom::new(services.clone(), peer, stay, seat, room, student_id))
+    Ok(MusicRoom::new(services.clone(), peer, stay, seat, room, student_id, bridge))
 }
 
 /// A connection's presence in a room, from before it is admitted. Its end is the departure.

@@ -1,5 +1,7 @@
 //! What a topic means. The gateway knows frames and sockets; a channel knows what its events do.
 
+mod bridge;
+mod channel;
 mod join;
 mod music_room;
 pub mod realtime;
@@ -9,13 +11,16 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
+pub use bridge::Bridge;
+pub use channel::Channel;
 pub use join::{JoinRefused, JoinRequest, join};
 pub use music_room::MusicRoom;
 
+use self::realtime::Realtime;
 use crate::{
     auth::{Claims, Tenant},
     conductor::{Mirror, Router},
-    protocol::{Ref, Status},
+    protocol::{Ref, Status, UserBroadcast},
     room::Control,
     store::ReflectionStore,
     time::Clock,
@@ -27,6 +32,7 @@ pub struct Services {
     pub mirror: Arc<Mirror>,
     pub router: Arc<Router>,
     pub reflections: Arc<dyn ReflectionStore>,
+    pub realtime: Arc<Realtime>,
 }
 
 /// Who is at the other end of a socket, as its token proves it.
@@ -41,11 +47,19 @@ pub struct Peer {
 #[derive(Clone, Copy, Debug)]
 pub struct Push<'a> {
     pub event: &'a str,
-    /// The payload's JSON text.
-    pub payload: &'a str,
+    pub payload: Payload<'a>,
     pub reference: Option<&'a Ref>,
     /// When the frame was read, cluster time.
     pub received_us: i64,
+}
+
+/// What a push carries.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    /// JSON text of any value.
+    Json(&'a str),
+    /// A broadcast in Supabase's binary form; the push's event is `broadcast`.
+    Broadcast(UserBroadcast<'a>),
 }
 
 /// How a channel answers a push.
@@ -53,6 +67,8 @@ pub struct Push<'a> {
 pub enum Answer {
     /// `response` is JSON text.
     Reply { status: Status, response: String },
+    /// No answer is awaited.
+    Nothing,
     /// The event is unknown to this channel, which ends with `channel_crash`.
     Crash,
 }
@@ -61,6 +77,12 @@ impl Answer {
     /// ok `{}`.
     pub fn ok() -> Self {
         Self::Reply { status: Status::Ok, response: "{}".to_owned() }
+    }
+
+    /// error `{"error":"payload_size_exceeded"}`, as Supabase's clients know it.
+    pub fn too_large() -> Self {
+        let response = serde_json::json!({ "error": "payload_size_exceeded" }).to_string();
+        Self::Reply { status: Status::Error, response }
     }
 
     /// error `{"reason": …}`.
@@ -83,7 +105,16 @@ pub fn is_immediate(event: &str) -> bool {
 
 /// The event's name if it is one of the contract, else `unknown`: what clients invent must not become a metric.
 pub fn known_event(event: &str) -> &'static str {
-    const OTHERS: [&str; 4] = ["play_note", "clock_sync", "get_room", "submit_reflection"];
-    let known = OTHERS.into_iter().chain(Control::EVENTS);
+    let known = ROOM_REQUESTS.into_iter().chain(TOPIC_EVENTS).chain(Control::EVENTS);
     known.into_iter().find(|known| *known == event).unwrap_or("unknown")
+}
+
+/// What members may ask of a room beside its controls.
+const ROOM_REQUESTS: [&str; 4] = ["play_note", "clock_sync", "get_room", "submit_reflection"];
+/// What members may push to a realtime topic.
+const TOPIC_EVENTS: [&str; 2] = ["broadcast", "presence"];
+
+/// Whether this is an event that a room takes from its members.
+fn is_client_event(event: &str) -> bool {
+    ROOM_REQUESTS.contains(&event) || Control::EVENTS.contains(&event)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Number;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Answer, Handled, Peer, Push, Services, join::Stay, reflections};
+use super::{Answer, Bridge, Handled, Payload, Peer, Push, Services, join::Stay, reflections};
 use crate::{
     auth::{Claims, Tenant},
     conductor::{ControlRefused, NoteLimits, RequestId, RoomMirror, RoomState, Seat},
@@ -21,12 +21,14 @@ const SECOND_US: i64 = 1_000_000;
 
 /// A joined room. Dropping it is leaving.
 pub struct MusicRoom {
-    services: Arc<Services>,
-    tenant: Arc<Tenant>,
-    room: Arc<RoomMirror>,
-    student_id: Arc<str>,
-    role: TokenRole,
+    pub(super) services: Arc<Services>,
+    pub(super) tenant: Arc<Tenant>,
+    pub(super) room: Arc<RoomMirror>,
+    pub(super) student_id: Arc<str>,
+    pub(super) role: TokenRole,
     reads: Rate,
+    /// It was joined as a realtime topic.
+    pub(super) bridge: Option<Box<Bridge>>,
     stay: Stay,
     /// Holds the room's mirror on this node; released after the departure is on its way.
     _seat: Seat,
@@ -50,6 +52,7 @@ impl MusicRoom {
         seat: Seat,
         room: Arc<RoomMirror>,
         student_id: String,
+        bridge: Option<Box<Bridge>>,
     ) -> Self {
         Self {
             services,
@@ -58,6 +61,7 @@ impl MusicRoom {
             student_id: student_id.into(),
             role: peer.claims.role,
             reads: Rate::default(),
+            bridge,
             stay,
             _seat: seat,
         }
@@ -75,6 +79,10 @@ impl MusicRoom {
         self.stay.connection()
     }
 
+    pub fn bridge(&self) -> Option<&Bridge> {
+        self.bridge.as_deref()
+    }
+
     pub fn is_teacher(&self) -> bool {
         self.role == TokenRole::Teacher
     }
@@ -89,7 +97,11 @@ impl MusicRoom {
 
     /// The join's reply, as JSON text.
     pub fn join_reply(&self, state: &RoomState) -> String {
-        state.room.join_reply(&self.student_id, self.role, self.room.moment(state)).to_string()
+        let mut reply = state.room.join_reply(&self.student_id, self.role, self.room.moment(state));
+        if let (Some(bridge), Some(fields)) = (&self.bridge, reply.as_object_mut()) {
+            fields.insert("postgres_changes".to_owned(), bridge.postgres_changes().into());
+        }
+        reply.to_string()
     }
 
     /// What follows the join's reply: events and their payloads, in order.
@@ -108,12 +120,23 @@ impl MusicRoom {
     }
 
     pub fn handle(&self, push: Push<'_>) -> Handled {
+        if let (Some(bridge), "broadcast" | "presence") = (&self.bridge, push.event) {
+            return self.handle_bridged(bridge, push);
+        }
+        match push.payload {
+            Payload::Json(payload) => self.handle_event(push, payload),
+            Payload::Broadcast(_) => Handled::Now(Answer::error("binary not supported here")),
+        }
+    }
+
+    /// One of the room's own events.
+    pub(super) fn handle_event(&self, push: Push<'_>, payload: &str) -> Handled {
         match push.event {
-            "play_note" => Handled::Now(self.play_note(push.payload)),
-            "clock_sync" => Handled::Now(self.clock_sync(push)),
+            "play_note" => Handled::Now(self.play_note(payload)),
+            "clock_sync" => Handled::Now(self.clock_sync(push, payload)),
             "get_room" => Handled::Now(self.get_room()),
-            "submit_reflection" => self.submit_reflection(push.payload),
-            _ => self.control(push),
+            "submit_reflection" => self.submit_reflection(payload),
+            _ => self.control(push, payload),
         }
     }
 
@@ -134,17 +157,20 @@ impl MusicRoom {
             Ok(note) => note,
             Err(bad) => return Answer::error(&bad.to_string()),
         };
-        let limits = &self.tenant.limits;
-        let limits = NoteLimits { student: limits.notes_per_second, teacher: limits.teacher_notes_per_second };
-        match self.room.play(&self.student_id, self.connection(), self.role, note, limits) {
+        match self.room.play(&self.student_id, self.connection(), self.role, note, self.note_limits()) {
             Ok(()) => Answer::ok(),
             Err(refused) => Answer::error(&refused.to_string()),
         }
     }
 
+    pub(super) fn note_limits(&self) -> NoteLimits {
+        let limits = &self.tenant.limits;
+        NoteLimits { student: limits.notes_per_second, teacher: limits.teacher_notes_per_second }
+    }
+
     /// NTP's four timestamps: the client adds its own t3.
-    fn clock_sync(&self, push: Push<'_>) -> Answer {
-        let probe = match ClockSync::parse(push.payload) {
+    fn clock_sync(&self, push: Push<'_>, payload: &str) -> Answer {
+        let probe = match ClockSync::parse(payload) {
             Ok(probe) => probe,
             Err(bad) => return Answer::error(&bad.to_string()),
         };
@@ -171,14 +197,14 @@ impl MusicRoom {
         }
     }
 
-    fn control(&self, push: Push<'_>) -> Handled {
-        let control = match Control::parse(push.event, push.payload) {
+    fn control(&self, push: Push<'_>, payload: &str) -> Handled {
+        let control = match Control::parse(push.event, payload) {
             Ok(Some(control)) => control,
             Ok(None) => return Handled::Now(Answer::Crash),
             Err(bad) => return Handled::Now(Answer::error(&bad.to_string())),
         };
         let actor = Actor { student_id: self.student_id.to_string(), role: self.role, connection: self.connection() };
-        let request = self.request_id(push);
+        let request = self.request_id(push, payload);
         let router = self.services.router.clone();
         let key = self.room.key().clone();
         Handled::Later(Box::pin(async move {
@@ -192,9 +218,9 @@ impl MusicRoom {
 
     /// A push without a ref cannot be repeated. The fingerprint lets a client that is careless with its refs
     /// still give two different orders under one.
-    fn request_id(&self, push: Push<'_>) -> Option<RequestId> {
+    fn request_id(&self, push: Push<'_>, payload: &str) -> Option<RequestId> {
         let reference = push.reference?;
-        let fingerprint = xxh3_64(push.event.as_bytes()) ^ xxh3_64(push.payload.as_bytes()).rotate_left(1);
+        let fingerprint = xxh3_64(push.event.as_bytes()) ^ xxh3_64(payload.as_bytes()).rotate_left(1);
         Some(RequestId { connection: self.connection(), request: format!("{reference}:{fingerprint:016x}") })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::room::RoomKey;
+use crate::{protocol::Broadcast, room::RoomKey};
 
 /// Who gets a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub enum Class {
     Note,
     Control,
     Presence,
+    Broadcast,
 }
 
 /// The connections of one room on this node.
@@ -27,6 +28,10 @@ pub enum Class {
 pub trait Audience: Send + Sync {
     /// Sends one event. `payload` is a JSON object, already serialised.
     fn send(&self, to: Recipients<'_>, class: Class, event: &str, payload: &str);
+
+    /// Sends a broadcast to the connections that hear the room's events as broadcasts; the one that it is `from`
+    /// hears it only if it wants to hear itself.
+    fn broadcast(&self, from: Option<u64>, broadcast: &Broadcast);
 
     /// How many connections there are.
     fn size(&self) -> usize;

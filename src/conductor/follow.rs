@@ -44,7 +44,8 @@ impl RoomMirror {
                 self.hear_from(envelope, snapshot.stamp);
                 self.accept_snapshot(snapshot);
             }
-            Body::Call(_) | Body::Answer(_) | Body::Usage(_) => {}
+            Body::Broadcast(broadcast) => self.audience.broadcast(None, broadcast),
+            Body::Call(_) | Body::Answer(_) | Body::Usage(_) | Body::Presences(_) => {}
         }
     }
 

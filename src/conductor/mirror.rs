@@ -7,16 +7,15 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{Audiences, closed::ClosedRooms, room_mirror::RoomMirror};
 use crate::{
     placement::Membership,
-    relay::{Body, Envelope, Plan, Relay, RoomUpdate, Snapshot, Stamp, Topic},
+    relay::{Body, Envelope, Hearing, Hearings, IsHeard, Plan, Relay, RoomUpdate, Snapshot, Stamp, Topic},
     room::RoomKey,
     store::{Home, MemberRecord},
     telemetry::{Metrics, count},
@@ -27,8 +26,6 @@ use crate::{
 pub const SWEEP_SLOTS: usize = 10;
 /// How many sockets the beat thread writes to by itself at one waking: about a millisecond's worth.
 const BEAT_THREAD_SOCKETS_MAX: usize = 128;
-/// How long a subscription may hold up those behind it.
-const SUBSCRIBE_PATIENCE: Duration = Duration::from_millis(500);
 /// Messages kept for a room that is about to be opened.
 const EARLY_MAX: usize = 256;
 
@@ -56,7 +53,7 @@ pub struct Mirror {
     pub(super) settings: MirrorSettings,
     slots: RwLock<HashMap<RoomKey, Slot>>,
     serials: AtomicU64,
-    wishes: mpsc::UnboundedSender<Wish>,
+    hearing: Hearing,
     errands: mpsc::UnboundedSender<Errand>,
     pub(super) closed: ClosedRooms,
     /// What each turn of the sweep found last.
@@ -69,12 +66,6 @@ struct Swept {
     in_holdover: usize,
     /// None before the first.
     at_us: Option<i64>,
-}
-
-/// A change of what this node hears of the relay, carried out in order by [`Mirror::run_subscriptions`].
-enum Wish {
-    Hear(Topic, watch::Sender<bool>),
-    Ignore(Topic),
 }
 
 /// What a mirror cannot do by itself: the router does.
@@ -96,7 +87,7 @@ pub(super) enum Errand {
 
 /// What a mirror wants done: the receiving ends.
 pub struct Wishes {
-    subscriptions: mpsc::UnboundedReceiver<Wish>,
+    subscriptions: Hearings,
     pub(super) errands: mpsc::UnboundedReceiver<Errand>,
 }
 
@@ -104,7 +95,7 @@ pub struct Wishes {
 pub struct Errands(pub(super) mpsc::UnboundedReceiver<Errand>);
 
 /// The subscriptions alone, for the mirror itself.
-pub struct Subscriptions(mpsc::UnboundedReceiver<Wish>);
+pub struct Subscriptions(Hearings);
 
 impl Wishes {
     pub fn split(self) -> (Subscriptions, Errands) {
@@ -118,14 +109,14 @@ struct Slot {
     room: Option<Arc<RoomMirror>>,
     /// What came before the room could be opened.
     early: Vec<Envelope>,
-    is_heard: watch::Receiver<bool>,
+    is_heard: IsHeard,
 }
 
 /// One join's hold on a room's mirror; the mirror goes when the last is dropped.
 pub struct Seat {
     mirror: Arc<Mirror>,
     key: RoomKey,
-    is_heard: watch::Receiver<bool>,
+    is_heard: IsHeard,
 }
 
 impl Mirror {
@@ -138,7 +129,7 @@ impl Mirror {
         wheel: Arc<Wheel<Wake>>,
         settings: MirrorSettings,
     ) -> (Self, Wishes) {
-        let (wishes, subscriptions) = mpsc::unbounded_channel();
+        let (hearing, subscriptions) = Hearing::new();
         let (errands, errands_receiver) = mpsc::unbounded_channel();
         let mirror = Self {
             clock,
@@ -150,7 +141,7 @@ impl Mirror {
             settings,
             slots: RwLock::default(),
             serials: AtomicU64::new(1),
-            wishes,
+            hearing,
             errands,
             closed: ClosedRooms::default(),
             swept: Mutex::default(),
@@ -162,8 +153,7 @@ impl Mirror {
     pub fn enter(self: &Arc<Self>, key: &RoomKey) -> Seat {
         let mut slots = self.slots.write();
         let slot = slots.entry(key.clone()).or_insert_with(|| {
-            let (heard, is_heard) = watch::channel(false);
-            self.wish(Wish::Hear(Topic::Room(key.clone()), heard));
+            let is_heard = self.hearing.hear(Topic::Room(key.clone()));
             Slot { seats: 0, room: None, early: Vec::new(), is_heard }
         });
         slot.seats += 1;
@@ -277,11 +267,6 @@ impl Mirror {
         }
     }
 
-    fn wish(&self, wish: Wish) {
-        // Nobody carries wishes out any more only when the node is going down.
-        let _ = self.wishes.send(wish);
-    }
-
     pub(super) fn run_errand(&self, errand: Errand) {
         let _ = self.errands.send(errand);
     }
@@ -291,27 +276,8 @@ impl Mirror {
     }
 
     /// Keeps the relay's subscriptions as the rooms come and go. Runs for the node's life.
-    pub async fn run_subscriptions(&self, mut subscriptions: Subscriptions) {
-        while let Some(wish) = subscriptions.0.recv().await {
-            match wish {
-                Wish::Hear(topic, heard) => {
-                    // The relay remembers the wish: once it can be reached again, the room is heard, after a gap. Nobody
-                    // waits for that, nor the other rooms behind this one.
-                    let patience = if self.relay.is_reachable() { SUBSCRIBE_PATIENCE } else { Duration::ZERO };
-                    let subscribed = tokio::time::timeout(patience, self.relay.subscribe(&topic)).await;
-                    if !matches!(subscribed, Ok(Ok(()))) {
-                        tracing::warn!(relay.topic = %topic, "a room is not heard from other nodes yet");
-                    }
-                    // Whoever waited may have gone.
-                    let _ = heard.send(true);
-                }
-                Wish::Ignore(topic) => {
-                    let patience = if self.relay.is_reachable() { SUBSCRIBE_PATIENCE } else { Duration::ZERO };
-                    // What is heard of it nevertheless is left aside.
-                    let _ = tokio::time::timeout(patience, self.relay.unsubscribe(&topic)).await;
-                }
-            }
-        }
+    pub async fn run_subscriptions(&self, subscriptions: Subscriptions) {
+        subscriptions.0.carry_out(&*self.relay).await;
     }
 
     /// The conductor's regular plan.
@@ -417,7 +383,7 @@ impl Drop for Seat {
             return;
         }
         let removed = slots.remove(&self.key);
-        self.mirror.wish(Wish::Ignore(Topic::Room(self.key.clone())));
+        self.mirror.hearing.ignore(Topic::Room(self.key.clone()));
         let Some(Slot { room: Some(room), .. }) = removed else { return };
         // Under the lock: whoever comes next opens the room anew, and must not lose that audience to this goodbye.
         self.mirror.audiences.dismiss(&self.key);

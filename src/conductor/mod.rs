@@ -3,6 +3,7 @@
 mod actor;
 mod ask;
 mod audience;
+mod broadcasts;
 mod closed;
 mod confirm;
 mod creation;

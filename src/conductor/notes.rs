@@ -40,7 +40,7 @@ struct Player {
 
 impl NoteBook {
     /// True when one more note of this student keeps the rate; a second's worth may come at once.
-    fn admits(&mut self, student_id: &str, per_second: u32, boot_us: i64) -> bool {
+    pub(super) fn admits(&mut self, student_id: &str, per_second: u32, boot_us: i64) -> bool {
         self.player(student_id).rate.admits(per_second, SECOND_US, boot_us)
     }
 
@@ -74,6 +74,15 @@ pub struct NoteLimits {
     pub teacher: u32,
 }
 
+impl NoteLimits {
+    pub(super) fn of(self, role: TokenRole) -> u32 {
+        match role {
+            TokenRole::Teacher => self.teacher,
+            TokenRole::Student => self.student,
+        }
+    }
+}
+
 impl RoomMirror {
     /// Plays a note of a member: the room's rules, the rate, then everybody on this node, then the relay.
     pub fn play(
@@ -91,11 +100,7 @@ impl RoomMirror {
             return Err(Refusal::RemovedFromRoom.into());
         }
         state.room.controls.may_play(&state.room.members, student_id, role)?;
-        let per_second = match role {
-            TokenRole::Teacher => limits.teacher,
-            TokenRole::Student => limits.student,
-        };
-        if !state.notes.admits(student_id, per_second, clock.boot_us()) {
+        if !state.notes.admits(student_id, limits.of(role), clock.boot_us()) {
             return Err(NoteRefused::TooFast);
         }
         state.notes.record(student_id, now_us);

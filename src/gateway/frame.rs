@@ -2,9 +2,9 @@
 
 use axum::body::Bytes;
 
-use crate::protocol::websocket::encode_text;
+use crate::protocol::websocket::{encode_binary, encode_text};
 
-/// A text message as a WebSocket frame; long poll takes the text out of it again.
+/// A message as a WebSocket frame; long poll takes the text out of it again.
 #[derive(Clone, Debug)]
 pub struct Frame {
     wire: Bytes,
@@ -17,6 +17,12 @@ impl Frame {
         Self { header_len: wire.len() - payload.len(), wire }
     }
 
+    /// Octets, for WebSockets alone: long poll has no way to carry them to a client.
+    pub fn binary(payload: &[u8]) -> Self {
+        let wire = encode_binary(payload);
+        Self { header_len: wire.len(), wire }
+    }
+
     /// What a WebSocket carries.
     pub fn wire(&self) -> &[u8] {
         &self.wire
@@ -26,7 +32,7 @@ impl Frame {
         self.wire.len()
     }
 
-    /// The text that was put in.
+    /// The text that was put in; empty where none was.
     pub fn as_text(&self) -> &str {
         // It went in as text.
         std::str::from_utf8(self.wire.get(self.header_len..).unwrap_or_default()).unwrap_or_default()

@@ -11,7 +11,7 @@ use crate::{
     placement::{Directory, Lookout, Terms},
     redis_url::RedisUrl,
     relay::{FredRelay, INBOX_CAPACITY, Inbox, LocalBus, Relay},
-    store::{EmbeddedStore, RedisStore, ReflectionStore, ServerClock, Store},
+    store::{EmbeddedStore, RedisStore, ReflectionStore, ServerClock, Store, TopicStore},
     telemetry::Metrics,
     time::{Advice, Clock, ClusterClock, Sample},
 };
@@ -29,6 +29,7 @@ pub(super) const LONG_POLL: &str = "longpoll";
 pub(super) struct Backend {
     pub store: Arc<dyn Store>,
     pub reflections: Arc<dyn ReflectionStore>,
+    pub topics: Arc<dyn TopicStore>,
     pub relay: Arc<dyn Relay>,
     pub inbox: Inbox,
     pub tasks: JoinSet<()>,
@@ -59,7 +60,8 @@ impl Backend {
         lookout.look().await?;
         Ok(Self {
             store: store.clone(),
-            reflections: store,
+            reflections: store.clone(),
+            topics: store,
             relay: Arc::new(relay),
             inbox,
             tasks: JoinSet::new(),
@@ -91,6 +93,7 @@ impl Backend {
         Ok(Self {
             store: store.clone(),
             reflections: store.clone(),
+            topics: store.clone(),
             relay: Arc::new(relay),
             inbox,
             tasks,

@@ -26,7 +26,10 @@ use tokio::{
 
 use self::backend::Backend;
 use crate::{
-    channels::{Services, realtime::Realtime},
+    channels::{
+        Services,
+        realtime::{Realtime, RealtimeParts, RealtimeWork},
+    },
     cli::{Mode, Settings},
     conductor::{Mirror, MirrorSettings, Parts, Router, RouterSettings, Wake, Wishes},
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
@@ -136,6 +139,7 @@ struct Node {
     hub: Arc<Hub>,
     mirror: Arc<Mirror>,
     router: Arc<Router>,
+    realtime: Arc<Realtime>,
     gateway: Arc<Gateway>,
     http: HttpState,
     /// Ends with the node.
@@ -148,6 +152,7 @@ struct Node {
 struct Work {
     due: mpsc::UnboundedReceiver<Vec<Wake>>,
     wishes: Wishes,
+    realtime: RealtimeWork,
     inbox: Inbox,
 }
 
@@ -169,6 +174,7 @@ impl Node {
         let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await;
         // What the sockets' ends have started: departures that others still have to hear of.
         self.router.departed(DEPARTURES_TIMEOUT).await;
+        self.realtime.written(DEPARTURES_TIMEOUT).await;
         self.membership.close().await;
     }
 
@@ -201,8 +207,18 @@ impl Node {
         let terms = Terms::from_ttl_ms(ttl_ms);
         let backend = Backend::open(&settings, terms, metrics.clone()).await?;
         let clock = backend.clock();
-        let Backend { store, reflections, relay, inbox, tasks, clock: cluster_clock, directory, lookout, redis } =
-            backend;
+        let Backend {
+            store,
+            reflections,
+            topics,
+            relay,
+            inbox,
+            tasks,
+            clock: cluster_clock,
+            directory,
+            lookout,
+            redis,
+        } = backend;
         let token_key = token_key(&settings, &*store).await?;
         let gateway_settings = GatewaySettings {
             frame_bytes_max: settings.max_frame_bytes,
@@ -249,15 +265,30 @@ impl Node {
             store: store.clone(),
             mirror: mirror.clone(),
             membership: membership.clone(),
-            directory,
+            directory: directory.clone(),
             lookout: lookout.clone(),
             calls: calls.clone(),
             metrics: metrics.clone(),
         };
         let settings_of_router = RouterSettings { control_lead_us: micros(settings.control_lead) };
         let router = Arc::new(Router::new(parts, settings_of_router));
-        let services =
-            Arc::new(Services { clock: clock.clone(), mirror: mirror.clone(), router: router.clone(), reflections });
+        let (realtime, realtime_work) = Realtime::new(RealtimeParts {
+            clock: clock.clone(),
+            relay: relay.clone(),
+            store: topics,
+            membership: membership.clone(),
+            directory,
+            audiences: hub.clone(),
+            mirror: mirror.clone(),
+        });
+        let realtime = Arc::new(realtime);
+        let services = Arc::new(Services {
+            clock: clock.clone(),
+            mirror: mirror.clone(),
+            router: router.clone(),
+            reflections,
+            realtime: realtime.clone(),
+        });
         let tenants = Arc::new(if is_dev && settings.tenants.all().is_empty() {
             dev::tenants(&settings.data_dir)?
         } else {
@@ -281,7 +312,7 @@ impl Node {
             metrics,
             readiness: Arc::new(Readiness::new()),
             guess_delay: guess_delay(&gateway),
-            realtime: Arc::new(Realtime {}),
+            realtime: realtime.clone(),
             admits_events: event_limit(&gateway),
             dev: is_dev.then(|| DevMode { tenant: dev::TENANT.into() }),
         };
@@ -296,12 +327,13 @@ impl Node {
             hub,
             mirror,
             router,
+            realtime,
             gateway,
             http,
             _beat_thread: beat_thread,
             _backend_tasks: tasks,
         };
-        Ok((node, Work { due, wishes, inbox }))
+        Ok((node, Work { due, wishes, realtime: realtime_work, inbox }))
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     figures::{Counted, Figures},
 };
 use crate::{
+    channels::realtime::{Realtime, RealtimeWork},
     conductor::{Mirror, RoomService, SWEEP_SLOTS, Wake},
     gateway::Gateway,
     relay::{Body, Calls, Envelope, Gap, Inbound, Inbox, Topic},
@@ -22,11 +23,13 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Presence diffs of realtime topics are coalesced for so long.
+const DIFFS_EVERY: Duration = Duration::from_millis(50);
 
 impl Node {
     /// Starts the tasks that run for the node's life.
     pub(super) fn start(&self, work: Work) -> JoinSet<()> {
-        let Work { due, wishes, inbox } = work;
+        let Work { due, wishes, realtime: realtime_work, inbox } = work;
         let mut tasks = JoinSet::new();
         let (subscriptions, errands) = wishes.split();
         let mirror = self.mirror.clone();
@@ -43,12 +46,28 @@ impl Node {
         tasks.spawn(every(Duration::from_millis(100) / SWEEP_SLOTS as u32, move || {
             turns.next().into_iter().for_each(|turn| mirror.sweep(turn));
         }));
+        self.start_realtime(&mut tasks, realtime_work);
         self.start_conducting(&mut tasks);
         RoomService::offer(self.router.clone(), &self.calls);
-        let parts = (self.mirror.clone(), self.calls.clone(), self.gateway.clone(), self.http.metrics.clone());
-        tasks.spawn(listen(inbox, parts));
+        let listener = Listener {
+            mirror: self.mirror.clone(),
+            realtime: self.realtime.clone(),
+            calls: self.calls.clone(),
+            gateway: self.gateway.clone(),
+            metrics: self.http.metrics.clone(),
+        };
+        tasks.spawn(listener.run(inbox));
         self.start_housekeeping(&mut tasks);
         tasks
+    }
+
+    fn start_realtime(&self, tasks: &mut JoinSet<()>, work: RealtimeWork) {
+        let realtime = self.realtime.clone();
+        tasks.spawn(async move { realtime.run(work).await });
+        let realtime = self.realtime.clone();
+        tasks.spawn(every(DIFFS_EVERY, move || realtime.send_diffs()));
+        let realtime = self.realtime.clone();
+        tasks.spawn(every(SECOND, move || realtime.tend()));
     }
 
     fn start_conducting(&self, tasks: &mut JoinSet<()>) {
@@ -134,30 +153,44 @@ async fn beat(mirror: Arc<Mirror>, mut due: mpsc::UnboundedReceiver<Vec<Wake>>) 
     }
 }
 
-/// Hands what other nodes say to whom it concerns. Nothing here waits, so that the relay's inbox never fills.
-async fn listen(
-    mut inbox: Inbox,
-    (mirror, calls, gateway, metrics): (Arc<Mirror>, Arc<Calls>, Arc<Gateway>, Arc<Metrics>),
-) {
-    while let Some(inbound) = inbox.recv().await {
-        let taken_in = catch_unwind(AssertUnwindSafe(|| match inbound {
-            Inbound::Message { topic: Topic::Room(key), envelope } => mirror.hear(&key, envelope),
-            Inbound::Message { topic: Topic::Node(_), envelope } => calls.take_in(envelope),
+/// Whom what other nodes say may concern.
+struct Listener {
+    mirror: Arc<Mirror>,
+    realtime: Arc<Realtime>,
+    calls: Arc<Calls>,
+    gateway: Arc<Gateway>,
+    metrics: Arc<Metrics>,
+}
+
+impl Listener {
+    /// Hands what comes to whom it concerns. Nothing here waits, so that the relay's inbox never fills.
+    async fn run(self, mut inbox: Inbox) {
+        while let Some(inbound) = inbox.recv().await {
+            if catch_unwind(AssertUnwindSafe(|| self.take_in(inbound))).is_err() {
+                count(&self.metrics.panics, "inbox");
+            }
+        }
+    }
+
+    fn take_in(&self, inbound: Inbound) {
+        match inbound {
+            Inbound::Message { topic: Topic::Room(key), envelope } => self.mirror.hear(&key, envelope),
+            Inbound::Message { topic: Topic::Realtime(key), envelope } => self.realtime.hear(&key, envelope),
+            Inbound::Message { topic: Topic::Node(_), envelope } => self.calls.take_in(envelope),
             Inbound::Message { topic: Topic::Nodes, envelope } => {
                 if let Body::Usage(usage) = &envelope.body {
-                    gateway.uses.take_in(&envelope.origin, usage, gateway.clock.boot_us());
+                    self.gateway.uses.take_in(&envelope.origin, usage, self.gateway.clock.boot_us());
                 }
             }
             Inbound::Gap(gap) => {
-                count(&metrics.relay_messages, "gap");
-                match gap {
-                    Gap::All => mirror.note_gap(None),
-                    Gap::Topics(topics) => mirror.note_gap(Some(&topics)),
-                }
+                count(&self.metrics.relay_messages, "gap");
+                let topics = match &gap {
+                    Gap::All => None,
+                    Gap::Topics(topics) => Some(&**topics),
+                };
+                self.mirror.note_gap(topics);
+                self.realtime.note_gap(topics);
             }
-        }));
-        if taken_in.is_err() {
-            count(&metrics.panics, "inbox");
         }
     }
 }

@@ -46,10 +46,7 @@ impl Broadcast {
         let Body::Json(json) = &self.body else { return None };
         let meta = self.meta_json(replayed);
         let mut out = String::with_capacity(json.len() + self.event.len() + meta.len() + 64);
-        out.push_str("{\"type\":\"broadcast\",\"event\":");
-        push_json_string(&mut out, &self.event);
-        out.push_str(",\"payload\":");
-        out.push_str(json);
+        push_broadcast(&mut out, &self.event, json);
         if !meta.is_empty() {
             out.push_str(",\"meta\":");
             out.push_str(&meta);
@@ -69,6 +66,23 @@ impl Broadcast {
         out.push('}');
         out
     }
+}
+
+/// The payload of event `broadcast` that tells of another event: `{"type":"broadcast","event":…,"payload":…}`.
+/// `payload_json` must be valid JSON.
+pub fn as_broadcast(event: &str, payload_json: &str) -> String {
+    let mut out = String::with_capacity(payload_json.len() + event.len() + 48);
+    push_broadcast(&mut out, event, payload_json);
+    out.push('}');
+    out
+}
+
+/// All of it but what may follow `payload`, and the brace.
+fn push_broadcast(out: &mut String, event: &str, payload_json: &str) {
+    out.push_str("{\"type\":\"broadcast\",\"event\":");
+    push_json_string(out, event);
+    out.push_str(",\"payload\":");
+    out.push_str(payload_json);
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
+    protocol::Broadcast,
     room::{Controls, MemberChange},
-    store::{Lineage, MemberRecord, MemberWrite},
+    store::{Home, Lineage, MemberRecord, MemberWrite, PresenceWrite},
     tempo::{Meter, Timeline},
 };
 
@@ -20,6 +21,8 @@ pub const MAJOR: u16 = 1;
 pub const MINOR: u16 = 0;
 /// The longest envelope, in bytes of MessagePack.
 pub const ENVELOPE_BYTES_MAX: usize = 1 << 20;
+/// The longest broadcast that fits one, whatever its names.
+pub const BROADCAST_BYTES_MAX: usize = ENVELOPE_BYTES_MAX - (8 << 10);
 
 /// A message and who sent it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +44,9 @@ pub enum Body {
     Call(Call),
     Answer(Answer),
     Usage(Usage),
+    /// On a realtime topic.
+    Broadcast(Arc<Broadcast>),
+    Presences(Presences),
 }
 
 /// Which reign and which change of a room a message belongs to. Ordered: gateways keep the highest and drop less.
@@ -160,6 +166,15 @@ pub struct TenantUsage {
     pub events: u64,
 }
 
+/// What has changed among the presences that one process has on a realtime topic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Presences {
+    pub home: Home,
+    /// Counts what this process has said on this topic, from 1: whoever misses one reads them all again.
+    pub serial: u64,
+    pub changes: Vec<PresenceWrite>,
+}
+
 /// One event for everybody in a room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoomEvent {
@@ -211,6 +226,10 @@ struct Wire<'a> {
     answer: Option<Part<'a, Answer>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usage: Option<Part<'a, Usage>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    broadcast: Option<Part<'a, Arc<Broadcast>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    presences: Option<Part<'a, Presences>>,
 }
 
 /// A body: borrowed to be written, owned once it is read.
@@ -231,6 +250,8 @@ impl Envelope {
             call: None,
             answer: None,
             usage: None,
+            broadcast: None,
+            presences: None,
         };
         match &self.body {
             Body::Plan(plan) => wire.plan = Some(Part::Borrowed(plan)),
@@ -240,6 +261,8 @@ impl Envelope {
             Body::Call(call) => wire.call = Some(Part::Borrowed(call)),
             Body::Answer(answer) => wire.answer = Some(Part::Borrowed(answer)),
             Body::Usage(usage) => wire.usage = Some(Part::Borrowed(usage)),
+            Body::Broadcast(broadcast) => wire.broadcast = Some(Part::Borrowed(broadcast)),
+            Body::Presences(presences) => wire.presences = Some(Part::Borrowed(presences)),
         }
         let bytes =
             rmp_serde::to_vec_named(&wire).map_err(|error| BadEnvelope::Malformed { reason: error.to_string() })?;
@@ -265,6 +288,8 @@ impl Envelope {
             .or(wire.call.map(|call| Body::Call(call.into_owned())))
             .or(wire.answer.map(|answer| Body::Answer(answer.into_owned())))
             .or(wire.usage.map(|usage| Body::Usage(usage.into_owned())))
+            .or(wire.broadcast.map(|broadcast| Body::Broadcast(broadcast.into_owned())))
+            .or(wire.presences.map(|presences| Body::Presences(presences.into_owned())))
             .ok_or(BadEnvelope::UnknownBody)?;
         Ok(Self { origin: wire.origin, incarnation: wire.incarnation, body })
     }

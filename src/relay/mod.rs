@@ -6,6 +6,7 @@ mod bus;
 mod calls;
 mod envelope;
 mod fred;
+mod hearing;
 mod inbox;
 mod local;
 mod topic;
@@ -14,9 +15,10 @@ pub use self::fred::{FredRelay, RelayError};
 pub use bus::{NotPublished, Relay, RelayFigures, SubscribeError};
 pub use calls::{CallFailed, Calls, Service};
 pub use envelope::{
-    Answer, BadEnvelope, Body, Call, ENVELOPE_BYTES_MAX, Ejection, Envelope, MAJOR, MINOR, Note, Plan, RoomEvent,
-    RoomUpdate, Snapshot, Stamp, TenantUsage, Usage,
+    Answer, BROADCAST_BYTES_MAX, BadEnvelope, Body, Call, ENVELOPE_BYTES_MAX, Ejection, Envelope, MAJOR, MINOR, Note,
+    Plan, Presences, RoomEvent, RoomUpdate, Snapshot, Stamp, TenantUsage, Usage,
 };
+pub use hearing::{Hearing, Hearings, IsHeard};
 pub use inbox::{Gap, INBOX_CAPACITY, Inbound, Inbox, InboxSender, inbox};
 pub use local::{LocalBus, LocalRelay};
 pub use topic::{BadTopic, Topic};

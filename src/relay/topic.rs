@@ -2,16 +2,21 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use thiserror::Error;
 
-use crate::room::{Code, RoomKey};
+use crate::{
+    protocol::TopicKey,
+    room::{Code, RoomKey},
+};
 
 /// Where a message goes.
 ///
-/// Its text (`acme:music_room:MUSIC-1234`, `node:a`) is what the bus between nodes and the people who watch it see.
+/// Its text (`acme:music_room:MUSIC-1234`, `acme:realtime:chat`, `node:a`) is what the bus between nodes and the people who watch it see.
 /// In it, whatever could be taken for a separator is escaped, so that different topics never have the same text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
     /// To all gateways with members in this room.
     Room(RoomKey),
+    /// To all gateways where somebody has joined this realtime topic.
+    Realtime(TopicKey),
     /// To one node: its inbox.
     Node(Arc<str>),
     /// To all nodes that subscribe to it.
@@ -20,10 +25,12 @@ pub enum Topic {
 
 /// A text that is no topic's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is not a topic: it must be <tenant>:music_room:<code>, node:<id> or nodes")]
+#[error("`{0}` is not a topic: it must be <tenant>:music_room:<code>, <tenant>:realtime:<name>, node:<id> or nodes")]
 pub struct BadTopic(String);
 
 const ROOM: &str = "music_room";
+const PUBLIC: &str = "realtime";
+const PRIVATE: &str = "realtime-private";
 const NODE: &str = "node";
 const NODES: &str = "nodes";
 
@@ -47,6 +54,11 @@ impl fmt::Display for Topic {
                 escape(&key.tenant, f)?;
                 write!(f, ":{ROOM}:{}", key.code)
             }
+            Self::Realtime(key) => {
+                escape(&key.tenant, f)?;
+                write!(f, ":{}:", if key.private { PRIVATE } else { PUBLIC })?;
+                escape(&key.name, f)
+            }
             Self::Node(id) => {
                 write!(f, "{NODE}:")?;
                 escape(id, f)
@@ -65,6 +77,9 @@ impl FromStr for Topic {
             [tenant, room, code] if *room == ROOM => unescape(tenant)
                 .zip(code.parse::<Code>().ok())
                 .map(|(tenant, code)| Self::Room(RoomKey { tenant, code })),
+            [tenant, kind, name] if [PUBLIC, PRIVATE].contains(kind) => unescape(tenant)
+                .zip(unescape(name))
+                .map(|(tenant, name)| Self::Realtime(TopicKey { tenant, name, private: *kind == PRIVATE })),
             [node, id] if *node == NODE => unescape(id).map(Self::Node),
             [nodes] if *nodes == NODES => Some(Self::Nodes),
             _ => None,

@@ -4,11 +4,24 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::Realtime;
+use super::{
+    Realtime,
+    channel::{bytes_max, is_too_large, no_writing, permit},
+};
 use crate::{
     auth::{Claims, Tenant},
-    protocol::broadcast::Body,
+    channels::is_client_event,
+    protocol::{
+        Broadcast, TopicKey,
+        broadcast::Body,
+        inbound::FIELD_BYTES_MAX,
+        topic::{REALTIME, REALTIME_BYTES_MAX},
+    },
+    room::{Code, RoomKey, TokenRole, is_reserved},
 };
+
+/// The topics of music rooms, without `realtime:`.
+pub(in crate::channels) const MUSIC_ROOM: &str = "music_room:";
 
 /// A broadcast that somebody without a socket hands in.
 #[derive(Clone, Debug)]
@@ -45,7 +58,53 @@ impl Realtime {
     /// # Errors
     /// Nothing was sent, except with [`PostRefused::Unavailable`].
     pub async fn post(&self, post: Post<'_>) -> Result<(), PostRefused> {
-        let _ = post;
+        check_name("topic", post.topic, REALTIME_BYTES_MAX - REALTIME.len())?;
+        check_name("event", post.event, FIELD_BYTES_MAX)?;
+        if is_too_large(post.tenant, &post.body) {
+            return Err(PostRefused::TooLarge { max: bytes_max(post.tenant) });
+        }
+        if let Some(code) = post.topic.strip_prefix(MUSIC_ROOM) {
+            return self.post_to_room(&post, code);
+        }
+        if !permit(post.claims, post.topic, post.private).write {
+            return Err(PostRefused::Unauthorized(no_writing(post.topic)));
+        }
+        let key = TopicKey { tenant: post.tenant.id.clone(), name: post.topic.into(), private: post.private };
+        let broadcast = self.broadcast(&key, None, post.event.to_owned(), post.body);
+        if key.private {
+            let kept = self.keep(key, broadcast).await;
+            kept.map_err(|_| PostRefused::Unavailable("it was sent, and is not kept for replay".to_owned()))?;
+        }
         Ok(())
     }
+
+    /// A room listens to its members; from outside, to its teachers alone, and never to its own words.
+    fn post_to_room(&self, post: &Post<'_>, code: &str) -> Result<(), PostRefused> {
+        let bad = |field, message| PostRefused::BadField { field, message };
+        let code: Code = code.parse().map_err(|_| bad("topic", "names no room".to_owned()))?;
+        let is_other_room = post.claims.room.as_deref().is_some_and(|room| room != code.as_str());
+        if post.claims.role != TokenRole::Teacher || is_other_room {
+            return Err(PostRefused::Unauthorized(no_writing(post.topic)));
+        }
+        if is_reserved(post.event) {
+            return Err(bad("event", format!("is reserved: only the room itself sends {}", post.event)));
+        }
+        if is_client_event(post.event) {
+            let instead = "join the room, or POST to /api/music/rooms/{code}/actions/{event}";
+            return Err(bad("event", format!("cannot be broadcast from outside the room: {instead}")));
+        }
+        let at_ms = self.parts.clock.now_us().div_euclid(1_000);
+        let broadcast = Broadcast { event: post.event.to_owned(), body: post.body.clone(), id: None, at_ms };
+        self.parts.mirror.broadcast(&RoomKey { tenant: post.tenant.id.clone(), code }, &Arc::new(broadcast));
+        Ok(())
+    }
+}
+
+fn check_name(field: &'static str, name: &str, bytes_max: usize) -> Result<(), PostRefused> {
+    let message = match name.len() {
+        0 => "can't be blank".to_owned(),
+        bytes if bytes > bytes_max => format!("should be at most {bytes_max} byte(s)"),
+        _ => return Ok(()),
+    };
+    Err(PostRefused::BadField { field, message })
 }

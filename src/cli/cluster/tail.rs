@@ -159,6 +159,8 @@ fn raw(key: &RoomKey, envelope: &Envelope, now_us: i64) -> Value {
         Body::Call(body) => ("call", serde_json::to_value(body)),
         Body::Answer(body) => ("answer", serde_json::to_value(body)),
         Body::Usage(body) => ("usage", serde_json::to_value(body)),
+        Body::Broadcast(body) => ("broadcast", serde_json::to_value(body)),
+        Body::Presences(body) => ("presences", serde_json::to_value(body)),
     };
     json!({
         "at": utc(now_us),

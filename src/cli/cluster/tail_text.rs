@@ -16,6 +16,12 @@ pub(super) fn essentials(body: &Body, now_us: i64) -> (&'static str, String, Str
         Body::Snapshot(snapshot) => ("snapshot", stamp(snapshot.stamp), snapshot_says(snapshot, now_us)),
         Body::Call(call) => ("call", none(), format!("number {} to {}", call.number, call.service)),
         Body::Answer(answer) => ("answer", none(), format!("to number {}", answer.number)),
+        Body::Broadcast(broadcast) => {
+            ("broadcast", none(), format!("{} with {} bytes", broadcast.event, broadcast.body.len()))
+        }
+        Body::Presences(presences) => {
+            ("presence", none(), format!("{} changes on {}", presences.changes.len(), presences.home.node))
+        }
         Body::Usage(usage) => ("usage", none(), format!("of {} tenants", usage.tenants.len())),
     }
 }

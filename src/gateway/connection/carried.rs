@@ -27,7 +27,13 @@ impl Carried for Connection {
     }
 
     fn pop(&mut self) -> Option<String> {
-        self.outbox.pop().map(|frame| frame.as_text().to_owned())
+        loop {
+            let frame = self.outbox.pop()?;
+            // Octets cannot be carried: phoenix.js reads nothing but JSON from a poll.
+            if !frame.as_text().is_empty() {
+                return Some(frame.as_text().to_owned());
+            }
+        }
     }
 
     fn poll_ready(&mut self, leave_messages: bool, context: &mut Context<'_>) -> Poll<()> {

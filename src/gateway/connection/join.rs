@@ -5,24 +5,29 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt;
 
 use super::{
-    Connection, Outcome,
-    token::{TOKEN_OVER, fresh_claims},
+    Connection, Outcome, is_realtime,
+    token::{OTHER_SUB, TOKEN_OVER, fresh_claims},
 };
 use crate::{
     auth::Claims,
-    channels::{self, JoinRefused, JoinRequest, MusicRoom},
+    channels::{self, Channel, JoinRefused, JoinRequest, MusicRoom, realtime::RealtimeTopic},
     gateway::{
         expiry::Standing,
-        hub::Subscriber,
+        hub::{RealtimeSubscriber, Style, Subscriber},
         session::{Instance, JoinEnd, Refusal},
     },
-    protocol::{Inbound, InboundPayload, Status, encode_close, encode_push, encode_reply, event},
+    protocol::{
+        Inbound, InboundPayload, Status, Vsn, broadcast::as_broadcast, encode_close, encode_push, encode_reply, event,
+    },
     telemetry::count,
 };
 
 /// Unknown codes that a socket may try in a minute before its joins are refused.
 const GUESSES_PER_MINUTE: u32 = 10;
 const MINUTE_US: i64 = 60_000_000;
+/// What a client is told that asks for changes of a database.
+const NO_POSTGRES: &str =
+    "Postgres changes are not served here: Downbeat has no database of yours; broadcast what has changed";
 /// Why a join did not succeed.
 pub(super) enum JoinFailed {
     Refused(JoinRefused),
@@ -51,10 +56,14 @@ impl Connection {
         let request =
             JoinRequest { topic: topic.clone(), payload: payload.get().to_owned(), connection: random_connection() };
         let is_over = self.expiry.standing(self.gateway.clock.now_s()) == Standing::Over;
+        let is_in_room = self.is_in_room();
         self.running.push(Box::pin(async move {
             let joining = async {
                 let fresh = fresh_claims(&gateway, &peer, &request.payload).await.map_err(JoinFailed::BadToken)?;
                 match &fresh {
+                    Some(claims) if is_in_room && claims.sub != peer.claims.sub => {
+                        return Err(JoinFailed::BadToken(OTHER_SUB.to_owned()));
+                    }
                     Some(claims) => peer.claims = Arc::new(claims.clone()),
                     None if is_over => return Err(JoinFailed::BadToken(TOKEN_OVER.to_owned())),
                     None => {}
@@ -84,14 +93,25 @@ impl Connection {
         &mut self,
         topic: &str,
         instance: Instance,
-        result: Result<(MusicRoom, Option<Claims>), JoinFailed>,
+        result: Result<(Channel, Option<Claims>), JoinFailed>,
     ) {
         match result {
             Ok((channel, fresh)) => {
                 if let Some(claims) = fresh {
+                    // A room that was joined meanwhile holds the socket to who he is there.
+                    if let Err(reason) = self.may_follow(&claims) {
+                        return self.refuse_join(topic, instance, &reason);
+                    }
                     self.follow(claims);
                 }
-                self.attach(topic, instance, channel);
+                let wants_postgres = channel.wants_postgres();
+                match channel {
+                    Channel::Room(room) => self.attach_room(topic, instance, room),
+                    Channel::Topic(joined) => self.attach_topic(topic, instance, joined),
+                }
+                if wants_postgres {
+                    self.tell_of_postgres(topic);
+                }
             }
             Err(failed) => {
                 let (reason, outcome) = match failed {
@@ -110,7 +130,7 @@ impl Connection {
     }
 
     /// The reply, what follows it, and the place in the audience, under the room's lock: nothing is missed between.
-    fn attach(&mut self, topic: &str, instance: Instance, channel: MusicRoom) {
+    fn attach_room(&mut self, topic: &str, instance: Instance, channel: Box<MusicRoom>) {
         let room = channel.room().clone();
         let mut state = room.lock();
         if let Some(reason) = channel.ended(&state) {
@@ -129,8 +149,18 @@ impl Connection {
         let (vsn, join_ref) = (self.vsn, end.join_ref.as_ref());
         self.send(encode_reply(vsn, join_ref, end.reference.as_ref(), topic, Status::Ok, &channel.join_reply(&state)));
         self.close_replaced(topic, &end);
+        let style = channel.bridge().map_or(Style::Plain, |bridge| Style::Bridged {
+            hears_itself: bridge.hears_itself(),
+            hears_presence: bridge.hears_presence(),
+        });
         for (event_name, payload) in channel.welcome(&mut state) {
-            self.send(encode_push(vsn, join_ref, topic, event_name, &payload));
+            self.send(match (style, event_name) {
+                (Style::Bridged { hears_presence: false, .. }, event::PRESENCE_STATE) => continue,
+                (Style::Plain, _) | (_, event::PRESENCE_STATE) => {
+                    encode_push(vsn, join_ref, topic, event_name, &payload)
+                }
+                _ => encode_push(vsn, join_ref, topic, event::BROADCAST, &as_broadcast(event_name, &payload)),
+            });
         }
         audience.add(Subscriber {
             connection: channel.connection(),
@@ -140,11 +170,56 @@ impl Connection {
             join_ref: end.join_ref.clone(),
             student_id: channel.student_id().clone(),
             is_teacher: channel.is_teacher(),
+            style,
         });
         drop(state);
+        self.keep(topic, instance, Channel::Room(channel));
+    }
+
+    /// The same for a realtime topic.
+    fn attach_topic(&mut self, topic: &str, instance: Instance, mut channel: Box<RealtimeTopic>) {
+        let joined = channel.topic().clone();
+        let Some(audience) = self.gateway.hub.topic(joined.key()) else {
+            // As above.
+            return self.refuse_join(topic, instance, "no_conductor");
+        };
+        let Some(end) = self.session.joined(topic, instance) else { return };
+        let (vsn, join_ref) = (self.vsn, end.join_ref.as_ref());
+        let mut state = joined.lock();
+        self.send(encode_reply(vsn, join_ref, end.reference.as_ref(), topic, Status::Ok, &channel.join_reply()));
+        self.close_replaced(topic, &end);
+        if channel.hears_presence() {
+            self.send(encode_push(vsn, join_ref, topic, event::PRESENCE_STATE, &state.presence_state()));
+        }
+        for broadcast in channel.take_missed(&state) {
+            // Octets mean nothing to a client of V1.
+            audience.replay(vsn, &broadcast).into_iter().for_each(|frame| self.send_frame(frame));
+        }
+        audience.add(RealtimeSubscriber {
+            connection: channel.connection(),
+            outbox: self.outbox.clone(),
+            vsn,
+            join_ref: end.join_ref.clone(),
+            hears_itself: channel.hears_itself(),
+            hears_presence: channel.hears_presence(),
+        });
+        drop(state);
+        self.keep(topic, instance, Channel::Topic(channel));
+    }
+
+    fn keep(&mut self, topic: &str, instance: Instance, channel: Channel) {
         count(&self.gateway.metrics.joins, "ok");
         self.channels.push((instance, channel));
         self.warn_newcomer(topic);
+    }
+
+    /// Once a topic: clients of the Python library join again at every error that they are told of.
+    fn tell_of_postgres(&mut self, topic: &str) {
+        let Some(channel) = self.session.channel(topic) else { return };
+        if !self.told_postgres.iter().any(|told| **told == *topic) {
+            self.send_system(&channel, "postgres_changes", "error", NO_POSTGRES);
+            self.told_postgres.push(topic.into());
+        }
     }
 
     fn refuse_join(&mut self, topic: &str, instance: Instance, reason: &str) {
@@ -157,7 +232,9 @@ impl Connection {
     }
 
     fn close_replaced(&self, topic: &str, end: &JoinEnd) {
-        if let Some(replaced) = &end.replaced {
+        // On V1 it bears no join_ref, and the Python library takes it for the new channel's end.
+        let is_misread = self.vsn == Vsn::V1 && is_realtime(topic);
+        if let Some(replaced) = end.replaced.as_ref().filter(|_| !is_misread) {
             self.send(encode_close(self.vsn, replaced.join_ref.as_ref(), topic));
         }
     }

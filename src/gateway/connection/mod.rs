@@ -26,10 +26,10 @@ use super::{
 };
 use crate::{
     auth::Claims,
-    channels::{self, Answer, Handled, MusicRoom, Peer, Push},
+    channels::{self, Answer, Channel, Handled, Payload, Peer, Push},
     protocol::{
         CloseCode, Inbound, InboundPayload, Malformed, Ref, Status, Vsn, decode_binary, decode_text, encode_close,
-        encode_error, encode_error_reply, encode_heartbeat_reply, encode_reply, event,
+        encode_error, encode_error_reply, encode_heartbeat_reply, encode_reply, event, topic::REALTIME,
     },
     rate::Rate,
     telemetry::count,
@@ -37,13 +37,50 @@ use crate::{
 
 /// What took time and has ended.
 enum Outcome {
-    Joined { topic: String, instance: Instance, result: Result<(MusicRoom, Option<Claims>), JoinFailed> },
+    Joined { topic: String, instance: Instance, result: Result<(Channel, Option<Claims>), JoinFailed> },
     Handled { topic: String, instance: Instance, reference: Option<Ref>, answer: Result<Answer, ChannelFailed> },
-    Token { topic: String, join_ref: Option<Ref>, reference: Option<Ref>, result: Result<Claims, String> },
+    Token { topic: String, join_ref: Option<Ref>, reference: Option<Ref>, result: Result<Option<Claims>, String> },
 }
 
 /// Something panicked; it is caught here and costs its channel, nothing else.
 struct ChannelFailed;
+
+/// A limit of the tenant that a message does not keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LimitHit {
+    TooMany,
+    TooLarge,
+}
+
+impl LimitHit {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::TooMany => "Too many messages per second",
+            Self::TooLarge => "payload_too_large",
+        }
+    }
+
+    /// In the words of the topic's family of clients.
+    fn answer(self, topic: &str) -> Answer {
+        match self {
+            Self::TooLarge if is_realtime(topic) => Answer::too_large(),
+            _ => Answer::error(self.reason()),
+        }
+    }
+}
+
+/// A topic of Supabase's family of clients.
+fn is_realtime(topic: &str) -> bool {
+    topic.starts_with(REALTIME)
+}
+
+/// The reason of a refusal, in the words of the topic's family of clients.
+fn words(topic: &str, refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::TooManyChannels if is_realtime(topic) => "ChannelRateLimitReached: Too many channels",
+        _ => refusal.reason(),
+    }
+}
 
 /// One client's side of the gateway.
 pub struct Connection {
@@ -52,11 +89,13 @@ pub struct Connection {
     vsn: Vsn,
     session: Session,
     outbox: Arc<Outbox>,
-    channels: Vec<(Instance, MusicRoom)>,
+    channels: Vec<(Instance, Channel)>,
     /// Channels that end once their handler has answered; and whether for good.
     ending: Vec<(Instance, bool)>,
     running: FuturesUnordered<BoxFuture<'static, Outcome>>,
     guesses: Arc<Rate>,
+    /// Topics on which this client was told that there is no database here.
+    told_postgres: Vec<Box<str>>,
     /// A token is being proven; one at a time.
     is_renewing: bool,
     expiry: Expiry,
@@ -79,6 +118,7 @@ impl Connection {
             outbox,
             channels: Vec::new(),
             ending: Vec::new(),
+            told_postgres: Vec::new(),
             is_renewing: false,
             running: FuturesUnordered::new(),
             guesses: Arc::default(),
@@ -165,7 +205,7 @@ impl Connection {
             }
             Step::Refuse(refusal) => {
                 let join_ref = refusal.reply_join_ref(inbound.join_ref.as_ref());
-                self.error_reply(join_ref, reference, topic, refusal.reason());
+                self.error_reply(join_ref, reference, topic, words(topic, refusal));
                 if refusal == Refusal::TooManyChannels {
                     count(&self.gateway.metrics.joins, "too_many_channels");
                 }
@@ -178,16 +218,18 @@ impl Connection {
     fn push(&mut self, instance: Instance, inbound: &Inbound<'_>, received_us: i64) -> Result<(), Answer> {
         let event_name = channels::known_event(&inbound.event);
         count(&self.gateway.metrics.events, event_name);
-        self.check_limits(inbound).map_err(Answer::error)?;
-        let InboundPayload::Json(payload) = inbound.payload else {
-            return Err(Answer::error("binary not supported here"));
+        self.check_limits(inbound).map_err(|hit| hit.answer(&inbound.topic))?;
+        let payload = match inbound.payload {
+            InboundPayload::Json(payload) => Payload::Json(payload.get()),
+            InboundPayload::UserBroadcast(user) => Payload::Broadcast(user),
+            InboundPayload::Binary(_) => return Err(Answer::error("binary not supported here")),
         };
         let Some((_, channel)) = self.channels.iter().find(|(known, _)| *known == instance) else {
             // It has ended, and the frame that says so is on its way.
             return Err(Answer::error(Refusal::Unmatched.reason()));
         };
         let reference = inbound.reference.as_ref();
-        let push = Push { event: &inbound.event, payload: payload.get(), reference, received_us };
+        let push = Push { event: &inbound.event, payload, reference, received_us };
         let handled = catch_unwind(AssertUnwindSafe(|| channel.handle(push)));
         match handled {
             Ok(Handled::Now(answer)) => Err(answer),
@@ -208,15 +250,15 @@ impl Connection {
         }
     }
 
-    /// The tenant's limits on a message; the error is the reply's reason.
-    fn check_limits(&self, inbound: &Inbound<'_>) -> Result<(), &'static str> {
+    /// The tenant's limits on a message.
+    fn check_limits(&self, inbound: &Inbound<'_>) -> Result<(), LimitHit> {
         let limits = &self.peer.tenant.limits;
         let boot_us = self.gateway.clock.boot_us();
         if !self.place.tenant_use().admits_event(limits.max_events_per_second, boot_us) {
-            return Err("Too many messages per second");
+            return Err(LimitHit::TooMany);
         }
         if inbound.payload.len_bytes() > limits.max_payload_bytes as usize {
-            return Err("payload_too_large");
+            return Err(LimitHit::TooLarge);
         }
         Ok(())
     }
@@ -236,6 +278,7 @@ impl Connection {
                     self.send(encode_reply(self.vsn, join_ref, reference, topic, status, &response));
                 }
             }
+            Ok(Answer::Nothing) => {}
             Ok(Answer::Crash) => self.crash(topic, instance),
             Err(ChannelFailed) => {
                 count(&self.gateway.metrics.panics, "channel");
@@ -268,8 +311,18 @@ impl Connection {
             return;
         };
         let (_, channel) = self.channels.swap_remove(at);
-        if let Some(audience) = self.gateway.hub.audience(channel.room().key()) {
-            audience.remove(channel.connection());
+        let hub = &self.gateway.hub;
+        match &channel {
+            Channel::Room(room) => {
+                if let Some(audience) = hub.audience(room.room().key()) {
+                    audience.remove(channel.connection());
+                }
+            }
+            Channel::Topic(topic) => {
+                if let Some(audience) = hub.topic(topic.topic().key()) {
+                    audience.remove(channel.connection());
+                }
+            }
         }
     }
 

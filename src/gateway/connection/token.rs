@@ -5,18 +5,22 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::json;
 
-use super::{Connection, Outcome};
+use super::{Connection, LimitHit, Outcome, is_realtime};
 use crate::{
     auth::{Claims, verify},
-    channels::Peer,
+    channels::{Channel as Joined, Peer, realtime::Followed},
     gateway::{
         Gateway,
         expiry::{Expiry, Standing},
         session::{Channel, Instance, Refusal, Removed},
     },
-    protocol::{Inbound, InboundPayload, Ref, Status, encode_error, encode_push, encode_reply},
+    protocol::{Inbound, InboundPayload, Ref, Status, encode_error, encode_push, encode_reply, topic::REALTIME},
 };
 
+/// What Supabase's publishable and secret keys begin with.
+const OPAQUE_KEY: &str = "sb_";
+pub(super) const OTHER_SUB: &str =
+    "the token's `sub` claim must be the one that this socket came with, while it is in a room";
 pub(super) const TOKEN_OVER: &str = "the token has expired: send a fresh one as access_token";
 
 /// The claims of a token in a payload's `access_token`, proven for the socket's own tenant and person.
@@ -26,14 +30,13 @@ pub(super) async fn fresh_claims(gateway: &Gateway, peer: &Peer, payload: &str) 
     };
     let token = match fields.get("access_token") {
         None | Some(serde_json::Value::Null) => return Ok(None),
+        // A key of Supabase's that proves nobody: whoever came with it has shown a token elsewhere.
+        Some(serde_json::Value::String(key)) if key.starts_with(OPAQUE_KEY) => return Ok(None),
         Some(serde_json::Value::String(token)) => token,
         Some(_) => return Err("access_token must be a string".to_owned()),
     };
     let verified = verify(token, &peer.tenant, gateway.clock.now_s()).await;
     let claims = verified.map_err(|error| format!("{}: {error}", error.code()))?;
-    if claims.sub != peer.claims.sub {
-        return Err("the token's `sub` claim must be the one that this socket came with".to_owned());
-    }
     Ok(Some(claims))
 }
 
@@ -49,17 +52,21 @@ impl Connection {
         let InboundPayload::Json(payload) = inbound.payload else { return };
         let allowed = match self.check_limits(inbound) {
             Ok(()) if self.is_renewing => Err(Refusal::QueueFull.reason()),
-            checked => checked,
+            checked => checked.map_err(LimitHit::reason),
         };
         if let Err(reason) = allowed {
-            return self.error_reply(join_ref.as_ref(), reference.as_ref(), &topic, reason);
+            return self.finish_token(&topic, join_ref.as_ref(), reference.as_ref(), Err(reason.to_owned()));
         }
         self.is_renewing = true;
         let payload = payload.get().to_owned();
         let (gateway, peer) = (self.gateway.clone(), self.peer.clone());
         let mut renewing: BoxFuture<'static, Outcome> = Box::pin(async move {
             let fresh = fresh_claims(&gateway, &peer, &payload).await;
-            let result = fresh.and_then(|claims| claims.ok_or_else(|| "access_token must be a token".to_owned()));
+            // What is no token at all is nothing new on a realtime topic, whose clients send it by habit.
+            let result = match fresh {
+                Ok(None) if !is_realtime(&topic) => Err("access_token must be a token".to_owned()),
+                fresh => fresh,
+            };
             Outcome::Token { topic, join_ref, reference, result }
         });
         // With a shared secret there is nothing to wait for: whatever follows meets the new token.
@@ -74,12 +81,14 @@ impl Connection {
         topic: &str,
         join_ref: Option<&Ref>,
         reference: Option<&Ref>,
-        result: Result<Claims, String>,
+        result: Result<Option<Claims>, String>,
     ) {
         self.is_renewing = false;
-        match result {
-            Ok(claims) => {
-                self.follow(claims);
+        let renewed = result.and_then(|claims| claims.map_or(Ok(()), |claims| self.renew(claims)));
+        match renewed {
+            Err(reason) if is_realtime(topic) => self.tell_system(topic, "error", &reason),
+            Ok(()) if is_realtime(topic) => {}
+            Ok(()) => {
                 if reference.is_some() {
                     self.send(encode_reply(self.vsn, join_ref, reference, topic, Status::Ok, "{}"));
                 }
@@ -88,16 +97,55 @@ impl Connection {
         }
     }
 
+    /// Whether these claims may be the socket's from now on: in a room everybody stays who he is.
+    pub(super) fn may_follow(&self, claims: &Claims) -> Result<(), String> {
+        if self.is_in_room() && claims.sub != self.peer.claims.sub { Err(OTHER_SUB.to_owned()) } else { Ok(()) }
+    }
+
+    pub(super) fn is_in_room(&self) -> bool {
+        self.channels.iter().any(|(_, channel)| matches!(channel, Joined::Room(_)))
+    }
+
+    fn renew(&mut self, claims: Claims) -> Result<(), String> {
+        self.may_follow(&claims)?;
+        self.follow(claims);
+        Ok(())
+    }
+
     pub(super) fn follow(&mut self, claims: Claims) {
         self.expiry = Expiry::new(claims.exp_s);
         self.outbox.check_at_s(self.expiry.check_at_s());
-        for (_, channel) in &mut self.channels {
-            channel.follow(&claims);
-            if let Some(audience) = self.gateway.hub.audience(channel.room().key()) {
-                audience.set_teacher(channel.connection(), channel.is_teacher());
+        let mut ending = Vec::new();
+        for (instance, channel) in &mut self.channels {
+            if let Followed::Ends(reason) = channel.follow(&claims) {
+                ending.push((*instance, reason));
+            }
+            if let Joined::Room(room) = channel
+                && let Some(audience) = self.gateway.hub.audience(room.room().key())
+            {
+                audience.set_teacher(room.connection(), room.is_teacher());
             }
         }
         self.peer.claims = Arc::new(claims);
+        for (instance, reason) in ending {
+            self.end_revoked(instance, &reason);
+        }
+    }
+
+    /// The fresh token does not open this channel any more.
+    fn end_revoked(&mut self, instance: Instance, reason: &str) {
+        let found = self.session.channels().find(|channel| channel.instance == instance);
+        let Some(topic) = found.map(|channel| channel.topic.to_owned()) else { return };
+        self.tell_system(&topic, "error", reason);
+        self.drop_channel(instance);
+        self.ending.retain(|(ending, _)| *ending != instance);
+        self.end_channel(&topic, instance, true);
+    }
+
+    fn tell_system(&self, topic: &str, status: &str, message: &str) {
+        if let Some(channel) = self.session.channel(topic) {
+            self.send_system(&channel, "system", status, message);
+        }
     }
 
     /// Who joins when the warning has gone out already gets one too.
@@ -105,7 +153,7 @@ impl Connection {
         match self.expiry.standing(self.gateway.clock.now_s()) {
             Standing::EndsIn { seconds } if self.expiry.has_warned() => {
                 let channel = self.session.channel(topic);
-                channel.iter().for_each(|channel| self.send_system(channel, "ok", &warning(seconds)));
+                channel.iter().for_each(|channel| self.send_system(channel, "system", "ok", &warning(seconds)));
             }
             _ => self.outbox.check_at_s(self.expiry.check_at_s()),
         }
@@ -128,13 +176,14 @@ impl Connection {
 
     fn send_system_to_all(&self, status: &str, message: &str) {
         for channel in self.session.channels().filter(|channel| channel.joined) {
-            self.send_system(&channel, status, message);
+            self.send_system(&channel, "system", status, message);
         }
     }
 
     /// All four fields, always.
-    fn send_system(&self, channel: &Channel<'_>, status: &str, message: &str) {
-        let payload = json!({ "extension": "system", "status": status, "message": message, "channel": channel.topic });
+    pub(super) fn send_system(&self, channel: &Channel<'_>, extension: &str, status: &str, message: &str) {
+        let name = channel.topic.strip_prefix(REALTIME).unwrap_or(channel.topic);
+        let payload = json!({ "extension": extension, "status": status, "message": message, "channel": name });
         self.send(encode_push(self.vsn, channel.join_ref, channel.topic, "system", &payload.to_string()));
     }
 

@@ -10,7 +10,8 @@ use crate::redis_url::{Deployment, RedisUrl};
 /// | one server, Sentinel | `<prefix>acme:music_room:MUSIC-1234` | `<prefix>node:a` |
 /// | Cluster (sharded) | `<prefix>acme:music_room:MUSIC-1234:{acme:MUSIC-1234}` | `<prefix>node:a:{a}` |
 ///
-/// What stands in braces puts the channel beside the room's record, and a node's beside its lease. Pub/sub knows no
+/// What stands in braces puts the channel beside the room's record, and a node's beside its lease; a realtime topic's
+/// is its whole text. Pub/sub knows no
 /// databases: so that services in different ones do not hear each other, `db3:` follows the prefix in database 3.
 pub struct Channels {
     before: String,
@@ -35,6 +36,7 @@ impl Channels {
         // The text is escaped: a brace or a colon in it is never the tenant's own.
         let tag = match topic {
             Topic::Room(key) => format!("{}:{}", text.split(':').next().unwrap_or_default(), key.code),
+            Topic::Realtime(_) => text.clone(),
             Topic::Node(_) => text.split(':').nth(1).unwrap_or_default().to_owned(),
             Topic::Nodes => text.clone(),
         };

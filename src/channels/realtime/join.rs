@@ -1,0 +1,55 @@
+//! Joining a realtime topic.
+
+use std::sync::Arc;
+
+use super::{
+    Realtime, RealtimeTopic,
+    channel::{no_reading, permit},
+    config::JoinConfig,
+};
+use crate::{
+    channels::{JoinRefused, JoinRequest, Peer},
+    protocol::{
+        TopicKey,
+        topic::{REALTIME, REALTIME_BYTES_MAX},
+    },
+};
+
+impl Realtime {
+    /// Takes the peer into the topic that the request names.
+    ///
+    /// # Errors
+    /// In Supabase's words, where it has any.
+    pub async fn join(self: &Arc<Self>, peer: &Peer, request: &JoinRequest) -> Result<RealtimeTopic, JoinRefused> {
+        let refused = |reason: String| JoinRefused::Realtime(reason);
+        let name = request.topic.strip_prefix(REALTIME).ok_or(JoinRefused::UnmatchedTopic)?;
+        if name.is_empty() {
+            return Err(refused("TopicNameRequired: You must provide a topic name".to_owned()));
+        }
+        if request.topic.len() > REALTIME_BYTES_MAX {
+            return Err(refused(format!("topic must have at most {REALTIME_BYTES_MAX} bytes")));
+        }
+        let config = JoinConfig::parse(&request.payload).map_err(|bad| refused(bad.to_string()))?;
+        let permit = permit(&peer.claims, name, config.private);
+        if !permit.read {
+            return Err(refused(no_reading(name)));
+        }
+        let key = TopicKey { tenant: peer.tenant.id.clone(), name: name.into(), private: config.private };
+        let mut seat = self.enter(&key);
+        // Before anything is read, so that nothing is missed between.
+        seat.heard().await;
+        if config.hears_presence {
+            self.presences_known(seat.topic()).await;
+        }
+        let stored = match config.replay {
+            None => Vec::new(),
+            Some(replay) => {
+                self.parts.store.broadcasts(&key, replay.since_ms, replay.limit).await.map_err(|error| {
+                    tracing::warn!(topic = %key, %error, "broadcasts could not be replayed");
+                    refused("UnableToReplayMessages: Realtime was unable to replay messages".to_owned())
+                })?
+            }
+        };
+        Ok(RealtimeTopic::new(self.clone(), peer.tenant.clone(), request.connection, config, permit, stored, seat))
+    }
+}
