@@ -14,7 +14,7 @@ use super::{failure::Failure, state::HttpState};
 /// The longest body.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long a body may take to arrive.
-const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+pub(super) const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The text of a JSON object, or nothing at all. The content type does not matter: scripts forget it.
 pub(super) struct JsonText(pub String);

@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use super::{
-    actions, dev_token, docs_page,
+    actions, broadcast, dev_token, docs_page,
     failure::{FailureBody, FailureDetail},
     guests, probes, rooms, schema,
 };
@@ -37,34 +37,36 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
     ),
     paths(
         rooms::create, rooms::list, rooms::read, rooms::change, rooms::close, actions::act, guests::admit,
-        probes::ping, probes::live, probes::ready, probes::health, json, page, dev_token::give,
+        broadcast::batch, broadcast::one, probes::ping, probes::live, probes::ready, probes::health, json, page, dev_token::give,
     ),
     components(schemas(
         schema::NewRoom, schema::RoomChanges, schema::Room, schema::RoomSettings, schema::RoomPage,
-        schema::GuestName, guests::GuestPass, FailureBody, FailureDetail, probes::Pong, probes::ReadinessReport,
+        schema::GuestName, schema::BroadcastBatch,
+        schema::BroadcastMessage, broadcast::Refusal, broadcast::FieldErrors, guests::GuestPass, FailureBody, FailureDetail, probes::Pong, probes::ReadinessReport,
         dev_token::DevToken,
     )),
     tags(
         (name = "rooms", description = "For teachers, in the rooms of their own tenant."),
         (name = "guests", description = "For people without an account."),
+        (name = "broadcasts", description = "For whoever has something to say on a realtime topic, but no socket."),
         (name = "health", description = "For load balancers, Kubernetes and people who wonder."),
         (name = "about", description = "This document."),
         (name = "dev", description = "Under `downbeat dev` and nowhere else."),
     ),
-    modifiers(&TeachersOnly),
+    modifiers(&Guarded, &Mounted),
 )]
 struct Document;
 
 /// What all routes with a token have in common.
-struct TeachersOnly;
+struct Guarded;
 
-impl Modify for TeachersOnly {
+impl Modify for Guarded {
     fn modify(&self, document: &mut openapi::OpenApi) {
         document.info.contact = None;
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.bearer_format = Some("JWT".to_owned());
         bearer.description = Some(
-            "A teacher's token of the tenant. Also taken from the headers `x-api-key`, `apikey`, `x-auth-token` and \
+            "A token of the tenant: a teacher's, or for broadcasts anybody's. Also taken from the headers `x-api-key`, `apikey`, `x-auth-token` and \
              from the query values `token`, `apikey`, `api_key`, `access_token`."
                 .to_owned(),
         );
@@ -73,13 +75,35 @@ impl Modify for TeachersOnly {
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
             let guarded = operations.into_iter().flatten().filter(|operation| operation.security.is_some());
-            guarded.for_each(describe_guarded);
+            guarded.filter(|operation| !is_broadcast(operation)).for_each(describe_teachers);
+        }
+    }
+}
+
+/// Broadcasts are open to all and refused in a form of their own.
+fn is_broadcast(operation: &Operation) -> bool {
+    operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "broadcasts"))
+}
+
+/// Where Supabase's clients look for the broadcasts, these are too.
+struct Mounted;
+
+impl Modify for Mounted {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let paths = &mut document.paths.paths;
+        for path in broadcast::PATHS {
+            let Some(mut item) = paths.get(path).cloned() else { continue };
+            if let Some(operation) = &mut item.post {
+                operation.operation_id = operation.operation_id.take().map(|id| format!("{id}UnderMount"));
+                operation.description = Some(format!("The same as `{path}`, where Supabase's clients look for it."));
+            }
+            paths.insert(format!("{}{path}", broadcast::MOUNT), item);
         }
     }
 }
 
 /// All refuse whoever is no teacher, and none needs a body: what is left out takes its default, or stays.
-fn describe_guarded(operation: &mut Operation) {
+fn describe_teachers(operation: &mut Operation) {
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required = Some(Required::False);
     }

@@ -5,6 +5,7 @@
 
 mod actions;
 mod body;
+mod broadcast;
 mod caller;
 mod cors;
 mod dev_token;

@@ -6,15 +6,16 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     handler::Handler,
-    http::StatusCode,
+    http::{HeaderMap, Method, StatusCode, Uri},
     middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::{self, MethodRouter},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    actions, body::BODY_BYTES_MAX, cors, dev_token, document, edge, failure::Failure, guests, page, probes, rooms,
-    state::HttpState,
+    actions, body::BODY_BYTES_MAX, broadcast, cors, dev_token, document, edge, failure::Failure, guests, page, probes,
+    rooms, state::HttpState,
 };
 
 /// A method at a path. The OpenAPI document has an operation for each, which a test compares.
@@ -55,6 +56,10 @@ fn rows() -> Vec<Row> {
         delete("/api/music/rooms/{code}", rooms::close),
         post("/api/music/rooms/{code}/actions/{event}", actions::act),
         post("/api/music/rooms/{code}/guest", guests::admit),
+        post("/api/broadcast", broadcast::batch),
+        post("/api/broadcast/{topic}/events/{event}", broadcast::one),
+        post("/realtime/v1/api/broadcast", broadcast::batch),
+        post("/realtime/v1/api/broadcast/{topic}/events/{event}", broadcast::one),
         get(dev_token::PATH, dev_token::give),
     ]
 }
@@ -71,7 +76,7 @@ pub fn router(state: HttpState) -> Router {
             routes = routes.route(path, handler);
         }
     }
-    surrounded(routes.fallback(page::serve), &state).with_state(state)
+    surrounded(routes.fallback(elsewhere), &state).with_state(state)
 }
 
 /// What the metrics port answers: `/metrics`.
@@ -88,12 +93,27 @@ fn surrounded(routes: Router<HttpState>, state: &HttpState) -> Router<HttpState>
     let metrics = Arc::clone(&state.metrics);
     let catch = CatchPanicLayer::custom(move |cause: Box<dyn Any + Send>| edge::panicked(&metrics, &*cause));
     routes
-        .method_not_allowed_fallback(async || method_not_allowed())
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(catch)
         .layer(from_fn(edge::guarded))
         .layer(from_fn_with_state(state.clone(), cors::shared))
         .layer(from_fn_with_state(state.clone(), edge::counted))
+}
+
+/// What is at an address that is no route: a file of the page, or nothing, said in the form that is expected there.
+async fn elsewhere(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    match broadcast::astray(uri.path()) {
+        Some(refused) => refused.into_response(),
+        None => page::serve(method, uri, headers).await.into_response(),
+    }
+}
+
+async fn wrong_method(uri: Uri) -> Response {
+    match broadcast::wrong_method(uri.path()) {
+        Some(refused) => refused.into_response(),
+        None => method_not_allowed().into_response(),
+    }
 }
 
 pub(super) fn no_such_route() -> Failure {

@@ -1,6 +1,7 @@
 //! The JSON that other modules read and write, described for the OpenAPI document.
 #![expect(dead_code, reason = "these types describe; the room and its conductor have the real ones")]
 
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// What a new room shall be.
@@ -89,4 +90,26 @@ pub(super) struct GuestName {
     /// What the others see: printable characters.
     #[schema(min_length = 1, max_length = 64)]
     name: String,
+}
+
+/// Messages, sent in their order.
+#[derive(ToSchema)]
+#[schema(example = json!({"messages": [{"topic": "lobby", "event": "cursor", "payload": {"x": 1}}]}))]
+pub(super) struct BroadcastBatch {
+    #[schema(min_items = 1, max_items = 100)]
+    messages: Vec<BroadcastMessage>,
+}
+
+/// What everybody on a topic hears.
+#[derive(ToSchema)]
+pub(super) struct BroadcastMessage {
+    /// The topic's name without the `realtime:` that it has on sockets.
+    #[schema(min_length = 1, max_length = 246)]
+    topic: String,
+    #[schema(min_length = 1, max_length = 255)]
+    event: String,
+    /// Any JSON but null, of the length that the tenant allows.
+    payload: Value,
+    /// Whether the private topic of that name is meant. Default: false.
+    private: Option<bool>,
 }

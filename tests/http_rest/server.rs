@@ -27,6 +27,16 @@ max_rooms_per_tenant = 5
 id = "zeta"
 jwt_secret = "zeta's secret, long enough to be taken"
 origins = ["https://zeta.org"]
+[[tenants]]
+id = "tiny"
+jwt_secret = "tiny's secret, long enough to be taken"
+[tenants.limits]
+max_events_per_second = 5
+max_payload_bytes = 1024
+[[tenants]]
+id = "gone"
+jwt_secret = "gone's secret, long enough to be taken"
+suspended = true
 "#;
 
 /// A running server that ends with its test.
