@@ -14,7 +14,7 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, Uri},
 };
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 pub(super) use refused::{FieldErrors, Refusal, astray, wrong_method};
 
@@ -53,6 +53,7 @@ const ENVELOPE_BYTES_MAX: usize = 4 * 1024;
         (status = 401, description = "No token, or one that proves nothing", body = Refusal),
         (status = 403, description = "The token does not open a topic, or the tenant is suspended", body = Refusal),
         (status = 413, description = "A payload or the whole is too long", body = Refusal),
+        (status = 415, description = "The body is compressed", body = Refusal),
         (status = 422, description = "A field is missing or wrong", body = FieldErrors),
         (status = 429, description = "The tenant says too much: see Retry-After", body = Refusal),
         (status = 503, description = "Not everybody heard it: see Retry-After", body = Refusal),
@@ -102,8 +103,8 @@ pub(super) async fn batch(
         ("event" = String, Path, description = "Percent-encoded", example = "cursor"),
         ("private" = Option<bool>, Query, description = "Whether the private topic of that name is meant"),
     ),
-    request_body(description = "The payload.", content((Object = "application/json", example = json!({"x": 1})),
-        (Vec<u8> = "application/octet-stream"))),
+    request_body(description = "The payload.", content((Value = "application/json", example = json!({"x": 1})),
+        (String = "application/octet-stream"))),
     responses(
         (status = 202, description = "It is on its way"),
         (status = 400, description = "The body is not JSON", body = Refusal),
