@@ -43,7 +43,7 @@ const ENVELOPE_BYTES_MAX: usize = 4 * 1024;
 
 /// Broadcast up to 100 messages.
 ///
-/// All are checked before the first is sent. They are sent in their order, and the first that is refused then ends it.
+/// All fields are checked before the first is sent. They are sent in their order, and one that a topic refuses ends it.
 #[utoipa::path(
     post, path = "/api/broadcast", operation_id = "broadcast", tag = "broadcasts", security(("token" = [])),
     request_body = schema::BroadcastBatch,
