@@ -14,7 +14,7 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, Uri},
 };
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 pub(super) use refused::{FieldErrors, Refusal, astray, wrong_method};
 
