@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use downbeat::{
     conductor::{Audience, Audiences, Class, Recipients},
+    protocol::Broadcast,
     room::RoomKey,
     time::Clock,
 };
@@ -22,6 +23,7 @@ pub enum What {
     Sent { to: To, class: Class, event: String, payload: Value },
     Ejected { connections: Vec<u64>, event: Option<(String, Value)> },
     Ended { for_good: bool },
+    Broadcast { from: Option<u64>, event: String },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -32,12 +34,13 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// The event's name; `-eject` and `-end` for the ends of channels.
+    /// The event's name; `-eject` and `-end` for the ends of channels, `-broadcast` for what members say.
     pub fn name(&self) -> &str {
         match &self.what {
             What::Sent { event, .. } => event,
             What::Ejected { .. } => "-eject",
             What::Ended { .. } => "-end",
+            What::Broadcast { .. } => "-broadcast",
         }
     }
 
@@ -110,6 +113,10 @@ impl Audience for Ear {
         };
         let payload = json(payload);
         self.note(What::Sent { to, class, event: event.to_owned(), payload });
+    }
+
+    fn broadcast(&self, from: Option<u64>, broadcast: &Broadcast) {
+        self.note(What::Broadcast { from, event: broadcast.event.clone() });
     }
 
     fn eject(&self, connections: &[u64], event: Option<(&str, &str)>) {

@@ -383,7 +383,7 @@ async fn listen(mut inbox: Inbox, mirror: Arc<Mirror>, calls: Arc<Calls>) {
         match inbound {
             Inbound::Message { topic: Topic::Room(key), envelope } => mirror.hear(&key, envelope),
             Inbound::Message { topic: Topic::Node(_), envelope } => calls.take_in(envelope),
-            Inbound::Message { topic: Topic::Nodes, .. } => {}
+            Inbound::Message { topic: Topic::Nodes | Topic::Realtime(_), .. } => {}
             Inbound::Gap(Gap::All) => mirror.note_gap(None),
             Inbound::Gap(Gap::Topics(topics)) => mirror.note_gap(Some(&topics)),
         }

@@ -25,6 +25,7 @@ mod reigns;
 mod repetition;
 mod restoring;
 mod resuming;
+mod saying;
 mod sessions;
 mod succession;
 mod tenants;
