@@ -34,7 +34,6 @@ impl Topics {
             return;
         }
         if let Some(record) = record {
-            self.removals.forget(key, *connection);
             self.present.entry(key.clone()).or_default().insert(*connection, record.clone());
             return;
         }
@@ -48,21 +47,18 @@ impl Topics {
     }
 }
 
-/// The versions of the last removals.
+/// The versions of the last removals. That of somebody who is present again says less than the presence, and goes in
+/// its turn.
 #[derive(Default)]
 struct Removals {
     versions: HashMap<(TopicKey, u64), u64>,
-    /// By when; what was present again since is still in here, until its turn.
+    /// By when; those that a later one of the same connection has replaced are still in here.
     order: VecDeque<(TopicKey, u64, u64)>,
 }
 
 impl Removals {
     fn cover(&self, key: &TopicKey, connection: u64, version: u64) -> bool {
         self.versions.get(&(key.clone(), connection)).is_some_and(|removed| *removed >= version)
-    }
-
-    fn forget(&mut self, key: &TopicKey, connection: u64) {
-        self.versions.remove(&(key.clone(), connection));
     }
 
     fn note(&mut self, key: &TopicKey, connection: u64, version: u64) {
