@@ -206,6 +206,23 @@ async fn a_takeover_keeps_what_everybody_tracks_and_goes_on_from_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_is_missing_at_the_roll_call_takes_with_it_what_it_tracked() {
+    let town = Town::new().await;
+    let (key, guests) = town.class().await;
+    let [ray, _ada, bob] = guests;
+    let _phone = town.a.join(&key, "bob", 33).await;
+    track(&town.a, &key, "bob", 33, json!({"at": "phone"})).await;
+    track(&town.b, &key, "bob", 3, json!({"at": "desk"})).await;
+    // Gone without a goodbye, and b was where nobody else is.
+    bob.room.lock().unsettle(3);
+    drop(bob);
+    town.a.kill_conductor(&key).await;
+    town.pass(1_000).await;
+    assert_eq!(meta(&ray, "bob")["at"], "phone");
+    assert_eq!(stored_tracks(&town.a, &key).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_store_has_lost_of_it_the_gateways_say_when_the_roll_is_called() {
     let town = Town::new().await;
     let (key, guests) = town.class().await;
