@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use downbeat::{
     conductor::ControlRefused,
     relay::{Body, CallFailed},
-    room::{Refusal, RoomKey},
+    room::{Join, Refusal, RoomKey, TokenRole},
     store::{MemberWrite, Store},
 };
 use serde_json::{Value, json};
@@ -121,6 +121,23 @@ async fn whoever_comes_later_to_a_node_that_knew_nothing_of_the_room_sees_it_too
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_takes_another_name_bears_it_in_every_meta_on_every_node() {
+    let town = Town::new().await;
+    let key = town.room_of("a").await;
+    let ray = town.a.join(&key, "ms-ray", 1).await;
+    let _ada = town.a.join(&key, "ada", 2).await;
+    track(&town.a, &key, "ada", 2, json!({"seat": 1})).await;
+    let join =
+        |connection| Join { student_id: "ada".into(), name: "Ada L.".into(), role: TokenRole::Student, connection };
+    town.a.router.admit(&key, join(22)).await.expect("let in");
+    let bob = town.b.join(&key, "bob", 3).await;
+    town.a.settle().await;
+    assert_eq!(presence(&ray), presence(&bob));
+    let metas = &presence(&bob)["ada"]["metas"];
+    assert_eq!((&metas[0]["name"], &metas[1]["name"]), (&json!("Ada L."), &json!("Ada L.")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_s_fields_go_with_it() {
     let town = Town::new().await;
     let (key, guests) = town.class().await;
@@ -181,11 +198,28 @@ async fn a_takeover_keeps_what_everybody_tracks_and_goes_on_from_there() {
     town.a.freeze();
     town.pass(6_000).await;
     assert_eq!(town.b.record(&key).await.owner, "b");
-    assert_eq!(meta(&guests[2], "bob"), before["bob"]["metas"][0]);
+    assert_eq!(meta(&guests[2], "bob"), before["bob"]["metas"][1], "his phone was on a");
     assert_eq!(stored_tracks(&town.b, &key).await, 1, "what was tracked on a went with it");
     track(&town.b, &key, "bob", 3, json!({"seat": 4})).await;
     let after = meta(&guests[2], "bob");
     assert_eq!((&after["phx_ref"], &after["phx_ref_prev"]), (&json!("3.2"), &json!("3.1")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_missing_at_the_roll_call_takes_with_it_what_it_tracked() {
+    let town = Town::new().await;
+    let (key, guests) = town.class().await;
+    let [ray, _ada, bob] = guests;
+    let _phone = town.a.join(&key, "bob", 33).await;
+    track(&town.a, &key, "bob", 33, json!({"at": "phone"})).await;
+    track(&town.b, &key, "bob", 3, json!({"at": "desk"})).await;
+    // Gone without a goodbye, and b was where nobody else is.
+    bob.room.lock().unsettle(3);
+    drop(bob);
+    town.a.kill_conductor(&key).await;
+    town.pass(1_000).await;
+    assert_eq!(meta(&ray, "bob")["at"], "phone");
+    assert_eq!(stored_tracks(&town.a, &key).await, 1);
 }
 
 #[tokio::test(start_paused = true)]
