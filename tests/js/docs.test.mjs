@@ -1,26 +1,35 @@
-// The examples of docs/protocol.md run as written, against `downbeat dev`.
+// The examples of the pages for front-end developers run as written, against `downbeat dev`.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RawSocket } from "./harness/raw.mjs";
 import { Server } from "./harness/server.mjs";
 
-const PAGE = readFileSync(new URL("../../docs/protocol.md", import.meta.url), "utf8");
+/** The pages, and in which languages each has examples that run. */
+const RUNNABLE = {
+  "protocol.md": ["js", "sh", "frames"],
+  "supabase.md": ["js", "py", "sh"],
+};
+/** The packages as people install them, and where the tests have them. */
+const PACKAGES = { phoenix: "phoenix", ws: "ws", "@supabase/supabase-js": "supabase-newest" };
+/** A Python that has the package `realtime`. */
+const PYTHON = process.env.DOWNBEAT_PYTHON ?? "python3";
 /** The address in the examples; the test's server has another port. */
 const WRITTEN = "127.0.0.1:4000";
 
-/** Every fenced block: its language and marks, its text, the heading above it. */
-function blocksOf(page) {
+/** Every fenced block: its language and marks, its text, the heading above it, and the blocks of its page. */
+function blocksOf(name) {
+  const page = readFileSync(new URL(`../../docs/${name}`, import.meta.url), "utf8");
   const blocks = [];
   let heading = "";
   let open = null;
   for (const line of page.split("\n")) {
     if (open && line.startsWith("```")) {
-      blocks.push({ ...open, text: open.lines.join("\n") });
+      blocks.push({ ...open, text: open.lines.join("\n"), blocks });
       open = null;
     } else if (open) open.lines.push(line);
     else if (line.startsWith("```")) open = { kind: line.slice(3).trim(), heading, lines: [] };
@@ -29,13 +38,16 @@ function blocksOf(page) {
   return blocks;
 }
 
-const BLOCKS = blocksOf(PAGE);
 let server;
 let dir;
 before(async () => {
   server = await Server.start({ command: "dev" });
   dir = mkdtempSync(join(tmpdir(), "downbeat-docs-"));
-  symlinkSync(fileURLToPath(new URL("./node_modules", import.meta.url)), join(dir, "node_modules"));
+  for (const [name, installed] of Object.entries(PACKAGES)) {
+    const link = join(dir, "node_modules", name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(fileURLToPath(new URL(`./node_modules/${installed}`, import.meta.url)), link);
+  }
 });
 after(async () => {
   if (dir) rmSync(dir, { recursive: true, force: true });
@@ -54,7 +66,7 @@ function run(program, args) {
 
 /** The block that says what the one before it prints: each of its lines, `…` standing for anything. */
 function assertPrints(block, stdout) {
-  const next = BLOCKS[BLOCKS.indexOf(block) + 1];
+  const next = block.blocks[block.blocks.indexOf(block) + 1];
   if (next?.kind !== "text prints") return;
   for (const line of next.text.split("\n")) {
     const pattern = line
@@ -65,38 +77,42 @@ function assertPrints(block, stdout) {
   }
 }
 
-describe("docs/protocol.md", () => {
-  test("has a lesson in JavaScript and one in plain frames", () => {
-    assert.ok(BLOCKS.some(({ kind, heading }) => kind === "js runnable" && heading === "A lesson in JavaScript"));
-    assert.ok(BLOCKS.some(({ kind }) => kind === "frames runnable"));
+for (const [name, languages] of Object.entries(RUNNABLE)) {
+  describe(`docs/${name}`, () => {
+    const blocks = blocksOf(name);
+    test(`has examples to run: ${languages.join(", ")}`, () => {
+      const kinds = new Set(blocks.map(({ kind }) => kind));
+      for (const language of languages) assert.ok(kinds.has(`${language} runnable`), language);
+    });
+    for (const [index, block] of blocks.entries()) {
+      if (block.kind === "js runnable") {
+        test(`JavaScript under «${block.heading}» runs`, async () => {
+          const file = join(dir, `block-${index}.mjs`);
+          writeFileSync(file, here(block.text));
+          assertPrints(block, await run(process.execPath, [file]));
+        });
+      }
+      if (block.kind === "py runnable") {
+        test(`Python under «${block.heading}» runs`, async () => {
+          assertPrints(block, await run(PYTHON, ["-c", here(block.text)]));
+        });
+      }
+      if (block.kind === "sh runnable") {
+        test(`shell commands under «${block.heading}» run`, async () => {
+          assertPrints(block, await run("sh", ["-euc", here(block.text)]));
+        });
+      }
+      if (block.kind === "frames runnable") {
+        test(`frames under «${block.heading}» go back and forth`, () => playFrames(block));
+      }
+      if (block.kind === "json") test(`JSON under «${block.heading}» is JSON`, () => void JSON.parse(block.text));
+    }
   });
-
-  for (const [index, block] of BLOCKS.entries()) {
-    if (block.kind === "js runnable") {
-      test(`JavaScript under «${block.heading}» runs`, async () => {
-        const file = join(dir, `block-${index}.mjs`);
-        writeFileSync(file, here(block.text));
-        assertPrints(block, await run(process.execPath, [file]));
-      });
-    }
-    if (block.kind === "sh runnable") {
-      test(`shell commands under «${block.heading}» run`, async () => {
-        assertPrints(block, await run("sh", ["-euc", here(block.text)]));
-      });
-    }
-    if (block.kind === "frames runnable") {
-      test(`frames under «${block.heading}» go back and forth`, () => playFrames(block));
-    }
-  }
-
-  for (const { kind, text } of BLOCKS) {
-    if (kind === "json") test("a JSON block is JSON", () => void JSON.parse(text));
-  }
-});
+}
 
 /** Plays a dialogue: the shell block before it sets the variables, `>` is sent, `<` must come, `$` is a command. */
 async function playFrames(block) {
-  const setup = here(BLOCKS.slice(0, BLOCKS.indexOf(block)).findLast(({ kind }) => kind === "sh runnable").text);
+  const setup = here(block.blocks.slice(0, block.blocks.indexOf(block)).findLast(({ kind }) => kind === "sh runnable").text);
   const names = ["HOST", "TEACHER", "STUDENT", "ROOM"];
   const values = (await run("sh", ["-euc", `${setup}\nprintf '%s\\n' ${names.map((name) => `"$${name}"`).join(" ")}`]))
     .trim()
