@@ -28,6 +28,7 @@ use crate::{
     auth::{Limits, Tenant},
     channels::realtime::{Post, PostRefused},
     protocol::broadcast,
+    relay::BROADCAST_BYTES_MAX,
 };
 
 /// Supabase's clients look for everything below this.
@@ -35,8 +36,7 @@ pub(super) const MOUNT: &str = "/realtime/v1";
 /// These are answered below [`MOUNT`] too.
 pub(super) const PATHS: [&str; 2] = ["/api/broadcast", "/api/broadcast/{topic}/events/{event}"];
 
-/// The longest body of a batch, unless a single payload may be longer: a hundred of the greatest would be too much
-/// for one request.
+/// The longest body of a batch: a hundred of the greatest payloads would be too much for one request.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What stands around a payload in a batch: topic, event and the words between, even where all is escaped.
 const ENVELOPE_BYTES_MAX: usize = 4 * 1024;
@@ -159,13 +159,14 @@ fn admit(http: &HttpState, tenant: &Tenant, count: usize) -> Result<(), Refused>
     (http.admits_events)(tenant, count).then_some(()).ok_or_else(Refused::too_many)
 }
 
+/// What the tenant allows, as far as it can be passed on to other nodes.
 fn payload_bytes_max(limits: &Limits) -> usize {
-    limits.max_payload_bytes as usize
+    (limits.max_payload_bytes as usize).min(BROADCAST_BYTES_MAX)
 }
 
 fn batch_bytes_max(limits: &Limits) -> usize {
     let of_one = payload_bytes_max(limits) + ENVELOPE_BYTES_MAX;
-    of_one.saturating_mul(batch::MESSAGES_MAX).min(BATCH_BYTES_MAX).max(of_one)
+    of_one.saturating_mul(batch::MESSAGES_MAX).min(BATCH_BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -177,7 +178,13 @@ mod tests {
         let of = |max_payload_bytes| batch_bytes_max(&Limits { max_payload_bytes, ..Limits::default() });
         assert_eq!(of(1_024), 100 * (1_024 + 4_096));
         assert_eq!(of(256 * 1_024), 8 * 1_024 * 1_024);
-        assert_eq!(of(16 * 1_024 * 1_024), 16 * 1_024 * 1_024 + 4_096, "one greatest payload fits all the same");
+        assert_eq!(of(16 * 1_024 * 1_024), 8 * 1_024 * 1_024);
+    }
+
+    #[test]
+    fn a_payload_may_be_no_longer_than_nodes_can_pass_on() {
+        let of = |max_payload_bytes| payload_bytes_max(&Limits { max_payload_bytes, ..Limits::default() });
+        assert_eq!((of(1_024), of(16 * 1_024 * 1_024)), (1_024, BROADCAST_BYTES_MAX));
     }
 
     #[test]

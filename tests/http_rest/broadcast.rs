@@ -131,6 +131,30 @@ async fn any_valid_token_may_broadcast_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_topic_that_the_token_does_not_open_is_refused_and_a_room_s_own_words_are() {
+    let server = Server::serve("broadcast-topics").await;
+    let private = async |topic: &str| {
+        post_one(&server, &format!("/api/broadcast/{topic}/events/e?private=true"), JSON, "{}").await
+    };
+    assert_eq!(private("ada%3Anotes").await.status, 202, "below its own `sub`");
+    let (status, reason) = said(&private("bob").await);
+    assert!(status == 403 && reason.starts_with("Unauthorized: "), "{status} {reason}");
+
+    let mut messages = json!([message("ada"), message("bob"), message("ada")]);
+    messages[1]["private"] = json!("true");
+    let (status, message) = said(&post_batch(&server, "acme", &messages).await);
+    assert!(status == 403 && message.contains("(message 2 of 3: "), "{status} {message}");
+
+    let room = format!("/api/broadcast/music_room%3A{}/events", server.new_room().await);
+    let say = async |event: &str| server.teacher(Method::POST, &format!("{room}/{event}"), &json!({})).await;
+    assert_eq!(say("well_done").await.status, 202);
+    for event in ["beat", "play_note"] {
+        assert!(complaints(&say(event).await)["event"].is_array(), "{event}");
+    }
+    assert_eq!(said(&post_one(&server, &format!("{room}/well_done"), JSON, "{}").await).0, 403, "a student");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_or_is_incomplete_is_refused_as_a_whole() {
     let server = Server::serve("broadcast-bodies").await;
     for path in [BATCH, ONE] {

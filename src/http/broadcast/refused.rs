@@ -188,7 +188,6 @@ mod tests {
     #[test]
     fn a_token_that_proves_nothing_is_a_401_and_never_a_404() {
         assert_eq!(of(AuthError::TenantUnknown { claimed: Named::tenant("acmee") }).0, 401);
-        assert_eq!(of(AuthError::TenantUndecided { host: Named::host("localhost") }).0, 401);
         assert_eq!(of(AuthError::TenantSuspended { tenant: Arc::from("acme") }).0, 403);
         let message = "the token has expired: its `exp` claim lies 9 s in the past";
         assert_eq!(of(AuthError::Expired { ago_s: 9 }), (401, json!({ "message": message })));
