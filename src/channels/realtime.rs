@@ -35,7 +35,7 @@ pub use keeper::RealtimeWork;
 pub use listeners::{TopicAudience, TopicAudiences};
 pub(super) use message::{PresenceMessage, Said};
 pub(super) use post::MUSIC_ROOM;
-pub use post::{Post, PostRefused};
+pub use post::{Post, PostRefused, Sound};
 pub use topic::{Topic, TopicState};
 
 use self::keeper::Keep;

@@ -267,7 +267,7 @@ fn with_cors(mut response: Response, origin: Option<HeaderValue>) -> Response {
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static(
-                "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token, x-api-key, x-auth-token, authorization",
+                "content-type, x-phoenix-authtoken, x-phoenix-longpoll-token, x-api-key, x-auth-token, apikey, authorization",
             ),
         );
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));

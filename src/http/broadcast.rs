@@ -26,7 +26,7 @@ use self::{
 use super::{schema, state::HttpState};
 use crate::{
     auth::{Limits, Tenant},
-    channels::realtime::{Post, PostRefused},
+    channels::realtime::{Post, PostRefused, Realtime},
     protocol::broadcast,
     relay::BROADCAST_BYTES_MAX,
 };
@@ -43,7 +43,7 @@ const ENVELOPE_BYTES_MAX: usize = 4 * 1024;
 
 /// Broadcast up to 100 messages.
 ///
-/// All fields are checked before the first is sent. They are sent in their order, and one that a topic refuses ends it.
+/// All are checked before the first is sent. They are sent in their order.
 #[utoipa::path(
     post, path = "/api/broadcast", operation_id = "broadcast", tag = "broadcasts", security(("token" = [])),
     request_body = schema::BroadcastBatch,
@@ -76,8 +76,7 @@ pub(super) async fn batch(
         return Err(Refused::payload_too_large(at, payload_bytes_max));
     }
     let count = messages.len();
-    admit(&http, &caller.tenant, count)?;
-    for (at, message) in messages.into_iter().enumerate() {
+    let check = |(at, message): (usize, batch::Message)| {
         let post = Post {
             tenant: &caller.tenant,
             claims: &caller.claims,
@@ -86,7 +85,12 @@ pub(super) async fn batch(
             event: &message.event,
             body: broadcast::Body::Json(message.payload),
         };
-        http.realtime.post(post).await.map_err(|refused| Refused::message(refused, at, count))?;
+        Realtime::check(post).map_err(|refused| Refused::message(refused, at, count))
+    };
+    let sound = messages.into_iter().enumerate().map(check).collect::<Result<Vec<_>, _>>()?;
+    admit(&http, &caller.tenant, count)?;
+    for (at, message) in sound.into_iter().enumerate() {
+        http.realtime.post(message).await.map_err(|refused| Refused::message(refused, at, count))?;
     }
     Ok(StatusCode::ACCEPTED)
 }
@@ -137,7 +141,8 @@ pub(super) async fn one(
     };
     admit(&http, &caller.tenant, 1)?;
     let (tenant, claims) = (&caller.tenant, &caller.claims);
-    http.realtime.post(Post { tenant, claims, topic: &topic, private, event: &event, body }).await?;
+    let sound = Realtime::check(Post { tenant, claims, topic: &topic, private, event: &event, body })?;
+    http.realtime.post(sound).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -52,52 +52,80 @@ pub enum PostRefused {
     Unavailable(String),
 }
 
+/// A broadcast that may be sent, and where to.
+#[derive(Clone, Debug)]
+pub struct Sound {
+    target: Target,
+    event: String,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    Topic(TopicKey),
+    Room(RoomKey),
+}
+
 impl Realtime {
-    /// Sends a broadcast to everybody on the topic, on all nodes.
+    /// Checks a broadcast without sending it: of several, none is sent before all are sound.
     ///
     /// # Errors
-    /// Nothing was sent, except with [`PostRefused::Unavailable`].
-    pub async fn post(&self, post: Post<'_>) -> Result<(), PostRefused> {
+    /// All of [`PostRefused`] but `Unavailable`.
+    pub fn check(post: Post<'_>) -> Result<Sound, PostRefused> {
         check_name("topic", post.topic, REALTIME_BYTES_MAX - REALTIME.len())?;
         check_name("event", post.event, FIELD_BYTES_MAX)?;
         if is_too_large(post.tenant, &post.body) {
             return Err(PostRefused::TooLarge { max: bytes_max(post.tenant) });
         }
-        if let Some(code) = post.topic.strip_prefix(MUSIC_ROOM) {
-            return self.post_to_room(&post, code);
-        }
-        if !permit(post.claims, post.topic, post.private).write {
-            return Err(PostRefused::Unauthorized(no_writing(post.topic)));
-        }
-        let key = TopicKey { tenant: post.tenant.id.clone(), name: post.topic.into(), private: post.private };
-        let broadcast = self.broadcast(&key, None, post.event.to_owned(), post.body);
-        if key.private {
-            let kept = self.keep(key, broadcast).await;
-            kept.map_err(|_| PostRefused::Unavailable("it was sent, and is not kept for replay".to_owned()))?;
-        }
-        Ok(())
+        let target = match post.topic.strip_prefix(MUSIC_ROOM) {
+            Some(code) => Target::Room(check_room(&post, code)?),
+            None if permit(post.claims, post.topic, post.private).write => {
+                let (tenant, name) = (post.tenant.id.clone(), post.topic.into());
+                Target::Topic(TopicKey { tenant, name, private: post.private })
+            }
+            None => return Err(PostRefused::Unauthorized(no_writing(post.topic))),
+        };
+        Ok(Sound { target, event: post.event.to_owned(), body: post.body })
     }
 
-    /// A room listens to its members; from outside, to its teachers alone, and never to its own words.
-    fn post_to_room(&self, post: &Post<'_>, code: &str) -> Result<(), PostRefused> {
-        let bad = |field, message| PostRefused::BadField { field, message };
-        let code: Code = code.parse().map_err(|_| bad("topic", "names no room".to_owned()))?;
-        let is_other_room = post.claims.room.as_deref().is_some_and(|room| room != code.as_str());
-        if post.claims.role != TokenRole::Teacher || is_other_room {
-            return Err(PostRefused::Unauthorized(no_writing(post.topic)));
+    /// Sends a broadcast to everybody on the topic, on all nodes.
+    ///
+    /// # Errors
+    /// [`PostRefused::Unavailable`] alone: it was sent, but is not kept.
+    pub async fn post(&self, Sound { target, event, body }: Sound) -> Result<(), PostRefused> {
+        match target {
+            Target::Topic(key) => {
+                let broadcast = self.broadcast(&key, None, event, body);
+                if key.private {
+                    let kept = self.keep(key, broadcast).await;
+                    kept.map_err(|_| PostRefused::Unavailable("it was sent, and is not kept for replay".to_owned()))?;
+                }
+            }
+            Target::Room(key) => {
+                let at_ms = self.parts.clock.now_us().div_euclid(1_000);
+                self.parts.mirror.broadcast(&key, &Arc::new(Broadcast { event, body, id: None, at_ms }));
+            }
         }
-        if is_reserved(post.event) {
-            return Err(bad("event", format!("is reserved: only the room itself sends {}", post.event)));
-        }
-        if is_client_event(post.event) {
-            let instead = "join the room, or POST to /api/music/rooms/{code}/actions/{event}";
-            return Err(bad("event", format!("cannot be broadcast from outside the room: {instead}")));
-        }
-        let at_ms = self.parts.clock.now_us().div_euclid(1_000);
-        let broadcast = Broadcast { event: post.event.to_owned(), body: post.body.clone(), id: None, at_ms };
-        self.parts.mirror.broadcast(&RoomKey { tenant: post.tenant.id.clone(), code }, &Arc::new(broadcast));
         Ok(())
     }
+}
+
+/// A room listens to its members; from outside, to its teachers alone, and never to its own words.
+fn check_room(post: &Post<'_>, code: &str) -> Result<RoomKey, PostRefused> {
+    let bad = |field, message| PostRefused::BadField { field, message };
+    let code: Code = code.parse().map_err(|_| bad("topic", "names no room".to_owned()))?;
+    let is_other_room = post.claims.room.as_deref().is_some_and(|room| room != code.as_str());
+    if post.claims.role != TokenRole::Teacher || is_other_room {
+        return Err(PostRefused::Unauthorized(no_writing(post.topic)));
+    }
+    if is_reserved(post.event) {
+        return Err(bad("event", format!("is reserved: only the room itself sends {}", post.event)));
+    }
+    if is_client_event(post.event) {
+        let instead = "join the room, or POST to /api/music/rooms/{code}/actions/{event}";
+        return Err(bad("event", format!("cannot be broadcast from outside the room: {instead}")));
+    }
+    Ok(RoomKey { tenant: post.tenant.id.clone(), code })
 }
 
 fn check_name(field: &'static str, name: &str, bytes_max: usize) -> Result<(), PostRefused> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Connection, LimitHit, Outcome, is_realtime};
 use crate::{
-    auth::{Claims, verify},
+    auth::{Claims, is_opaque_key, verify},
     channels::{Channel as Joined, Peer, realtime::Followed},
     gateway::{
         Gateway,
@@ -17,8 +17,6 @@ use crate::{
     protocol::{Inbound, InboundPayload, Ref, Status, encode_error, encode_push, encode_reply, topic::REALTIME},
 };
 
-/// What Supabase's publishable and secret keys begin with.
-const OPAQUE_KEY: &str = "sb_";
 pub(super) const OTHER_SUB: &str =
     "the token's `sub` claim must be the one that this socket came with, while it is in a room";
 pub(super) const TOKEN_OVER: &str = "the token has expired: send a fresh one as access_token";
@@ -31,7 +29,7 @@ pub(super) async fn fresh_claims(gateway: &Gateway, peer: &Peer, payload: &str) 
     let token = match fields.get("access_token") {
         None | Some(serde_json::Value::Null) => return Ok(None),
         // A key of Supabase's that proves nobody: whoever came with it has shown a token elsewhere.
-        Some(serde_json::Value::String(key)) if key.starts_with(OPAQUE_KEY) => return Ok(None),
+        Some(serde_json::Value::String(key)) if is_opaque_key(key) => return Ok(None),
         Some(serde_json::Value::String(token)) => token,
         Some(_) => return Err("access_token must be a string".to_owned()),
     };

@@ -71,7 +71,7 @@ impl Refused {
         Self::says(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
-    /// Of the message `at` this place in a batch of `count`: those before it were sent.
+    /// Of the message `at` this place in a batch of `count`, of which none is sent unless it is unavailability that ends it.
     pub fn message(refused: PostRefused, at: usize, count: usize) -> Self {
         if let PostRefused::BadField { field, message } = refused {
             let complaint = json!({ field: [message] });
@@ -79,7 +79,11 @@ impl Refused {
             return Self::fields(Map::from_iter([("messages".to_owned(), json!(errors))]));
         }
         let which = at.saturating_add(1);
-        let place = format!(" (message {which} of {count}: those before it were sent, those after it were not)");
+        let fate = match refused {
+            PostRefused::Unavailable(_) => "those after it were not sent",
+            _ => "none was sent",
+        };
+        let place = format!(" (message {which} of {count}: {fate})");
         let text = if count > 1 { format!("{refused}{place}") } else { refused.to_string() };
         Self::says(status(&refused), text)
     }
@@ -209,7 +213,7 @@ mod tests {
     fn a_message_that_is_refused_amid_a_batch_is_named_with_what_became_of_the_others() {
         let unauthorized = || PostRefused::Unauthorized("no".into());
         assert_eq!(of(Refused::message(unauthorized(), 0, 1)), (403, json!({"message": "no"})));
-        let text = "no (message 2 of 3: those before it were sent, those after it were not)";
+        let text = "no (message 2 of 3: none was sent)";
         assert_eq!(of(Refused::message(unauthorized(), 1, 3)), (403, json!({ "message": text })));
         let field = PostRefused::BadField { field: "event", message: "is reserved".into() };
         let errors = json!({"errors": {"messages": [{}, {"event": ["is reserved"]}]}});
