@@ -56,6 +56,7 @@ async fn the_documented_user_may_do_all_that_nodes_and_operators_do() {
     let reflection = json!({"reflection_text": "loud", "reflection_type": "exit_ticket"});
     ada.ask("submit_reflection", reflection).await;
     drop(ada);
+    talk(&a, &b).await;
     b.call(Method::PATCH, &format!("/rooms/{code}"), json!({"name": "Brass"})).await;
     b.call(Method::GET, "/rooms", Value::Null).await;
     for question in [&["nodes"][..], &["rooms"], &["room", "acme", code]] {
@@ -69,6 +70,20 @@ async fn the_documented_user_may_do_all_that_nodes_and_operators_do() {
     assert_eq!(redis.command(&["ACL", "LOG"]), "", "what was denied");
 }
 
+/// A private topic over two nodes: presence, broadcasts, their replay.
+async fn talk(a: &Node, b: &Node) {
+    let mut here = a.join_topic("ada").await;
+    let mut there = b.join_topic("ada").await;
+    here.ask("presence", json!({"event": "track", "payload": {"plays": "oboe"}})).await;
+    there.hear(|frame| frame[3] == "presence_diff").await;
+    here.ask("broadcast", json!({"event": "hello", "payload": {}})).await;
+    there.hear(|frame| frame[3] == "broadcast").await;
+    let mut late = b.join_topic("ada").await;
+    let replayed = late.hear(|frame| frame[3] == "broadcast").await;
+    assert_eq!(replayed[4]["meta"]["replayed"], true, "{replayed}");
+    here.ask("presence", json!({"event": "untrack"})).await;
+}
+
 /// Two nodes, a room, its conductor's death, and every question.
 async fn live_through(url: &str) {
     let mut a = Node::start(url, "a");
@@ -80,6 +95,7 @@ async fn live_through(url: &str) {
         let said = ask(url, question);
         assert_eq!(said.code, 0, "{question:?}: {}", said.err);
     }
+    talk(&a, &b).await;
     a.kill();
     ask_until(url, &["room", "acme", &code], |room| room["owner"] == "b" && room["locked"] == true);
     teacher.ask("unlock_room", json!({})).await;

@@ -85,6 +85,17 @@ impl Node {
         member.ask("phx_join", json!({ "name": id })).await;
         member
     }
+
+    /// Joins a private realtime topic as its owner, who wants every broadcast acknowledged.
+    pub async fn join_topic(&self, id: &str) -> Member {
+        let url = format!("ws://{}/socket/websocket?vsn=2.0.0&token={}", self.address, token(id, TokenRole::Student));
+        let (socket, _) = connect_async(url).await.expect("a socket");
+        let mut member = Member { socket, topic: format!("realtime:{id}"), refs: 0 };
+        let replay = json!({ "since": 0, "limit": 25 });
+        let config = json!({ "private": true, "broadcast": { "ack": true, "replay": replay } });
+        member.ask("phx_join", json!({ "config": config })).await;
+        member
+    }
 }
 
 impl Drop for Node {
