@@ -29,11 +29,11 @@ use tokio::sync::{mpsc, watch};
 
 pub use channel::{Followed, RealtimeTopic};
 pub(super) use channel::{PRESENCE_TOO_FAST, TRACK_BYTES_MAX, is_too_large};
-pub use config::BadConfig;
-pub(super) use config::JoinConfig;
+
+pub use config::{BadConfig, JoinConfig, REPLAY_MAX, Replay};
 pub use keeper::RealtimeWork;
 pub use listeners::{TopicAudience, TopicAudiences};
-pub(super) use message::{PresenceMessage, Said};
+pub use message::{BadMessage, PresenceMessage, Said};
 pub(super) use post::MUSIC_ROOM;
 pub use post::{Post, PostRefused, Sound};
 pub use topic::{Topic, TopicState};
