@@ -66,7 +66,7 @@ export class App {
   /** The user's token was renewed; what an app does in its own refresh. */
   async renew(token) {
     this.token = token;
-    await this.supabase.realtime.setAuth();
+    await calling(() => this.supabase.realtime.setAuth());
   }
 
   /** The first message of this event that fits. */
@@ -75,20 +75,33 @@ export class App {
   }
 
   leave() {
-    withoutWaiting(() => this.supabase.realtime.disconnect());
+    calling(() => this.supabase.realtime.disconnect());
     for (const channel of this.supabase.getChannels()) channel.teardown();
   }
 }
 
-/** The newest version's `disconnect` leaves a timer of ten seconds behind: it must not hold up the end of a file's tests. */
-function withoutWaiting(act) {
-  const { setTimeout } = globalThis;
-  globalThis.setTimeout = (...args) => setTimeout(...args).unref();
+/** How many calls are under way whose timers must not hold up the end of a file's tests. */
+let unawaited = 0;
+const { setTimeout } = globalThis;
+globalThis.setTimeout = (...args) => {
+  const timer = setTimeout(...args);
+  return unawaited > 0 ? timer.unref() : timer;
+};
+
+/** A call of the package: it leaves timers of ten seconds behind, for answers that do not come, and at a disconnect. */
+function calling(act) {
+  unawaited++;
+  const done = () => unawaited--;
+  let result;
   try {
-    act();
-  } finally {
-    globalThis.setTimeout = setTimeout;
+    result = act();
+  } catch (error) {
+    done();
+    throw error;
   }
+  if (!(result instanceof Promise)) done();
+  else result.then(done, done);
+  return result;
 }
 
 /** One channel of an app, and all that its callbacks were told. */
@@ -133,7 +146,7 @@ export class Seat {
   }
 
   send(event, payload) {
-    return soon(`answer to ${event}`, this.channel.send({ type: "broadcast", event, payload }));
+    return soon(`answer to ${event}`, calling(() => this.channel.send({ type: "broadcast", event, payload })));
   }
 
   /** The first broadcast of this event, its payload. */

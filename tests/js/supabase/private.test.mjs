@@ -119,11 +119,12 @@ matrix("private topics", (stage, { app }) => {
 
   test("bytes are replayed as bytes", async () => {
     const sub = stage.topic("ada");
-    const early = await app({ sub, vsn: "2.0.0" }).sit(sub, hidden);
+    const modern = (options) => stage.app("newest", { vsn: "2.0.0", ...options });
+    const early = await modern({ sub }).sit(sub, hidden);
     await early.send("sound", new Uint8Array([1, 2, 3]).buffer);
     await early.send("text", { n: 1 });
     const replay = { since: Date.now() - 60_000, limit: 25 };
-    const late = await app({ sub, on: 1, vsn: "2.0.0" }).sit(sub, { private: true, broadcast: { replay } });
+    const late = await modern({ sub, on: 1 }).sit(sub, { private: true, broadcast: { replay } });
     await late.hears("text");
     const [sound] = late.broadcasts.items;
     assert.deepEqual([sound.event, sound.meta.replayed], ["sound", true]);
