@@ -26,13 +26,13 @@ class Broadcasts:
         self.assertEqual([one["event"] for one in ada.broadcasts.items], ["answer"])
 
     async def test_with_self_the_sender_hears_it_too(self):
-        ada, bob = await self.pair("mirror", self=True)
+        ada, bob = await self.pair("mirror", broadcast={"self": True})
         await ada.channel.send_broadcast("hello", {"n": 1})
         for seat in (ada, bob):
             self.assertEqual((await seat.hears("hello"))["payload"], {"n": 1})
 
     async def test_with_ack_the_server_answers(self):
-        ada, bob = await self.pair("answered", ack=True)
+        ada, bob = await self.pair("answered", broadcast={"ack": True})
         status, _ = await ada.ask("hello", {})
         self.assertEqual(status, "ok")
         await bob.hears("hello")
@@ -54,7 +54,7 @@ class Broadcasts:
         self.assertEqual(bob.broadcasts.items, [])
 
     async def test_a_broadcast_over_the_size_is_refused_in_supabases_words_and_the_channel_lives(self):
-        ada, bob = await self.pair("large", ack=True)
+        ada, bob = await self.pair("large", broadcast={"ack": True})
         answer = await ada.ask("hello", {"text": "x" * 300 * 1024})
         self.assertEqual(answer, ("error", {"error": "payload_size_exceeded"}))
         self.assertEqual((await ada.ask("hello", {"n": 1}))[0], "ok")
@@ -78,11 +78,11 @@ class Broadcasts:
 
     async def test_who_comes_later_may_ask_for_the_last_broadcasts(self):
         sub = self.topic("ada")
-        early = await self.app(sub).sit(sub, private=True, ack=True)
+        early = await self.app(sub).sit(sub, private=True, broadcast={"ack": True})
         for n in range(5):
             self.assertEqual((await early.ask("note", {"n": n}))[0], "ok")
         replay = {"since": int(time.time() * 1000) - 60_000, "limit": 2}
-        late = self.app(sub, on=1).seat(sub, private=True, replay=replay).listen("note")
+        late = self.app(sub, on=1).seat(sub, private=True, broadcast={"replay": replay}).listen("note")
         await late.subscribed()
         await late.hears("note", lambda payload: payload["n"] == 4)
         told = [(one["payload"]["n"], one["meta"]["replayed"]) for one in late.broadcasts.items]

@@ -1,6 +1,7 @@
 """Limits in Supabase's words, by which the `realtime` package knows them; and tokens that are renewed and end."""
 
 import asyncio
+import unittest
 
 from harness.stage import IS_NEWEST, on_both
 from harness.tokens import in_seconds, mint
@@ -27,7 +28,7 @@ class Limits:
         self.assertEqual(set(refused), {'{"reason": "ClientJoinRateLimitReached: Too many joins per second"}'})
 
     async def test_more_messages_than_a_tenant_may_have_a_second(self):
-        ada = await self.app("ada", on=1, tenant="quiet").sit(self.topic("flood"), ack=True)
+        ada = await self.app("ada", on=1, tenant="quiet").sit(self.topic("flood"), broadcast={"ack": True})
         answers = await asyncio.gather(*(ada.ask("drop", {"n": n}) for n in range(60)))
         refused = [response for status, response in answers if status == "error"]
         self.assertLess(len(refused), 60)
@@ -39,7 +40,7 @@ class Limits:
         topic = self.topic("same")
         seats = {}
         for on, tenant in enumerate(("acme", "globex")):
-            seats[tenant] = self.app("ada", on, tenant=tenant).seat(topic, self=True, presence=tenant).listen("hello")
+            seats[tenant] = self.app("ada", on, tenant=tenant).seat(topic, broadcast={"self": True}, presence=tenant).listen("hello")
             await seats[tenant].subscribed()
             await seats[tenant].channel.track({"tenant": tenant})
         for tenant, seat in seats.items():
@@ -72,6 +73,7 @@ class Limits:
 
 @on_both
 class Restarts:
+    @unittest.skipUnless(IS_NEWEST, "a year ago it left every topic that it came back to, and so closed its own channel")
     async def test_after_a_nodes_death_its_clients_come_back_by_themselves(self):
         topic = self.topic("phoenix")
         ada = self.app("ada", on=0).seat(topic, presence="ada").listen("hello")

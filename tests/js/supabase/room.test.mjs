@@ -119,7 +119,9 @@ matrix("a music room", (stage, { app }) => {
     await teacher.ok("mute_student", { student_id: "ada" });
     for (const event of ["play_note", "wave"])
       assert.equal(await refusal(ada, () => ada.send(event, { midi: 60 })), "muted");
+    const from = ada.broadcasts.mark();
     await teacher.ok("unmute_student", { student_id: "ada" });
+    await ada.hears("student_unmuted", { from });
     assert.equal(await ada.send("play_note", { midi: 64 }), "ok");
     await pupil.hears("student_note", { fits: ({ midi }) => midi === 64 });
   });

@@ -8,6 +8,7 @@ import sys
 import unittest
 
 from realtime import AsyncRealtimeClient
+from realtime.types import RealtimeAcknowledgementStatus as Status
 
 from .heard import PATIENCE_S, Heard
 from .processes import Node, Redis
@@ -19,6 +20,8 @@ IS_NEWEST = tuple(int(part) for part in VERSION.split(".")[:2]) >= (2, 34)
 
 # The package tells of every refusal that the tests provoke.
 logging.getLogger("realtime").setLevel(logging.CRITICAL)
+# unittest runs its loops in debug mode, where everything slow is told.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 _numbers = itertools.count(1)
 
@@ -30,8 +33,9 @@ class App:
         self.sub = sub
         self.client = AsyncRealtimeClient(f"{node.url}/realtime/v1", token, **options)
 
-    def seat(self, topic: str, *, private=False, presence=None, **broadcast) -> "Seat":
-        return Seat(self, topic, private, presence, broadcast)
+    def seat(self, topic: str, *, private=False, presence=None, broadcast=None) -> "Seat":
+        """A channel that is not subscribed yet; `presence` is its key, `broadcast` the part of its configuration."""
+        return Seat(self, topic, private, presence, broadcast or {})
 
     async def sit(self, topic: str, **options) -> "Seat":
         """A channel that is subscribed."""
@@ -89,8 +93,6 @@ class Seat:
         """A broadcast whose answer is waited for: its status, and the response as the package gives it."""
         answer: asyncio.Future = asyncio.get_running_loop().create_future()
         push = await self.channel.push("broadcast", {"type": "broadcast", "event": event, "payload": payload})
-        from realtime.types import RealtimeAcknowledgementStatus as Status
-
         for status in (Status.Ok, Status.Error):
             push.receive(status, lambda response, status=status: answer.set_result((status.value, response)))
         return await asyncio.wait_for(answer, PATIENCE_S)
