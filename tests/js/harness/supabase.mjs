@@ -174,12 +174,8 @@ export class Seat {
 
 /** A JSON that does not depend on the order of keys or metas. */
 function sorted(state) {
-  const metas = (list) => list.map((meta) => JSON.stringify(meta)).sort();
-  return JSON.stringify(
-    Object.keys(state)
-      .sort()
-      .map((key) => [key, metas(state[key])]),
-  );
+  const byKey = (object) => Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(byKey(state).map(([key, metas]) => [key, metas.map((meta) => JSON.stringify(byKey(meta))).sort()]));
 }
 
 /** The servers of one file's tests, shared by all of them. */

@@ -85,7 +85,7 @@ matrix("a music room", (stage, { app }) => {
         body: { beat: -77 },
       });
       assert.ok(status === 403 || status === 422, `${event} over HTTP: ${status}`);
-      assert.match(JSON.stringify(json), /reserved event/);
+      assert.match(JSON.stringify(json), new RegExp(`only the room itself sends ${event}`));
     }
     await pupil.ok("play_note", { midi: 63 });
     await ada.hears("student_note", { fits: ({ midi }) => midi === 63 });

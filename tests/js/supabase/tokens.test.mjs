@@ -30,7 +30,10 @@ stages("tokens", (stage) => {
       const seats = [];
       for (const on of [0, 1]) {
         const key = studentToken("anon", { sub: undefined, role: "anon" });
-        seats.push(await stage.app(version, { sub, key, on }).sit(sub, { private: true }));
+        const own = stage.app(version, { sub, key, on });
+        // As Supabase's documentation has it, before a private channel.
+        await own.supabase.realtime.setAuth();
+        seats.push(await own.sit(sub, { private: true }));
       }
       await seats[0].send("hello", {});
       await seats[1].hears("hello");
