@@ -2,8 +2,8 @@
 import { after, before, describe } from "node:test";
 import assert from "node:assert/strict";
 import WebSocket from "ws";
-import { createClient as createNewest } from "supabase-newest";
-import { createClient as createOlder } from "supabase-a-year-older";
+import * as newest from "supabase-newest";
+import * as older from "supabase-a-year-older";
 import { Cluster } from "./cluster.mjs";
 import { RawSocket } from "./raw.mjs";
 import { Redis } from "./redis.mjs";
@@ -12,7 +12,7 @@ import { studentToken } from "./token.mjs";
 import { Heard, soon } from "./wait.mjs";
 
 /** The packages that must work unmodified. */
-export const VERSIONS = { newest: createNewest, "a year older": createOlder };
+export const VERSIONS = { newest, "a year older": older };
 
 /** A user's app: one supabase client. */
 export class App {
@@ -30,7 +30,7 @@ export class App {
     this.name = name;
     this.url = node.url;
     this.heard = new Heard(`${name} (supabase-js, ${version})`);
-    this.supabase = VERSIONS[version](node.url, key, {
+    this.supabase = VERSIONS[version].createClient(node.url, key, {
       // What Supabase's documentation tells users of a Node without a WebSocket of its own.
       realtime: { transport: WebSocket, logger: this.#log, ...(vsn ? { vsn } : {}), ...realtime },
       // The way for apps that sign their users in elsewhere; asked for at every connection and join.
@@ -80,6 +80,12 @@ export class App {
   }
 }
 
+/** realtime-js alone, without the rest of supabase-js. */
+export function realtimeClient(version, node, key) {
+  const { RealtimeClient } = VERSIONS[version];
+  return new RealtimeClient(`${node.ws}/realtime/v1`, { params: { apikey: key }, transport: WebSocket });
+}
+
 /** How many calls are under way whose timers must not hold up the end of a file's tests. */
 let unawaited = 0;
 const { setTimeout } = globalThis;
@@ -89,7 +95,7 @@ globalThis.setTimeout = (...args) => {
 };
 
 /** A call of the package: it leaves timers of ten seconds behind, for answers that do not come, and at a disconnect. */
-function calling(act) {
+export function calling(act) {
   unawaited++;
   const done = () => unawaited--;
   let result;

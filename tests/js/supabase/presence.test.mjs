@@ -20,8 +20,11 @@ matrix("presence", (stage, { app }) => {
     await Promise.all([ada, bob].map((seat) => seat.sees(all)));
     const late = await here("late", topic, { on: 1 });
     await late.sees(all);
-    assert.ok(ada.presences.items.some(({ event, key }) => event === "join" && key === "bob"));
-    assert.ok(ada.presences.items.some(({ event }) => event === "sync"));
+    for (const seat of [ada, bob, late]) {
+      const joins = seat.presences.items.filter(({ event }) => event === "join").map(({ key }) => key);
+      assert.deepEqual(joins.sort(), ["ada", "bob"], `each is told once to ${seat.presences.name}`);
+      assert.ok(seat.presences.items.some(({ event }) => event === "sync"));
+    }
   });
 
   test("a changed track is one change of the same person", async () => {

@@ -126,6 +126,16 @@ matrix("a music room", (stage, { app }) => {
     await pupil.hears("student_note", { fits: ({ midi }) => midi === 64 });
   });
 
+  test("who says too much in a second is held to the rate of notes", async () => {
+    const eve = await app({ sub: "eve", on: 1 }).sit(topic, { broadcast: { ack: true } });
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => eve.send("wave", { n })));
+    const refused = eve.app.heard.items.filter(({ payload }) => payload.status === "error");
+    assert.equal(refused.length, answers.filter((answer) => answer === "error").length);
+    assert.ok(refused.length > 0 && refused.length <= 30, `${refused.length} of 40 were refused, ten a second may pass`);
+    for (const { payload } of refused) assert.deepEqual(payload.response, { reason: "rate_limit_exceeded" });
+    await soon("leave", eve.channel.unsubscribe());
+  });
+
   test("the room's presence is the channel's, and a track adds to one's own", async () => {
     const everybody = (seat) => Object.keys(seat.state()).sort();
     await ada.presences.until("all three", () => String(everybody(ada)) === "ada,ms-lee,phoebe");

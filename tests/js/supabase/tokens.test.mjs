@@ -1,8 +1,9 @@
 // Tokens are renewed, end, and change: what a channel's user gets to know of it.
 import { after, test } from "node:test";
 import assert from "node:assert/strict";
-import { VERSIONS, stages } from "../harness/supabase.mjs";
+import { VERSIONS, calling, realtimeClient, stages } from "../harness/supabase.mjs";
 import { inSeconds, studentToken } from "../harness/token.mjs";
+import { Heard } from "../harness/wait.mjs";
 
 const FIELDS = ["channel", "extension", "message", "status"];
 
@@ -37,6 +38,24 @@ stages("tokens", (stage) => {
       }
       await seats[0].send("hello", {});
       await seats[1].hears("hello");
+    });
+    test(`realtime-js alone keeps the token that it was given by hand (${version})`, async () => {
+      const sub = stage.topic("ada");
+      const client = realtimeClient(version, stage.node(1), studentToken("anon", { sub: undefined, role: "anon" }));
+      stage.guests.push(() => calling(() => client.disconnect()));
+      const told = new Heard(`realtime-js, ${version}`);
+      await client.setAuth(studentToken(sub));
+      const channel = client.channel(sub, { config: { private: true } });
+      channel.on("broadcast", { event: "*" }, ({ event }) => told.add(event));
+      channel.subscribe((status) => told.add(status));
+      await told.until("SUBSCRIBED", (one) => one === "SUBSCRIBED");
+      await calling(() => client.setAuth(studentToken(sub, { exp: inSeconds(7200) })));
+      client.onHeartbeat((status) => told.add(`heartbeat ${status}`));
+      client.sendHeartbeat();
+      await told.until("heartbeat", (one) => one === "heartbeat ok");
+      await (await stage.app(version, { sub }).sit(sub, { private: true })).send("hello", {});
+      await told.until("hello", (one) => one === "hello");
+      assert.deepEqual(told.items, ["SUBSCRIBED", "heartbeat sent", "heartbeat ok", "hello"]);
     });
   }
 
