@@ -70,7 +70,9 @@ class Broadcasts:
         heard = await twin.hears("hello")
         self.assertTrue(heard["meta"]["id"])
         refused = await self.app("stranger", on=1).seat(f"{sub}:notes", private=True).refused()
-        self.assertIn(f"Unauthorized: You do not have permissions to read from this Channel topic: {sub}:notes", refused)
+        self.assertIn(
+            f"Unauthorized: You do not have permissions to read from this Channel topic: {sub}:notes", refused
+        )
         granted = {"topics": [f"realtime:{sub}:*"]}
         friend = await self.app("friend", on=1, claims=granted).sit(f"{sub}:notes", private=True)
         await friend.channel.send_broadcast("hello", {"n": 2})

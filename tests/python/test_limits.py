@@ -40,7 +40,11 @@ class Limits:
         topic = self.topic("same")
         seats = {}
         for on, tenant in enumerate(("acme", "globex")):
-            seats[tenant] = self.app("ada", on, tenant=tenant).seat(topic, broadcast={"self": True}, presence=tenant).listen("hello")
+            seats[tenant] = (
+                self.app("ada", on, tenant=tenant)
+                .seat(topic, broadcast={"self": True}, presence=tenant)
+                .listen("hello")
+            )
             await seats[tenant].subscribed()
             await seats[tenant].channel.track({"tenant": tenant})
         for tenant, seat in seats.items():
@@ -73,7 +77,9 @@ class Limits:
 
 @on_both
 class Restarts:
-    @unittest.skipUnless(IS_NEWEST, "a year ago it left every topic that it came back to, and so closed its own channel")
+    @unittest.skipUnless(
+        IS_NEWEST, "a year ago it left every topic that it came back to, and so closed its own channel"
+    )
     async def test_after_a_nodes_death_its_clients_come_back_by_themselves(self):
         topic = self.topic("phoenix")
         ada = self.app("ada", on=0).seat(topic, presence="ada").listen("hello")

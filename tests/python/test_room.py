@@ -13,7 +13,9 @@ class Rooms:
         self.room_topic = f"music_room:{room['room_id']}"
         events = ("beat", "student_note", "tempo_changed", "wave")
         self.ada = self.app("ada").seat(self.room_topic, presence="x", broadcast={"ack": True}).listen(*events)
-        self.lee = self.app("ms-lee", on=1, token=teacher).seat(self.room_topic, broadcast={"ack": True}).listen(*events)
+        self.lee = (
+            self.app("ms-lee", on=1, token=teacher).seat(self.room_topic, broadcast={"ack": True}).listen(*events)
+        )
         for seat in (self.ada, self.lee):
             await seat.subscribed()
 

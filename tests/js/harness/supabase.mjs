@@ -152,7 +152,10 @@ export class Seat {
   }
 
   send(event, payload) {
-    return soon(`answer to ${event}`, calling(() => this.channel.send({ type: "broadcast", event, payload })));
+    return soon(
+      `answer to ${event}`,
+      calling(() => this.channel.send({ type: "broadcast", event, payload })),
+    );
   }
 
   /** The first broadcast of this event, its payload. */
@@ -181,7 +184,9 @@ export class Seat {
 /** A JSON that does not depend on the order of keys or metas. */
 function sorted(state) {
   const byKey = (object) => Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify(byKey(state).map(([key, metas]) => [key, metas.map((meta) => JSON.stringify(byKey(meta))).sort()]));
+  return JSON.stringify(
+    byKey(state).map(([key, metas]) => [key, metas.map((meta) => JSON.stringify(byKey(meta))).sort()]),
+  );
 }
 
 /** The servers of one file's tests, shared by all of them. */

@@ -166,7 +166,9 @@ matrix("broadcasts", (stage, { app }) => {
       response: { reason: "TopicNameRequired: You must provide a topic name" },
     });
     // A join whose fields are wrong is a join with the defaults.
-    const wrong = { config: { broadcast: { self: "true", ack: 7 }, presence: "no", private: [], postgres_changes: {} } };
+    const wrong = {
+      config: { broadcast: { self: "true", ack: 7 }, presence: "no", private: [], postgres_changes: {} },
+    };
     assert.equal((await socket.join(`${topic}-wrong`, wrong, "3")).payload.status, "ok");
     socket.text(["3", "9", `${topic}-wrong`, "broadcast", { type: "broadcast", event: "mirrored", payload: {} }]);
     await socket.event("broadcast", { fits: ({ payload }) => payload.event === "mirrored" });

@@ -20,7 +20,9 @@ stages("after a node's death", (stage) => {
     stage.guests.push(() => balancer.stop());
     const seats = [];
     for (const version of Object.keys(VERSIONS)) {
-      const seat = stage.app(version, { sub: version.replace(/ .*/, ""), node: balancer }).seat(topic, { presence: version });
+      const seat = stage
+        .app(version, { sub: version.replace(/ .*/, ""), node: balancer })
+        .seat(topic, { presence: version });
       // As Supabase's documentation has it: whoever is subscribed (again) tracks (again).
       seat.channel.subscribe((status) => {
         seat.statuses.add({ status });

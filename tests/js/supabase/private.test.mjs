@@ -96,7 +96,10 @@ matrix("private topics", (stage, { app }) => {
     const early = await app({ sub }).sit(sub, hidden);
     const began = Date.now() - 60_000;
     for (let n = 0; n < 30; n++) assert.equal(await early.send("note", { n }), "ok");
-    const late = await app({ sub, on: 1 }).sit(sub, { private: true, broadcast: { replay: { since: began, limit: 3 } } });
+    const late = await app({ sub, on: 1 }).sit(sub, {
+      private: true,
+      broadcast: { replay: { since: began, limit: 3 } },
+    });
     await late.hears("note", { fits: ({ n }) => n === 29 });
     assert.deepEqual(
       late.broadcasts.items.map(({ payload, meta }) => [payload.n, meta.replayed]),

@@ -11,7 +11,11 @@ matrix("broadcasts over HTTP", (stage, { app, version }) => {
 
   /** A script's call; `body` as it is. */
   async function post(path, body, { token = studentToken("script"), on = 0, headers = {} } = {}) {
-    const sent = { ...(token ? { authorization: `Bearer ${token}` } : {}), "content-type": "application/json", ...headers };
+    const sent = {
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      "content-type": "application/json",
+      ...headers,
+    };
     const answer = await fetch(`${stage.node(on).url}${path}`, { method: "POST", headers: sent, body });
     const text = await answer.text();
     return { status: answer.status, json: text && JSON.parse(text) };

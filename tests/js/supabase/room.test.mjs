@@ -77,8 +77,7 @@ matrix("a music room", (stage, { app }) => {
   test("nobody forges the room's own events, over the socket or over HTTP", async () => {
     const forged = ["beat", "tempo_changed", "student_note", "timeline", "room_closed", "student_muted"];
     const reserved = (event) => `reserved event: only the room itself sends ${event}`;
-    for (const event of forged)
-      assert.equal(await refusal(ada, () => ada.send(event, { beat: 1 })), reserved(event));
+    for (const event of forged) assert.equal(await refusal(ada, () => ada.send(event, { beat: 1 })), reserved(event));
     for (const event of forged) {
       const { status, json } = await call(stage.node(0), "POST", `/api/broadcast/${topic}/events/${event}`, {
         token: teacherToken(),
@@ -131,7 +130,10 @@ matrix("a music room", (stage, { app }) => {
     const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => eve.send("wave", { n })));
     const refused = eve.app.heard.items.filter(({ payload }) => payload.status === "error");
     assert.equal(refused.length, answers.filter((answer) => answer === "error").length);
-    assert.ok(refused.length > 0 && refused.length <= 30, `${refused.length} of 40 were refused, ten a second may pass`);
+    assert.ok(
+      refused.length > 0 && refused.length <= 30,
+      `${refused.length} of 40 were refused, ten a second may pass`,
+    );
     for (const { payload } of refused) assert.deepEqual(payload.response, { reason: "rate_limit_exceeded" });
     await soon("leave", eve.channel.unsubscribe());
   });

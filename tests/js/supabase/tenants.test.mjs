@@ -34,7 +34,9 @@ matrix("tenants", (stage, { app }) => {
         seats[`${tenant} ${hidden}`] = seat;
       }
     const token = mint({ tenant: "globex", sub });
-    const body = { messages: [false, true].map((hidden) => ({ topic: sub, event: "rest", payload: {}, private: hidden })) };
+    const body = {
+      messages: [false, true].map((hidden) => ({ topic: sub, event: "rest", payload: {}, private: hidden })),
+    };
     assert.equal((await call(stage.node(0), "POST", "/api/broadcast", { token, body })).status, 202);
     for (const hidden of [false, true]) await seats[`globex ${hidden}`].hears("rest");
     for (const [key, seat] of Object.entries(seats)) {

@@ -84,36 +84,40 @@ stages("tokens", (stage) => {
     );
   });
 
-  test("a renewed token goes on; one that ended ends the channel until a fresh one comes", { timeout: 60_000 }, async () => {
-    const each = async (version) => {
-      const topic = stage.topic("ends");
-      // Taken still, within the leeway; the channel ends ten seconds after it.
-      const token = studentToken("ada", { exp: inSeconds(-3) });
-      const [careful, careless] = [0, 1].map((on) => stage.app(version, { sub: "ada", token, on }));
-      const going = await careful.sit(topic);
-      const ending = await careless.sit(topic);
-      const warning = await careless.hears("system");
-      assert.deepEqual([Object.keys(warning).sort(), warning.status, warning.channel], [FIELDS, "ok", topic]);
-      assert.match(warning.message, /expires/);
-      await careful.renew(studentToken("ada"));
+  test(
+    "a renewed token goes on; one that ended ends the channel until a fresh one comes",
+    { timeout: 60_000 },
+    async () => {
+      const each = async (version) => {
+        const topic = stage.topic("ends");
+        // Taken still, within the leeway; the channel ends ten seconds after it.
+        const token = studentToken("ada", { exp: inSeconds(-3) });
+        const [careful, careless] = [0, 1].map((on) => stage.app(version, { sub: "ada", token, on }));
+        const going = await careful.sit(topic);
+        const ending = await careless.sit(topic);
+        const warning = await careless.hears("system");
+        assert.deepEqual([Object.keys(warning).sort(), warning.status, warning.channel], [FIELDS, "ok", topic]);
+        assert.match(warning.message, /expires/);
+        await careful.renew(studentToken("ada"));
 
-      await ending.statuses.until("CHANNEL_ERROR", ({ status }) => status === "CHANNEL_ERROR");
-      const { payload: end } = careless.heard.items.find(
-        ({ event, payload }) => event === "system" && payload.status === "error",
-      );
-      assert.deepEqual([Object.keys(end).sort(), end.channel], [FIELDS, topic]);
-      assert.match(end.message, /expired/);
+        await ending.statuses.until("CHANNEL_ERROR", ({ status }) => status === "CHANNEL_ERROR");
+        const { payload: end } = careless.heard.items.find(
+          ({ event, payload }) => event === "system" && payload.status === "error",
+        );
+        assert.deepEqual([Object.keys(end).sort(), end.channel], [FIELDS, topic]);
+        assert.match(end.message, /expired/);
 
-      const from = ending.statuses.mark();
-      await careless.renew(studentToken("ada"));
-      await ending.subscribed({ from });
-      await going.send("hello", {});
-      await ending.hears("hello");
-      assert.deepEqual(
-        going.statuses.items.map(({ status }) => status),
-        ["SUBSCRIBED"],
-      );
-    };
-    await Promise.all(Object.keys(VERSIONS).map(each));
-  });
+        const from = ending.statuses.mark();
+        await careless.renew(studentToken("ada"));
+        await ending.subscribed({ from });
+        await going.send("hello", {});
+        await ending.hears("hello");
+        assert.deepEqual(
+          going.statuses.items.map(({ status }) => status),
+          ["SUBSCRIBED"],
+        );
+      };
+      await Promise.all(Object.keys(VERSIONS).map(each));
+    },
+  );
 });
