@@ -1,8 +1,12 @@
 """Limits in Supabase's words, by which the `realtime` package knows them; and tokens that are renewed and end."""
 
 import asyncio
+import json
 import unittest
 
+from websockets.exceptions import InvalidStatus
+
+from harness.heard import PATIENCE_S
 from harness.stage import IS_NEWEST, on_both
 from harness.tokens import in_seconds, mint
 
@@ -15,6 +19,26 @@ class Limits:
             await ada.sit(self.topic("channel"))
         words = await ada.seat(self.topic("channel")).refused()
         self.assertEqual(words, '{"reason": "ChannelRateLimitReached: Too many channels"}')
+
+    async def test_more_users_than_a_tenant_may_have(self):
+        async def knock(sub: str, wanted: int) -> None:
+            """Counts lag by a second, over nodes; so does the leaving of the test before."""
+            while True:
+                app = self.app(sub, on=1, tenant="tiny", max_retries=1)
+                try:
+                    await app.client.connect()
+                    status = 101
+                except InvalidStatus as refused:
+                    status = refused.response.status_code
+                    words = json.loads(refused.response.body)
+                    self.assertEqual(words, {"error": "ConnectionRateLimitReached: Too many connected users"})
+                if status == wanted:
+                    return
+                await app.client.close()
+
+        async with asyncio.timeout(PATIENCE_S):
+            for sub, status in (("ada", 101), ("bob", 101), ("eve", 429)):
+                await knock(sub, status)
 
     async def test_more_joins_than_a_tenant_may_have_a_second(self):
         ada = self.app("ada", on=1, tenant="hasty")
