@@ -19,7 +19,7 @@ export function downbeatBin() {
   return found;
 }
 
-/** The tenants that most tests use: an ordinary one, a stranger, one with small limits, one open to guests. */
+/** The tenants that most tests use: an ordinary one, a stranger, one open to guests, and some with small limits. */
 export const TENANTS = `
 default_tenant = "acme"
 
@@ -50,6 +50,20 @@ id = "open"
 jwt_secret = "${SECRETS.open}"
 origins = ["*"]
 guests = true
+
+[[tenants]]
+id = "hasty"
+jwt_secret = "${SECRETS.hasty}"
+origins = ["*"]
+[tenants.limits]
+max_joins_per_second = 4
+
+[[tenants]]
+id = "quiet"
+jwt_secret = "${SECRETS.quiet}"
+origins = ["*"]
+[tenants.limits]
+max_events_per_second = 20
 `;
 
 /** One node and its directory. */

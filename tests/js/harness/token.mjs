@@ -33,6 +33,8 @@ export const SECRETS = {
   globex: "globex-secret-of-at-least-thirty-two-characters",
   tiny: "tiny-secret-of-at-least-thirty-two-characters",
   open: "open-secret-of-at-least-thirty-two-characters",
+  hasty: "hasty-secret-of-at-least-thirty-two-characters",
+  quiet: "quiet-secret-of-at-least-thirty-two-characters",
 };
 
 /** An ordinary token, good for an hour unless `claims` says otherwise. */
