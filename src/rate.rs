@@ -11,13 +11,18 @@ pub struct Rate {
 impl Rate {
     /// True when one more event keeps to `count` in `period_us`; that many may come at once.
     pub fn admits(&self, count: u32, period_us: i64, boot_us: i64) -> bool {
-        let step = |next_at_us| step(next_at_us, count, period_us, boot_us);
+        self.admits_all(1, count, period_us, boot_us)
+    }
+
+    /// The same for `events` together: all of them, or none.
+    pub fn admits_all(&self, events: u32, count: u32, period_us: i64, boot_us: i64) -> bool {
+        let step = |next_at_us| step(next_at_us, events, count, period_us, boot_us);
         self.next_at_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).is_ok()
     }
 
     /// Whether [`Rate::admits`] would say yes; counts nothing.
     pub fn would_admit(&self, count: u32, period_us: i64, boot_us: i64) -> bool {
-        step(self.next_at_us.load(Ordering::Relaxed), count, period_us, boot_us).is_some()
+        step(self.next_at_us.load(Ordering::Relaxed), 1, count, period_us, boot_us).is_some()
     }
 
     /// From now on `to` are admitted in the period, where it was `from`: what may come at once now stays the same
@@ -33,8 +38,8 @@ impl Rate {
     }
 }
 
-fn step(next_at_us: i64, count: u32, period_us: i64, boot_us: i64) -> Option<i64> {
-    let interval_us = period_us / i64::from(count.max(1));
+fn step(next_at_us: i64, events: u32, count: u32, period_us: i64, boot_us: i64) -> Option<i64> {
+    let interval_us = period_us / i64::from(count.max(1)) * i64::from(events);
     let next_at_us = next_at_us.max(boot_us);
     (next_at_us - boot_us <= period_us - interval_us).then_some(next_at_us + interval_us)
 }
@@ -42,6 +47,15 @@ fn step(next_at_us: i64, count: u32, period_us: i64, boot_us: i64) -> Option<i64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_events_together_are_admitted_all_or_none() {
+        let rate = Rate::default();
+        assert!(!rate.admits_all(11, 10, 1_000_000, 1), "never as many as that at once");
+        assert!(rate.admits_all(10, 10, 1_000_000, 1));
+        assert!(!rate.admits_all(2, 10, 1_000_000, 100_001));
+        assert!(rate.admits(10, 1_000_000, 100_001), "what was refused took nothing");
+    }
 
     #[test]
     fn a_burst_of_the_whole_count_is_admitted_and_then_the_steady_rate() {

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 fuzz_target!(|input: (&str, &str, bool, &[u8])| {
     let (text, event, is_json, octets) = input;
-    if let Ok(config) = JoinConfig::parse(text) {
-        let reply: Value = serde_json::from_str(&config.reply()).expect("a reply is JSON");
+    if let Ok(mut config) = JoinConfig::parse(text) {
+        let reply: Value = serde_json::from_str(&config.take_reply()).expect("a reply is JSON");
         assert!(reply["postgres_changes"].as_array().is_some());
         assert!(config.replay.is_none_or(|replay| config.private && replay.limit <= REPLAY_MAX));
     }

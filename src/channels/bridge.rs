@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use super::{
     Answer, Handled, MusicRoom, Payload, Push, is_client_event,
-    realtime::{BadConfig, JoinConfig, PRESENCE_TOO_FAST, PresenceMessage, Said, TRACK_BYTES_MAX, is_too_large},
+    realtime::{
+        BadConfig, JoinConfig, PRESENCE_TOO_FAST, PresenceMessage, Said, TRACK_BYTES_MAX, TRACKS_PER_SECOND,
+        is_too_large,
+    },
 };
 use crate::{
     conductor::ControlRefused,
@@ -17,8 +20,6 @@ use crate::{
     room::is_reserved,
 };
 
-/// Presence messages of one channel: each is a change that the room's conductor stores.
-const TRACKS_PER_SECOND: u32 = 10;
 const SECOND_US: i64 = 1_000_000;
 
 /// How a member of a room wants to hear it as a topic.
@@ -48,9 +49,14 @@ impl Bridge {
         self.config.hears_presence
     }
 
-    /// The entries that were asked for, each with an `id`.
-    pub fn postgres_changes(&self) -> Vec<Value> {
-        self.config.postgres_changes.clone()
+    /// The client waits for changes of a database.
+    pub fn wants_postgres(&self) -> bool {
+        self.config.wants_postgres
+    }
+
+    /// The entries that were asked for, each with an `id`; for once.
+    pub(super) fn take_postgres_changes(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.config.postgres_changes)
     }
 }
 
@@ -59,7 +65,7 @@ impl MusicRoom {
         if push.event == "presence" {
             return match push.payload {
                 Payload::Json(payload) => self.track(bridge, payload),
-                Payload::Broadcast(_) => Handled::Now(Answer::error("binary not supported here")),
+                Payload::Broadcast(_) => Handled::Now(Answer::no_binary()),
             };
         }
         let said = match push.payload {
@@ -77,7 +83,7 @@ impl MusicRoom {
         if is_client_event(&event) {
             return match &body {
                 Body::Json(payload) => self.handle_event(Push { event: &event, ..push }, payload),
-                Body::Octets(_) => Handled::Now(Answer::error("binary not supported here")),
+                Body::Octets(_) => Handled::Now(Answer::no_binary()),
             };
         }
         if is_reserved(&event) {
@@ -110,9 +116,13 @@ impl MusicRoom {
         };
         let (router, key) = (self.services.router.clone(), self.room.key().clone());
         let (student_id, connection) = (self.student_id.clone(), self.connection());
+        let room = self.room.clone();
         Handled::Later(Box::pin(async move {
             match router.track(&key, &student_id, connection, fields).await {
-                Ok(()) => Answer::ok(),
+                Ok(()) => {
+                    room.enable_presence(connection);
+                    Answer::ok()
+                }
                 Err(ControlRefused::Refused(refusal)) => Answer::error(&refusal.to_string()),
                 Err(refused) => Answer::error(&refused.to_string()),
             }
@@ -129,5 +139,6 @@ fn quiet(handled: Handled, ack: bool) -> Handled {
     match handled {
         Handled::Now(answer) => Handled::Now(quieted(answer)),
         Handled::Later(answer) => Handled::Later(Box::pin(answer.map(quieted))),
+        Handled::Beside(answer) => Handled::Beside(Box::pin(answer.map(quieted))),
     }
 }

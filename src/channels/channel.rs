@@ -1,10 +1,18 @@
 //! What a connection has joined: a music room, or a realtime topic.
 
-use super::{
-    Handled, MusicRoom, Push,
-    realtime::{Followed, RealtimeTopic},
-};
+use super::{Bridge, Handled, MusicRoom, Push, realtime::RealtimeTopic};
 use crate::auth::Claims;
+
+/// Why a token cannot take another's place on a socket.
+pub const OTHER_SUB: &str = "the token's `sub` claim must be the one that this socket came with, while it is in a room";
+
+/// What a fresh token means for a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Followed {
+    Stays,
+    /// It ends, for this reason.
+    Ends(String),
+}
 
 /// A joined channel. Dropping it is leaving.
 pub enum Channel {
@@ -31,10 +39,7 @@ impl Channel {
     /// A fresh token counts from now on.
     pub fn follow(&mut self, claims: &Claims) -> Followed {
         match self {
-            Self::Room(room) => {
-                room.follow(claims);
-                Followed::Stays
-            }
+            Self::Room(room) => room.follow(claims),
             Self::Topic(topic) => topic.follow(claims),
         }
     }
@@ -42,7 +47,7 @@ impl Channel {
     /// The client waits for changes of a database, which nobody sends here.
     pub fn wants_postgres(&self) -> bool {
         match self {
-            Self::Room(room) => room.bridge().is_some_and(|bridge| !bridge.postgres_changes().is_empty()),
+            Self::Room(room) => room.bridge().is_some_and(Bridge::wants_postgres),
             Self::Topic(topic) => topic.wants_postgres(),
         }
     }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{
-    Bridge, Channel, MusicRoom, Peer, Services,
-    realtime::{BadConfig, MUSIC_ROOM},
-};
+use super::{Bridge, Channel, MusicRoom, Peer, Services, realtime::BadConfig};
 use crate::{
     conductor::{ControlRefused, Mirror, Router},
     protocol::topic::REALTIME,
     room::{Code, Join, JoinParams, RoomKey},
 };
+
+/// What the topics of music rooms begin with; over the bridge `realtime:` stands before it.
+pub const MUSIC_ROOM: &str = "music_room:";
 
 /// A join, read from its frame.
 #[derive(Clone, Debug)]
@@ -67,6 +67,11 @@ pub async fn join(services: &Arc<Services>, peer: &Peer, request: JoinRequest) -
         }
         None => services.realtime.join(peer, &request).await.map(|topic| Channel::Topic(Box::new(topic))),
     }
+}
+
+/// Whether the topic is a room's, by either of its names.
+pub fn is_room(topic: &str) -> bool {
+    topic.strip_prefix(REALTIME).unwrap_or(topic).starts_with(MUSIC_ROOM)
 }
 
 async fn join_room(

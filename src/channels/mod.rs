@@ -12,8 +12,8 @@ use std::{net::IpAddr, sync::Arc};
 use futures_util::future::BoxFuture;
 
 pub use bridge::Bridge;
-pub use channel::Channel;
-pub use join::{JoinRefused, JoinRequest, join};
+pub use channel::{Channel, Followed, OTHER_SUB};
+pub use join::{JoinRefused, JoinRequest, MUSIC_ROOM, is_room, join};
 pub use music_room::MusicRoom;
 
 use self::realtime::Realtime;
@@ -85,6 +85,11 @@ impl Answer {
         Self::Reply { status: Status::Error, response }
     }
 
+    /// The answer to octets where an event's payload was to be.
+    pub fn no_binary() -> Self {
+        Self::error("binary not supported here")
+    }
+
     /// error `{"reason": …}`.
     pub fn error(reason: &str) -> Self {
         let response = serde_json::json!({ "reason": reason }).to_string();
@@ -96,6 +101,8 @@ impl Answer {
 pub enum Handled {
     Now(Answer),
     Later(BoxFuture<'static, Answer>),
+    /// The same, where what the push asked for is done and only the answer waits: later pushes do not.
+    Beside(BoxFuture<'static, Answer>),
 }
 
 /// Events that are answered even while an earlier one of their channel is still at work.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::Number;
+use serde_json::{Number, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Answer, Bridge, Handled, Payload, Peer, Push, Services, join::Stay, reflections};
+use super::{Answer, Bridge, Followed, Handled, OTHER_SUB, Payload, Peer, Push, Services, join::Stay, reflections};
 use crate::{
     auth::{Claims, Tenant},
     conductor::{ControlRefused, NoteLimits, RequestId, RoomMirror, RoomState, Seat},
@@ -18,6 +18,9 @@ use crate::{
 /// `get_room` of one connection.
 const ROOM_READS_PER_SECOND: u32 = 5;
 const SECOND_US: i64 = 1_000_000;
+/// What members may push over the bridge, where an unknown event does not end the channel.
+const UNKNOWN_EVENT: &str = "unknown event: a room takes broadcast, presence, access_token, play_note, clock_sync, get_room, submit_reflection \
+     and its controls";
 
 /// A joined room. Dropping it is leaving.
 pub struct MusicRoom {
@@ -26,6 +29,8 @@ pub struct MusicRoom {
     pub(super) room: Arc<RoomMirror>,
     pub(super) student_id: Arc<str>,
     pub(super) role: TokenRole,
+    /// The token's, which a student may do without.
+    sub: Option<String>,
     reads: Rate,
     /// It was joined as a realtime topic.
     pub(super) bridge: Option<Box<Bridge>>,
@@ -60,6 +65,7 @@ impl MusicRoom {
             room,
             student_id: student_id.into(),
             role: peer.claims.role,
+            sub: peer.claims.sub.clone(),
             reads: Rate::default(),
             bridge,
             stay,
@@ -96,12 +102,17 @@ impl MusicRoom {
     }
 
     /// The join's reply, as JSON text.
-    pub fn join_reply(&self, state: &RoomState) -> String {
-        let mut reply = state.room.join_reply(&self.student_id, self.role, self.room.moment(state));
-        if let (Some(bridge), Some(fields)) = (&self.bridge, reply.as_object_mut()) {
-            fields.insert("postgres_changes".to_owned(), bridge.postgres_changes().into());
+    pub fn join_reply(&mut self, state: &RoomState) -> String {
+        let mut reply = self.view(state);
+        if let (Some(bridge), Some(fields)) = (&mut self.bridge, reply.as_object_mut()) {
+            fields.insert("postgres_changes".to_owned(), bridge.take_postgres_changes().into());
         }
         reply.to_string()
+    }
+
+    /// The room as this member sees it.
+    fn view(&self, state: &RoomState) -> Value {
+        state.room.join_reply(&self.student_id, self.role, self.room.moment(state))
     }
 
     /// What follows the join's reply: events and their payloads, in order.
@@ -114,9 +125,16 @@ impl MusicRoom {
         ]
     }
 
-    /// A fresh token counts from now on, for what its role may do.
-    pub fn follow(&mut self, claims: &Claims) {
+    /// A fresh token counts from now on, for what its role may do: the same person's, and good for this room.
+    pub fn follow(&mut self, claims: &Claims) -> Followed {
+        if claims.sub != self.sub {
+            return Followed::Ends(OTHER_SUB.to_owned());
+        }
+        if claims.room.as_deref().is_some_and(|room| room != self.room.key().code.as_str()) {
+            return Followed::Ends("unauthorized: the token's `room` claim names another room".to_owned());
+        }
         self.role = claims.role;
+        Followed::Stays
     }
 
     pub fn handle(&self, push: Push<'_>) -> Handled {
@@ -125,7 +143,7 @@ impl MusicRoom {
         }
         match push.payload {
             Payload::Json(payload) => self.handle_event(push, payload),
-            Payload::Broadcast(_) => Handled::Now(Answer::error("binary not supported here")),
+            Payload::Broadcast(_) => Handled::Now(Answer::no_binary()),
         }
     }
 
@@ -148,7 +166,7 @@ impl MusicRoom {
         let state = self.room.lock();
         match self.ended(&state) {
             Some(reason) => Answer::error(reason),
-            None => Answer::Reply { status: Status::Ok, response: self.join_reply(&state) },
+            None => Answer::Reply { status: Status::Ok, response: self.view(&state).to_string() },
         }
     }
 
@@ -200,6 +218,7 @@ impl MusicRoom {
     fn control(&self, push: Push<'_>, payload: &str) -> Handled {
         let control = match Control::parse(push.event, payload) {
             Ok(Some(control)) => control,
+            Ok(None) if self.bridge.is_some() => return Handled::Now(Answer::error(UNKNOWN_EVENT)),
             Ok(None) => return Handled::Now(Answer::Crash),
             Err(bad) => return Handled::Now(Answer::error(&bad.to_string())),
         };

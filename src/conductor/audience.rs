@@ -33,6 +33,10 @@ pub trait Audience: Send + Sync {
     /// hears it only if it wants to hear itself.
     fn broadcast(&self, from: Option<u64>, broadcast: &Broadcast);
 
+    /// From now on this connection hears who comes and goes. If it did not, it gets `presence_state` first: `state` gives
+    /// the payload.
+    fn enable_presence(&self, connection: u64, state: &mut dyn FnMut() -> String);
+
     /// How many connections there are.
     fn size(&self) -> usize;
 

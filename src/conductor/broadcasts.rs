@@ -36,6 +36,14 @@ impl RoomMirror {
     }
 }
 
+impl RoomMirror {
+    /// From now on this connection hears who comes and goes, whatever it asked for when it joined.
+    pub fn enable_presence(&self, connection: u64) {
+        let mut state = self.lock();
+        self.audience().enable_presence(connection, &mut || state.roster.state_json());
+    }
+}
+
 impl Mirror {
     /// Passes on what somebody says who is not in the room.
     pub fn broadcast(&self, key: &RoomKey, broadcast: &Arc<Broadcast>) {

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub use room::{RoomAudience, Style, Subscriber};
-pub use topic::{RealtimeAudience, RealtimeSubscriber};
+pub use topic::{PresenceHearing, RealtimeAudience, RealtimeSubscriber};
 
 /// The audiences of all rooms and topics with members on this node.
 pub struct Hub {

@@ -48,14 +48,14 @@ struct Limited {
 }
 
 impl Limited {
-    fn admits(&self, limit: u32, boot_us: i64) -> bool {
-        self.attempts.fetch_add(1, Ordering::Relaxed);
+    fn admits(&self, events: u32, limit: u32, boot_us: i64) -> bool {
+        self.attempts.fetch_add(events.into(), Ordering::Relaxed);
         let share = share(limit, self.own.load(Ordering::Relaxed), self.others.load(Ordering::Relaxed));
         let before = self.share.swap(share, Ordering::Relaxed);
         if before != share && before != 0 {
             self.rate.change(before, share, SECOND_US, boot_us);
         }
-        self.rate.admits(share, SECOND_US, boot_us)
+        self.rate.admits_all(events, share, SECOND_US, boot_us)
     }
 
     /// What was asked per second since the last report, which ends here.
@@ -69,12 +69,12 @@ impl Limited {
 impl TenantUse {
     /// Whether one more join keeps to this node's share of `limit` per second; counts it either way.
     pub fn admits_join(&self, limit: u32, boot_us: i64) -> bool {
-        self.joins.admits(limit, boot_us)
+        self.joins.admits(1, limit, boot_us)
     }
 
     /// The same for a client's message.
     pub fn admits_event(&self, limit: u32, boot_us: i64) -> bool {
-        self.events.admits(limit, boot_us)
+        self.events.admits(1, limit, boot_us)
     }
 
     fn report(&self, tenant: &Arc<str>, elapsed_us: i64) -> TenantUsage {
@@ -143,11 +143,10 @@ impl Uses {
         Some(UserPlace(tenant_use))
     }
 
-    /// Whether `count` messages without a socket keep to this node's share of `limit` per second; counts them until one
-    /// does not.
+    /// Whether `count` messages without a socket, all together, keep to this node's share of `limit` per second.
     pub fn admits_events(&self, tenant: &Arc<str>, count: u32, limit: u32, boot_us: i64) -> bool {
         let tenant_use = self.of(tenant, self.others(tenant, boot_us));
-        (0..count).all(|_| tenant_use.admits_event(limit, boot_us))
+        tenant_use.events.admits(count, limit, boot_us)
     }
 
     fn of(&self, tenant: &Arc<str>, others: Others) -> Arc<TenantUse> {

@@ -161,6 +161,9 @@ fn named(topic: &str, event: &str, uri: &Uri) -> Result<bool, Refused> {
 /// Counts the messages, and refuses them where the tenant says too much.
 fn admit(http: &HttpState, tenant: &Tenant, count: usize) -> Result<(), Refused> {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
+    if count > tenant.limits.max_events_per_second {
+        return Err(Refused::never_so_many());
+    }
     (http.admits_events)(tenant, count).then_some(()).ok_or_else(Refused::too_many)
 }
 

@@ -1,13 +1,19 @@
-//! What a node hears of the others: topics that it wishes to hear or to ignore, carried out one after the other.
+//! What a node hears of the others: topics that it wishes to hear or to ignore, each topic's wishes in their order.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    time::Duration,
+};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::{mpsc, watch};
 
 use super::{Relay, Topic};
 
-/// How long a subscription may hold up those behind it.
+/// How long anybody waits for a subscription.
 const SUBSCRIBE_PATIENCE: Duration = Duration::from_millis(500);
+/// Topics whose subscriptions are changed at once.
+const AT_ONCE: usize = 64;
 
 enum Wish {
     Hear(Topic, watch::Sender<bool>),
@@ -49,23 +55,60 @@ impl Hearing {
 }
 
 impl Hearings {
-    /// Keeps the relay's subscriptions as wished. Runs for the node's life.
+    /// Keeps the relay's subscriptions as wished: of one topic one after the other, of different ones side by side. Runs
+    /// for the node's life.
     pub async fn carry_out(mut self, relay: &dyn Relay) {
-        while let Some(wish) = self.0.recv().await {
-            // The relay remembers the wish: once it can be reached again, the topic is heard, after a gap. Nobody waits
-            // for that, nor the other topics behind this one.
-            let patience = if relay.is_reachable() { SUBSCRIBE_PATIENCE } else { Duration::ZERO };
-            match wish {
-                Wish::Hear(topic, heard) => {
-                    let subscribed = tokio::time::timeout(patience, relay.subscribe(&topic)).await;
-                    if !matches!(subscribed, Ok(Ok(()))) {
-                        tracing::warn!(relay.topic = %topic, "a topic is not heard from other nodes yet");
-                    }
-                    // Whoever waited may have gone.
-                    let _ = heard.send(true);
+        let mut under_way = FuturesUnordered::new();
+        // What was wished of a topic while its last wish was being carried out.
+        let mut waiting: HashMap<Topic, VecDeque<Wish>> = HashMap::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(topic) = under_way.next() => match waiting.get_mut(&topic).and_then(VecDeque::pop_front) {
+                    Some(next) => under_way.push(next.carry_out(relay)),
+                    None => drop(waiting.remove(&topic)),
+                },
+                wish = self.0.recv(), if under_way.len() < AT_ONCE => match wish {
+                    None => return,
+                    Some(wish) => match waiting.entry(wish.topic().clone()) {
+                        Entry::Occupied(mut busy) => busy.get_mut().push_back(wish),
+                        Entry::Vacant(free) => {
+                            free.insert(VecDeque::new());
+                            under_way.push(wish.carry_out(relay));
+                        }
+                    },
+                },
+            }
+        }
+    }
+}
+
+impl Wish {
+    fn topic(&self) -> &Topic {
+        match self {
+            Self::Hear(topic, _) | Self::Ignore(topic) => topic,
+        }
+    }
+
+    /// Answers the topic.
+    async fn carry_out(self, relay: &dyn Relay) -> Topic {
+        // The relay remembers the wish: once it can be reached again, the topic is heard, after a gap. Nobody waits for
+        // that.
+        let patience = if relay.is_reachable() { SUBSCRIBE_PATIENCE } else { Duration::ZERO };
+        match self {
+            Self::Hear(topic, heard) => {
+                let subscribed = tokio::time::timeout(patience, relay.subscribe(&topic)).await;
+                if !matches!(subscribed, Ok(Ok(()))) {
+                    tracing::warn!(relay.topic = %topic, "a topic is not heard from other nodes yet");
                 }
+                // Whoever waited may have gone.
+                let _ = heard.send(true);
+                topic
+            }
+            Self::Ignore(topic) => {
                 // What is heard of it nevertheless is left aside.
-                Wish::Ignore(topic) => drop(tokio::time::timeout(patience, relay.unsubscribe(&topic)).await),
+                let _ = tokio::time::timeout(patience, relay.unsubscribe(&topic)).await;
+                topic
             }
         }
     }

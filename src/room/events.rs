@@ -33,6 +33,23 @@ const EVENTS: [&str; 27] = [
 
 /// Whether `event` is the room's own; what begins with `phx_` or `presence` is the protocol's, and reserved as well.
 pub fn is_reserved(event: &str) -> bool {
-    let lower = event.to_ascii_lowercase();
+    // As JavaScript does, which folds the Kelvin sign into a k: the clients compare names in lower case.
+    let lower = event.to_lowercase();
     EVENTS.contains(&&*lower) || lower.starts_with("phx_") || lower.starts_with("presence")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_reserved_however_its_letters_are_written() {
+        for event in ["beat", "BEAT", "Clock_Stopped", "cloc\u{212a}_stopped", "phx_reply", "presence_diff", "Presence"]
+        {
+            assert!(is_reserved(event), "{event}");
+        }
+        for event in ["", "cursor", "beats", "my_beat", "play_note"] {
+            assert!(!is_reserved(event), "{event}");
+        }
+    }
 }

@@ -18,6 +18,9 @@ pub const PRESENCES_KEPT: Duration = Duration::from_secs(3_600);
 /// For how long after the last one a topic's broadcasts are kept: as long as Supabase keeps them.
 pub const BROADCASTS_KEPT: Duration = Duration::from_secs(72 * 3_600);
 
+/// The longest body that is kept for replay, in bytes.
+pub const KEPT_BYTES_MAX: usize = 32 * 1024;
+
 /// One connection's presence on a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceRecord {

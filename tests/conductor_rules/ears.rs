@@ -119,6 +119,8 @@ impl Audience for Ear {
         self.note(What::Broadcast { from, event: broadcast.event.clone() });
     }
 
+    fn enable_presence(&self, _connection: u64, _state: &mut dyn FnMut() -> String) {}
+
     fn eject(&self, connections: &[u64], event: Option<(&str, &str)>) {
         self.note(What::Ejected {
             connections: connections.to_vec(),

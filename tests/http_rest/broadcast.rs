@@ -202,6 +202,9 @@ async fn a_payload_may_be_as_long_as_the_tenant_allows_and_no_longer() {
 async fn a_tenant_that_says_too_much_is_told_so() {
     let server = Server::serve("broadcast-rate").await;
     let refused = post_batch(&server, "tiny", &json!(vec![message("a"); 6])).await;
+    assert_eq!(said(&refused), (429, "Too many messages to broadcast, please reduce the batch size".into()));
+    assert_eq!(post_batch(&server, "tiny", &json!(vec![message("a"); 5])).await.status, 202, "that took nothing");
+    let refused = post_batch(&server, "tiny", &json!(vec![message("a"); 5])).await;
     assert_eq!(said(&refused), (429, "Too many messages per second".into()));
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(post_batch(&server, "acme", &json!(vec![message("a"); 100])).await.status, 202);

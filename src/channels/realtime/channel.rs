@@ -9,12 +9,14 @@ use futures_util::future::BoxFuture;
 
 use super::{
     Present, Realtime, Topic, TopicSeat, TopicState,
-    config::JoinConfig,
+    config::{JoinConfig, Replay},
     message::{PresenceMessage, Said},
+    saying,
+    topic::Newcomer,
 };
 use crate::{
     auth::{Claims, Permit, Tenant},
-    channels::{Answer, Handled, Payload, Push},
+    channels::{Answer, Followed, Handled, Payload, Push},
     protocol::{Broadcast, broadcast::Body},
     rate::Rate,
     relay::BROADCAST_BYTES_MAX,
@@ -23,7 +25,7 @@ use crate::{
 /// The longest payload of a track, in bytes of JSON.
 pub(crate) const TRACK_BYTES_MAX: usize = 16 * 1024;
 /// Presence messages of one channel.
-const TRACKS_PER_SECOND: u32 = 10;
+pub(crate) const TRACKS_PER_SECOND: u32 = 10;
 const SECOND_US: i64 = 1_000_000;
 /// What a client may push.
 const UNKNOWN_EVENT: &str = "unknown event: a realtime topic takes broadcast, presence and access_token";
@@ -37,17 +39,16 @@ pub struct RealtimeTopic {
     config: JoinConfig,
     permit: Permit,
     tracks: Rate,
-    /// What the store held for this newcomer.
-    stored: Vec<Broadcast>,
+    /// What the store held for this newcomer, until it is told.
+    missed: Option<Missed>,
     _seat: TopicSeat,
 }
 
-/// What a fresh token means for a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Followed {
-    Stays,
-    /// It ends, for this reason.
-    Ends(String),
+/// What a newcomer has missed, and what keeps more from being missed.
+pub(super) struct Missed {
+    pub stored: Vec<Broadcast>,
+    pub replay: Replay,
+    pub newcomer: Newcomer,
 }
 
 impl RealtimeTopic {
@@ -57,13 +58,13 @@ impl RealtimeTopic {
         connection: u64,
         config: JoinConfig,
         permit: Permit,
-        stored: Vec<Broadcast>,
+        missed: Option<Missed>,
         seat: TopicSeat,
     ) -> Self {
         let key = config.presence_key.clone().unwrap_or_else(|| format!("{connection:013x}")).into();
         let present = Present { topic: seat.topic().clone(), connection, key, is_over: AtomicBool::new(false) };
         let (present, tracks) = (Arc::new(present), Rate::default());
-        Self { realtime, tenant, present, config, permit, tracks, stored, _seat: seat }
+        Self { realtime, tenant, present, config, permit, tracks, missed, _seat: seat }
     }
 
     pub fn topic(&self) -> &Arc<Topic> {
@@ -84,24 +85,30 @@ impl RealtimeTopic {
 
     /// The client waits for changes of a database, which nobody sends here.
     pub fn wants_postgres(&self) -> bool {
-        !self.config.postgres_changes.is_empty()
+        self.config.wants_postgres
     }
 
     /// The join's reply, as JSON text.
-    pub fn join_reply(&self) -> String {
-        self.config.reply()
+    pub fn join_reply(&mut self) -> String {
+        self.config.take_reply()
     }
 
-    /// What this newcomer is to be told again, in order; for once.
-    pub fn take_missed(&mut self, state: &TopicState) -> Vec<Arc<Broadcast>> {
-        let stored = std::mem::take(&mut self.stored);
-        self.config.replay.take().map_or_else(Vec::new, |replay| state.replayed(stored, replay))
+    /// What this newcomer is to be told again, in order; for once. What comes with it is to be dropped once the topic's
+    /// lock is free, and the connection is in the audience.
+    pub fn retell(&mut self, state: &mut TopicState) -> (Vec<Arc<Broadcast>>, Option<impl Drop + use<>>) {
+        let Some(Missed { stored, replay, newcomer }) = self.missed.take() else { return (Vec::new(), None) };
+        let boot_us = self.realtime.parts.clock.boot_us();
+        (state.retell(self.connection(), stored, replay, boot_us), Some(newcomer))
     }
 
     /// A fresh token counts from now on.
     pub fn follow(&mut self, claims: &Claims) -> Followed {
         let key = self.topic().key();
         self.permit = permit(claims, &key.name, key.private);
+        if !self.permit.write {
+            // Whoever may not be seen any more leaves; whoever goes always finds a place.
+            let _ = self.realtime.set_presence(&self.present, None);
+        }
         if self.permit.read {
             return Followed::Stays;
         }
@@ -132,25 +139,20 @@ impl RealtimeTopic {
             return Handled::Now(Answer::too_large());
         }
         let key = self.topic().key();
-        let broadcast = self.realtime.broadcast(key, Some(self.connection()), said.event, said.body);
-        if !key.private {
-            return Handled::Now(self.acknowledged());
-        }
-        let kept = self.realtime.keep(key.clone(), broadcast);
-        if !self.config.ack {
-            return Handled::Now(Answer::Nothing);
+        let kept = self.realtime.broadcast(key, Some(self.connection()), said.event, said.body);
+        match self.config.ack {
+            false => return Handled::Now(Answer::Nothing),
+            true if !key.private => return Handled::Now(Answer::ok()),
+            true => {}
         }
         let later: BoxFuture<'static, Answer> = Box::pin(async move {
-            match kept.await {
+            match saying::kept(kept).await {
                 Ok(()) => Answer::ok(),
                 Err(_) => Answer::error("unavailable: it was sent, and is not kept for replay"),
             }
         });
-        Handled::Later(later)
-    }
-
-    fn acknowledged(&self) -> Answer {
-        if self.config.ack { Answer::ok() } else { Answer::Nothing }
+        // It is on its way, and in its place: only the ok waits for the store.
+        Handled::Beside(later)
     }
 
     fn presence(&self, payload: &str) -> Handled {
@@ -180,7 +182,7 @@ impl RealtimeTopic {
         let (realtime, present) = (self.realtime.clone(), self.present.clone());
         let tracking = async move {
             realtime.presences_known(&present.topic).await;
-            present.topic.enable_presence(present.connection);
+            realtime.enable_presence(&present);
             match realtime.set_presence(&present, Some(fields)) {
                 Ok(()) => Answer::ok(),
                 Err(full) => Answer::error(&full.to_string()),

@@ -1,5 +1,6 @@
 //! The config of a join: what a client wants of a topic. Wrong fields are defaulted, never refused, because that is what
-//! the clients are used to; only replay, which they would wait for in vain, says what is wrong.
+//! the clients are used to; only replay, which they would wait for in vain, says what is wrong. What cannot be read at all
+//! is refused: it might say `private`.
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -24,8 +25,10 @@ pub struct JoinConfig {
     pub hears_presence: bool,
     pub private: bool,
     pub replay: Option<Replay>,
-    /// The entries of `postgres_changes`, each with an `id`.
+    /// The entries of `postgres_changes`, each with an `id`; taken by whoever replies.
     pub postgres_changes: Vec<Value>,
+    /// There was at least one.
+    pub wants_postgres: bool,
 }
 
 /// Which broadcasts a join wants to have replayed.
@@ -38,8 +41,10 @@ pub struct Replay {
 }
 
 /// What a client could not have meant; the text is the reply's `reason`, in Supabase's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BadConfig {
+    #[error("InvalidJoinPayload: the params cannot be read: {0}")]
+    Unreadable(String),
     #[error("UnableToReplayMessages: Replay params are not valid")]
     Replay,
     #[error("UnableToReplayMessages: Replay is not allowed for public channels")]
@@ -50,13 +55,14 @@ impl JoinConfig {
     /// Reads the `config` of a join's params (their JSON text); whatever else they hold is not looked at.
     ///
     /// # Errors
-    /// [`BadConfig`], about replay alone.
+    /// [`BadConfig`]: about replay, or about the whole.
     pub fn parse(params: &str) -> Result<Self, BadConfig> {
-        let params: Map<String, Value> = serde_json::from_str(params).unwrap_or_default();
+        let params: Value = serde_json::from_str(params).map_err(|error| BadConfig::Unreadable(error.to_string()))?;
         let config = object(params.get("config"));
         let (broadcast, presence) = (object(config.get("broadcast")), object(config.get("presence")));
-        let private = flag(config.get("private")).unwrap_or(false);
+        let private = is_private(config.get("private"));
         let key = presence.get("key").and_then(Value::as_str).filter(|key| !key.is_empty());
+        let postgres_changes = postgres_changes(config.get("postgres_changes"));
         Ok(Self {
             ack: flag(broadcast.get("ack")).unwrap_or(false),
             hears_itself: flag(broadcast.get("self")).unwrap_or(false),
@@ -64,13 +70,14 @@ impl JoinConfig {
             hears_presence: flag(presence.get("enabled")).unwrap_or(true),
             private,
             replay: replay(broadcast.get("replay"), private)?,
-            postgres_changes: postgres_changes(config.get("postgres_changes")),
+            wants_postgres: !postgres_changes.is_empty(),
+            postgres_changes,
         })
     }
 
-    /// `{"postgres_changes":[…]}`, the response of a join.
-    pub fn reply(&self) -> String {
-        json!({ "postgres_changes": self.postgres_changes }).to_string()
+    /// `{"postgres_changes":[…]}`, the response of a join; for once, because entries may be large.
+    pub fn take_reply(&mut self) -> String {
+        json!({ "postgres_changes": std::mem::take(&mut self.postgres_changes) }).to_string()
     }
 }
 
@@ -85,6 +92,16 @@ fn flag(value: Option<&Value>) -> Option<bool> {
         Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
         Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
+    }
+}
+
+/// Whatever is not clearly no means yes: a slip shows nothing to the public.
+fn is_private(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty() && !text.eq_ignore_ascii_case("false"),
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        value => flag(value).unwrap_or(true),
     }
 }
 
@@ -137,11 +154,30 @@ mod tests {
 
     #[test]
     fn who_asks_for_nothing_hears_others_and_who_is_there_and_gets_no_acknowledgements() {
-        for params in ["{}", "", "[]", r#"{"config":7}"#, r#"{"config":{"broadcast":[],"presence":"x","private":{}}}"#]
+        for params in
+            ["{}", "null", "[]", r#"{"config":7}"#, r#"{"config":{"broadcast":[],"presence":"x","private":null}}"#]
         {
             let config = JoinConfig::parse(params).expect("nothing to refuse");
             assert!(!config.ack && !config.hears_itself && !config.private && config.hears_presence, "{params}");
             assert_eq!((config.presence_key, config.replay, config.postgres_changes), (None, None, vec![]));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_because_it_might_say_private() {
+        let cut_emoji = r#"{"config":{"private":true,"presence":{"key":"x\ud83d"}}}"#;
+        for params in ["", "{", cut_emoji, r#"{"config":{"private":true},"x":1e999}"#] {
+            assert!(matches!(JoinConfig::parse(params), Err(BadConfig::Unreadable(_))), "{params}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_clearly_no_makes_a_topic_private() {
+        for yes in [json!(true), json!("true"), json!(1), json!("yes"), json!({}), json!([])] {
+            assert!(parsed(json!({ "private": yes })).expect("sound").private, "{yes}");
+        }
+        for no in [json!(false), json!("False"), json!(0), json!(""), json!(null)] {
+            assert!(!parsed(json!({ "private": no })).expect("sound").private, "{no}");
         }
     }
 
@@ -162,7 +198,7 @@ mod tests {
     #[test]
     fn entries_of_postgres_changes_come_back_in_order_with_ids() {
         let asked = json!({ "postgres_changes": [{ "event": "*", "schema": "public" }, null, { "event": "INSERT" }] });
-        let reply = parsed(asked).expect("sound").reply();
+        let reply = parsed(asked).expect("sound").take_reply();
         let expected = json!({ "postgres_changes": [{ "event": "*", "schema": "public", "id": 1 }, { "event": "INSERT", "id": 2 }] });
         assert_eq!(serde_json::from_str::<Value>(&reply).expect("JSON"), expected);
     }

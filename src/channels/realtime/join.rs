@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Realtime, RealtimeTopic,
-    channel::{no_reading, permit},
-    config::JoinConfig,
+    Realtime, RealtimeTopic, Topic,
+    channel::{Missed, no_reading, permit},
+    config::{JoinConfig, Replay},
 };
 use crate::{
     channels::{JoinRefused, JoinRequest, Peer},
@@ -41,15 +41,23 @@ impl Realtime {
         if config.hears_presence {
             self.presences_known(seat.topic()).await;
         }
-        let stored = match config.replay {
-            None => Vec::new(),
-            Some(replay) => {
-                self.parts.store.broadcasts(&key, replay.since_ms, replay.limit).await.map_err(|error| {
-                    tracing::warn!(topic = %key, %error, "broadcasts could not be replayed");
-                    refused("UnableToReplayMessages: Realtime was unable to replay messages".to_owned())
-                })?
-            }
+        let missed = match config.replay {
+            None => None,
+            Some(replay) => Some(self.read_missed(seat.topic(), replay).await?),
         };
-        Ok(RealtimeTopic::new(self.clone(), peer.tenant.clone(), request.connection, config, permit, stored, seat))
+        Ok(RealtimeTopic::new(self.clone(), peer.tenant.clone(), request.connection, config, permit, missed, seat))
+    }
+
+    async fn read_missed(&self, topic: &Arc<Topic>, replay: Replay) -> Result<Missed, JoinRefused> {
+        // Before the store is read: what comes meanwhile is remembered.
+        let newcomer = topic.newcomer();
+        match self.parts.store.broadcasts(topic.key(), replay.since_ms, replay.limit).await {
+            Ok(stored) => Ok(Missed { stored, replay, newcomer }),
+            Err(error) => {
+                tracing::warn!(topic = %topic.key(), %error, "broadcasts could not be replayed");
+                let reason = "UnableToReplayMessages: Realtime was unable to replay messages";
+                Err(JoinRefused::Realtime(reason.to_owned()))
+            }
+        }
     }
 }

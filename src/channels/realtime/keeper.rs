@@ -1,38 +1,28 @@
-//! The way to the store: presences, coalesced by topic, and broadcasts, in their order.
+//! The way of presences to the store, coalesced by topic, and then to the other nodes.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, mpsc};
 
-use super::{Realtime, Topic};
+use super::{Realtime, Topic, saying::Keep};
 use crate::{
-    protocol::{Broadcast, TopicKey},
     relay::{self, Hearings, Presences},
-    store::StoreError,
+    store::PresenceWrite,
 };
 
-/// Broadcasts that may wait to be kept for replay; what comes beyond is not kept.
-pub(super) const KEEPS_MAX: usize = 1_024;
-/// Broadcasts that are kept in one go.
-const KEEPS_AT_ONCE: usize = 64;
 /// Topics whose presences are written at once.
 const WRITES_AT_ONCE: usize = 32;
 /// Before presences that the store did not take are written again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// What one message between nodes carries, in bytes of fields: well below what an envelope may have.
+const WORD_BYTES_MAX: usize = 256 * 1024;
 
 /// What the node's tasks work off for realtime topics.
 pub struct RealtimeWork {
     pub(super) hearings: Hearings,
     pub(super) unwritten: mpsc::UnboundedReceiver<Arc<Topic>>,
     pub(super) keeps: mpsc::Receiver<Keep>,
-}
-
-/// A broadcast to be kept for replay, and whom to tell.
-pub(super) struct Keep {
-    key: TopicKey,
-    broadcast: Arc<Broadcast>,
-    done: oneshot::Sender<Result<(), StoreError>>,
 }
 
 impl Realtime {
@@ -52,46 +42,6 @@ impl Realtime {
         }
     }
 
-    /// Resolves once the broadcast is kept for replay; at once, in its order, it waits for that.
-    pub(super) fn keep(
-        &self,
-        key: TopicKey,
-        broadcast: Arc<Broadcast>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-        let (done, kept) = oneshot::channel();
-        self.under_way.send_modify(|under_way| *under_way += 1);
-        let sent = self.keeps.try_send(Keep { key, broadcast, done });
-        if sent.is_err() {
-            self.under_way.send_modify(|under_way| *under_way -= 1);
-            tracing::warn!("too many broadcasts wait for the store: one is not kept for replay");
-        }
-        async move {
-            let lost = || StoreError::Unavailable { reason: "too many broadcasts wait for it".to_owned() };
-            kept.await.unwrap_or_else(|_| Err(lost()))
-        }
-    }
-
-    async fn keep_broadcasts(&self, mut keeps: mpsc::Receiver<Keep>) {
-        let mut batch = Vec::new();
-        while keeps.recv_many(&mut batch, KEEPS_AT_ONCE).await > 0 {
-            let mut by_topic: BTreeMap<TopicKey, Vec<Keep>> = BTreeMap::new();
-            batch.drain(..).for_each(|keep| by_topic.entry(keep.key.clone()).or_default().push(keep));
-            join_all(by_topic.into_values().map(|keeps| self.keep_in_order(keeps))).await;
-        }
-    }
-
-    async fn keep_in_order(&self, keeps: Vec<Keep>) {
-        for Keep { key, broadcast, done } in keeps {
-            let kept = self.parts.store.keep_broadcast(&key, &broadcast).await;
-            self.under_way.send_modify(|under_way| *under_way -= 1);
-            if let Err(error) = &kept {
-                tracing::warn!(topic = %key, %error, "a broadcast was not kept for replay");
-            }
-            // Whoever sent it may not want to know, or may have gone.
-            let _ = done.send(kept);
-        }
-    }
-
     async fn write_presences(self: &Arc<Self>, mut unwritten: mpsc::UnboundedReceiver<Arc<Topic>>) {
         let at_once = Arc::new(Semaphore::new(WRITES_AT_ONCE));
         while let Some(topic) = unwritten.recv().await {
@@ -99,7 +49,10 @@ impl Realtime {
             // Never closed.
             let permit = at_once.acquire_owned().await;
             tokio::spawn(async move {
-                realtime.write(&topic).await;
+                if AssertUnwindSafe(realtime.write(&topic)).catch_unwind().await.is_err() {
+                    tracing::error!(topic = %topic.key(), "writing a topic's presences failed");
+                }
+                realtime.under_way.send_modify(|under_way| *under_way -= 1);
                 drop(permit);
             });
         }
@@ -111,12 +64,8 @@ impl Realtime {
             let changes = topic.lock().take_unwritten();
             match self.parts.store.write_presences(topic.key(), &changes).await {
                 Ok(()) => {
-                    let (serial, has_more) = topic.lock().written();
-                    let home = self.parts.membership.home();
-                    let presences = Presences { home, serial, changes };
-                    self.publish(relay::Topic::Realtime(topic.key().clone()), relay::Body::Presences(presences));
-                    if !has_more {
-                        self.under_way.send_modify(|under_way| *under_way -= 1);
+                    words(changes).into_iter().for_each(|changes| self.tell(topic, changes));
+                    if !topic.lock().written() {
                         return;
                     }
                 }
@@ -127,5 +76,50 @@ impl Realtime {
                 }
             }
         }
+    }
+
+    fn tell(&self, topic: &Topic, changes: Vec<PresenceWrite>) {
+        let serial = topic.lock().next_word();
+        let presences = Presences { home: self.parts.membership.home(), serial, changes };
+        self.publish(topic.key(), relay::Body::Presences(presences));
+    }
+}
+
+/// The changes in as many messages as they need.
+fn words(changes: Vec<PresenceWrite>) -> Vec<Vec<PresenceWrite>> {
+    let mut words: Vec<Vec<PresenceWrite>> = Vec::new();
+    let mut bytes = 0;
+    for change in changes {
+        // Beside the fields: names and numbers.
+        let of_it = 256 + change.record.as_ref().map_or(0, |record| record.fields.len() + record.key.len());
+        bytes += of_it;
+        match words.last_mut().filter(|_| bytes <= WORD_BYTES_MAX) {
+            Some(word) => word.push(change),
+            None => {
+                bytes = of_it;
+                words.push(vec![change]);
+            }
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Home, PresenceRecord};
+
+    #[test]
+    fn changes_are_told_in_order_in_messages_that_fit_an_envelope() {
+        let home = Home { node: "a".into(), process: 1 };
+        let change = |connection: u64| {
+            let (key, fields) = ("ada".into(), "x".repeat(16 * 1024).into());
+            let record = PresenceRecord { connection, version: 1, replaces: None, home: home.clone(), key, fields };
+            PresenceWrite { connection, version: 1, record: Some(record) }
+        };
+        let words = words((0..90).map(change).collect());
+        assert!(words.iter().all(|word| word.len() <= 16), "16 KiB each");
+        let told: Vec<u64> = words.into_iter().flatten().map(|change| change.connection).collect();
+        assert_eq!(told, (0..90).collect::<Vec<u64>>());
     }
 }

@@ -1,10 +1,13 @@
 //! What clients push to a topic, read: broadcasts as JSON and as octets, tracks and untracks.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
 use thiserror::Error;
 
 use crate::protocol::{Encoding, UserBroadcast, broadcast::Body, inbound::FIELD_BYTES_MAX};
+
+/// The deepest nesting of arrays and objects that is passed on.
+const DEPTH_MAX: usize = 128;
 
 /// Why a push means nothing; the text is the reply's `reason`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -15,6 +18,9 @@ pub enum BadMessage {
     LongEvent,
     #[error("payload must be JSON: {0}")]
     NoJson(String),
+    /// Parsers of the clients refuse what is deeper, and drop the whole frame.
+    #[error("payload must not be nested deeper than {DEPTH_MAX}")]
+    TooDeep,
     #[error("Presence track payload must be a map")]
     NoMap,
     #[error("event must be track or untrack")]
@@ -40,16 +46,29 @@ pub enum PresenceMessage {
 struct Wire<'a> {
     #[serde(default)]
     event: Value,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
+}
+
+/// `null` is a value too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Wire<'a> {
+    /// An object; serde would take a list for one as well.
+    fn parse(payload: &'a str) -> Option<Self> {
+        let is_object = payload.trim_start().starts_with('{');
+        is_object.then(|| serde_json::from_str(payload).ok())?
+    }
 }
 
 impl Said {
     /// Reads the payload of a `broadcast` push. What it holds beside `event` and `payload` is not passed on.
     pub fn parse(payload: &str) -> Result<Self, BadMessage> {
-        let wire: Wire = serde_json::from_str(payload).map_err(|_| BadMessage::NoEvent)?;
+        let wire = Wire::parse(payload).ok_or(BadMessage::NoEvent)?;
         let Value::String(event) = wire.event else { return Err(BadMessage::NoEvent) };
-        let body = wire.payload.map_or("{}", RawValue::get);
+        let body = wire.payload.map_or("{}", |payload| payload.get());
         Self { event, body: Body::Json(body.to_owned()) }.checked()
     }
 
@@ -69,6 +88,7 @@ impl Said {
     /// An event's name has to fit a binary frame, whichever way it came.
     fn checked(self) -> Result<Self, BadMessage> {
         match self.event.len() {
+            _ if matches!(&self.body, Body::Json(json) if depth(json) > DEPTH_MAX) => Err(BadMessage::TooDeep),
             0 => Err(BadMessage::NoEvent),
             1..=FIELD_BYTES_MAX => Ok(self),
             _ => Err(BadMessage::LongEvent),
@@ -76,10 +96,30 @@ impl Said {
     }
 }
 
+/// How deep arrays and objects are nested in JSON text.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest): (usize, usize) = (0, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 impl PresenceMessage {
     /// Reads the payload of a `presence` push: `{event: track | untrack, payload}`, in any case of letters.
     pub fn parse(payload: &str) -> Result<Self, BadMessage> {
-        let wire: Wire = serde_json::from_str(payload).map_err(|_| BadMessage::NoPresenceEvent)?;
+        let wire = Wire::parse(payload).ok_or(BadMessage::NoPresenceEvent)?;
         let event = wire.event.as_str().unwrap_or_default();
         if event.eq_ignore_ascii_case("untrack") {
             return Ok(Self::Untrack);
@@ -87,7 +127,7 @@ impl PresenceMessage {
         if !event.eq_ignore_ascii_case("track") {
             return Err(BadMessage::NoPresenceEvent);
         }
-        let fields = wire.payload.map_or("{}", RawValue::get);
+        let fields = wire.payload.map_or("{}", |payload| payload.get());
         match serde_json::from_str(fields) {
             Ok(Value::Object(_)) => Ok(Self::Track(fields.to_owned())),
             _ => Err(BadMessage::NoMap),
@@ -104,12 +144,12 @@ mod tests {
         let said = Said::parse(r#"{"type":"broadcast","event":"shout","payload":{"a": 1.50},"x":1}"#).expect("sound");
         assert_eq!(said, Said { event: "shout".into(), body: Body::Json(r#"{"a": 1.50}"#.into()) });
         assert_eq!(Said::parse(r#"{"event":"x"}"#).expect("sound").body, Body::Json("{}".into()));
-        assert_eq!(Said::parse(r#"{"event":"x","payload":null}"#).expect("sound").body, Body::Json("{}".into()));
+        assert_eq!(Said::parse(r#"{"event":"x","payload":null}"#).expect("sound").body, Body::Json("null".into()));
     }
 
     #[test]
     fn a_broadcast_without_a_name_is_told_so() {
-        for bad in ["{}", "[]", "7", r#"{"event":7}"#, r#"{"event":""}"#, r#"{"event":null}"#] {
+        for bad in ["{}", "[]", "7", r#"["c",{"x":1}]"#, r#"{"event":7}"#, r#"{"event":""}"#, r#"{"event":null}"#] {
             assert_eq!(Said::parse(bad), Err(BadMessage::NoEvent), "{bad}");
         }
         let long = format!(r#"{{"event":"{}"}}"#, "x".repeat(256));
@@ -128,11 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn nesting_is_counted_outside_of_strings_and_bounded() {
+        assert_eq!(depth(r#"{"a":["[[[","\"{"],"b":{}}"#), 2);
+        let nested =
+            |levels: usize| format!(r#"{{"event":"e","payload":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        assert!(Said::parse(&nested(DEPTH_MAX)).is_ok());
+        assert_eq!(Said::parse(&nested(DEPTH_MAX + 1)), Err(BadMessage::TooDeep));
+        assert_eq!(Said::parse(&nested(100_000)), Err(BadMessage::TooDeep));
+    }
+
+    #[test]
     fn a_track_takes_an_object_and_an_untrack_nothing() {
         let track = |payload: &str| PresenceMessage::parse(payload);
         assert_eq!(track(r#"{"event":"TRACK","payload":{"x":1}}"#), Ok(PresenceMessage::Track(r#"{"x":1}"#.into())));
         assert_eq!(track(r#"{"type":"presence","event":"untrack"}"#), Ok(PresenceMessage::Untrack));
-        assert_eq!(track(r#"{"event":"track","payload":[1]}"#), Err(BadMessage::NoMap));
+        for payload in ["[1]", "null", "7"] {
+            assert_eq!(track(&format!(r#"{{"event":"track","payload":{payload}}}"#)), Err(BadMessage::NoMap));
+        }
         assert_eq!(track(r#"{"event":"dance"}"#), Err(BadMessage::NoPresenceEvent));
         assert_eq!(track("7"), Err(BadMessage::NoPresenceEvent));
     }

@@ -7,10 +7,11 @@ use thiserror::Error;
 use super::{
     Realtime,
     channel::{bytes_max, is_too_large, no_writing, permit},
+    saying,
 };
 use crate::{
     auth::{Claims, Tenant},
-    channels::is_client_event,
+    channels::{MUSIC_ROOM, is_client_event},
     protocol::{
         Broadcast, TopicKey,
         broadcast::Body,
@@ -19,9 +20,6 @@ use crate::{
     },
     room::{Code, RoomKey, TokenRole, is_reserved},
 };
-
-/// The topics of music rooms, without `realtime:`.
-pub(in crate::channels) const MUSIC_ROOM: &str = "music_room:";
 
 /// A broadcast that somebody without a socket hands in.
 #[derive(Clone, Debug)]
@@ -95,11 +93,8 @@ impl Realtime {
     pub async fn post(&self, Sound { target, event, body }: Sound) -> Result<(), PostRefused> {
         match target {
             Target::Topic(key) => {
-                let broadcast = self.broadcast(&key, None, event, body);
-                if key.private {
-                    let kept = self.keep(key, broadcast).await;
-                    kept.map_err(|_| PostRefused::Unavailable("it was sent, and is not kept for replay".to_owned()))?;
-                }
+                let kept = saying::kept(self.broadcast(&key, None, event, body)).await;
+                kept.map_err(|_| PostRefused::Unavailable("it was sent, and is not kept for replay".to_owned()))?;
             }
             Target::Room(key) => {
                 let at_ms = self.parts.clock.now_us().div_euclid(1_000);

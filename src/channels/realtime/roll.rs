@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use crate::{
     protocol::presence::{Meta, Presences},
@@ -17,8 +18,15 @@ use crate::{
 
 /// The most connections that are present on one topic.
 pub const PRESENCES_MAX: usize = 1_000;
+/// The most that the present show of themselves together, in bytes of JSON: whoever joins is told all of it.
+pub const SHOWN_BYTES_MAX: usize = 512 * 1024;
 /// How long it is remembered that a connection is gone, after which nothing older about it is on its way any more.
 const REMEMBERED_US: i64 = 60_000_000;
+
+/// There is no room for one more presence, or for more of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("PresenceLimitReached: Too many presences on this topic")]
+pub struct TopicIsFull;
 
 /// What one node knows of a topic's presences. Times are boot-time µs of that node.
 #[derive(Debug, Default)]
@@ -26,6 +34,8 @@ pub struct Roll {
     shown: Presences,
     standings: HashMap<u64, Standing>,
     present: usize,
+    /// What they show, in bytes.
+    shown_bytes: usize,
 }
 
 /// What is known of one connection.
@@ -39,32 +49,35 @@ struct Standing {
 
 impl Roll {
     /// What a connection's next change has to say: its presence under `key`, or, without `fields`, that it has none.
-    /// None where that would change nothing, or where there is no room for one more.
+    /// None where that would change nothing.
+    ///
+    /// # Errors
+    /// There is no room for it.
     pub fn change(
         &self,
         home: &Home,
         connection: u64,
         key: &Arc<str>,
         fields: Option<Arc<str>>,
-    ) -> Option<PresenceWrite> {
+    ) -> Result<Option<PresenceWrite>, TopicIsFull> {
         let standing = self.standings.get(&connection);
         let (version, before) = standing.map_or((0, None), |standing| (standing.version, standing.record.as_ref()));
         let version = version + 1;
         let record = match (fields, before) {
-            (None, None) => return None,
+            (None, None) => return Ok(None),
             (None, Some(_)) => None,
-            (Some(fields), Some(before)) if before.fields == fields => return None,
-            (Some(_), None) if self.present >= PRESENCES_MAX => return None,
-            (Some(fields), before) => Some(PresenceRecord {
-                connection,
-                version,
-                replaces: before.map(|before| before.version),
-                home: home.clone(),
-                key: key.clone(),
-                fields,
-            }),
+            (Some(fields), Some(before)) if before.fields == fields => return Ok(None),
+            (Some(fields), before) => {
+                let shown_before = before.map_or(0, |before| before.fields.len());
+                let is_too_much = self.shown_bytes - shown_before + fields.len() > SHOWN_BYTES_MAX;
+                if is_too_much || (before.is_none() && self.present >= PRESENCES_MAX) {
+                    return Err(TopicIsFull);
+                }
+                let replaces = before.map(|before| before.version);
+                Some(PresenceRecord { connection, version, replaces, home: home.clone(), key: key.clone(), fields })
+            }
         };
-        Some(PresenceWrite { connection, version, record })
+        Ok(Some(PresenceWrite { connection, version, record }))
     }
 
     /// Takes in one change; false where something later is known.
@@ -77,6 +90,20 @@ impl Roll {
         let standing = Standing { version: change.version, record, changed_us: now_us };
         self.put(change.connection, standing);
         true
+    }
+
+    /// Takes in what another process says of a connection. True where it is one of `own`, this process, that is present
+    /// whatever others have made of it, as they do who took this process for dead: that is said anew, above their word,
+    /// and they and the store have to learn it.
+    pub fn hear(&mut self, change: &PresenceWrite, own: &Home, now_us: i64) -> bool {
+        let standing = self.standings.get(&change.connection);
+        let mine = standing.and_then(|standing| standing.record.as_ref()).filter(|record| record.home == *own);
+        let Some(mine) = mine.filter(|mine| mine.version < change.version) else {
+            self.take_in(change, now_us);
+            return false;
+        };
+        let anew = said_anew(mine.clone(), change.version + 1);
+        self.take_in(&anew, now_us)
     }
 
     /// Takes in all that the store holds, which was asked for at `asked_us`. What others had then and the store has not
@@ -129,9 +156,8 @@ impl Roll {
         let mine = |standing: &Standing| standing.record.clone().filter(|record| record.home == *own);
         let records: Vec<PresenceRecord> = self.standings.values().filter_map(mine).collect();
         let anew = records.into_iter().map(|record| {
-            let (connection, version) = (record.connection, record.version + 2);
-            let record = PresenceRecord { version, replaces: Some(record.version), ..record };
-            PresenceWrite { connection, version, record: Some(record) }
+            let version = record.version + 2;
+            said_anew(record, version)
         });
         self.take_in_own(anew.collect(), now_us)
     }
@@ -156,16 +182,6 @@ impl Roll {
         self.standings.iter().filter_map(mine).collect()
     }
 
-    /// Whether this connection is present.
-    pub fn has(&self, connection: u64) -> bool {
-        self.standings.get(&connection).is_some_and(|standing| standing.record.is_some())
-    }
-
-    /// Whether there is room for one more.
-    pub fn is_full(&self) -> bool {
-        self.present >= PRESENCES_MAX
-    }
-
     /// Everybody, in Phoenix' form.
     pub fn state_json(&mut self) -> String {
         self.shown.state_json()
@@ -183,12 +199,14 @@ impl Roll {
 
     /// A neighbour that does not keep the limit costs its own newcomers their place, nobody else.
     fn has_room(&self, before: Option<&Standing>) -> bool {
-        before.is_some_and(|before| before.record.is_some()) || self.present < 2 * PRESENCES_MAX
+        let is_known = before.is_some_and(|before| before.record.is_some());
+        is_known || (self.present < 2 * PRESENCES_MAX && self.shown_bytes < 2 * SHOWN_BYTES_MAX)
     }
 
     fn put(&mut self, connection: u64, standing: Standing) {
         if let Some(record) = &standing.record {
             self.present += 1;
+            self.shown_bytes += record.fields.len();
             self.shown.join(&record.key, meta(record));
         }
         let before = self.standings.insert(connection, standing);
@@ -204,6 +222,7 @@ impl Roll {
     fn hide(&mut self, before: Option<Standing>) {
         if let Some(record) = before.and_then(|before| before.record) {
             self.present -= 1;
+            self.shown_bytes -= record.fields.len();
             self.shown.leave(&record.key, &phx_ref(record.connection, record.version));
         }
     }
@@ -213,6 +232,12 @@ impl Standing {
     fn as_write(&self, connection: u64) -> PresenceWrite {
         PresenceWrite { connection, version: self.version, record: self.record.clone() }
     }
+}
+
+/// The same presence, under a later version.
+fn said_anew(record: PresenceRecord, version: u64) -> PresenceWrite {
+    let record = PresenceRecord { version, replaces: Some(record.version), ..record };
+    PresenceWrite { connection: record.connection, version, record: Some(record) }
 }
 
 /// The same on every node.
@@ -239,7 +264,8 @@ mod tests {
 
     fn track(roll: &mut Roll, node: &str, connection: u64, fields: Value) -> PresenceWrite {
         let fields = fields.to_string().into();
-        let change = roll.change(&home(node), connection, &"ada".into(), Some(fields)).expect("a change");
+        let change =
+            roll.change(&home(node), connection, &"ada".into(), Some(fields)).expect("room").expect("a change");
         assert!(roll.take_in(&change, 0));
         change
     }
@@ -271,11 +297,11 @@ mod tests {
     fn the_same_track_again_changes_nothing_and_an_untrack_takes_it_away() {
         let mut roll = Roll::default();
         track(&mut roll, "a", 1, json!({ "x": 1 }));
-        assert_eq!(roll.change(&home("a"), 1, &"ada".into(), Some(json!({ "x": 1 }).to_string().into())), None);
-        let untrack = roll.change(&home("a"), 1, &"ada".into(), None).expect("a change");
+        assert_eq!(roll.change(&home("a"), 1, &"ada".into(), Some(json!({ "x": 1 }).to_string().into())), Ok(None));
+        let untrack = roll.change(&home("a"), 1, &"ada".into(), None).expect("room").expect("a change");
         assert!(roll.take_in(&untrack, 0));
         assert_eq!(state(&mut roll), json!({}));
-        assert_eq!(roll.change(&home("a"), 1, &"ada".into(), None), None);
+        assert_eq!(roll.change(&home("a"), 1, &"ada".into(), None), Ok(None));
     }
 
     #[test]
@@ -295,7 +321,7 @@ mod tests {
     fn who_left_while_the_store_was_read_stays_away() {
         let (mut here, mut there) = (Roll::default(), Roll::default());
         let joined = track(&mut there, "b", 1, json!({}));
-        let left = there.change(&home("b"), 1, &"ada".into(), None).expect("a change");
+        let left = there.change(&home("b"), 1, &"ada".into(), None).expect("room").expect("a change");
         here.take_in(&left, 10);
         here.reconcile(&[joined.record.expect("a record")], 5, &home("a"), 20);
         assert!(here.present == 0);
@@ -338,14 +364,43 @@ mod tests {
     }
 
     #[test]
+    fn nobody_else_buries_a_presence_of_this_process() {
+        let mut roll = Roll::default();
+        track(&mut roll, "a", 1, json!({}));
+        let burial = PresenceWrite { connection: 1, version: 2, record: None };
+        assert!(roll.hear(&burial, &home("a"), 0), "the others have to learn better");
+        assert_eq!(roll.write_of(1).map(|write| write.version), Some(3), "above the burial");
+        assert!(!roll.hear(&burial, &home("a"), 0), "once");
+        let untrack = roll.change(&home("a"), 1, &"ada".into(), None).expect("room").expect("a change");
+        roll.take_in(&untrack, 0);
+        assert!(!roll.hear(&PresenceWrite { version: 9, ..burial }, &home("a"), 0), "it has gone by itself");
+        assert_eq!(roll.present, 0);
+    }
+
+    #[test]
     fn a_full_topic_takes_no_newcomer_but_changes_of_who_is_there() {
         let mut roll = Roll::default();
         (0..PRESENCES_MAX as u64).for_each(|connection| {
             track(&mut roll, "a", connection, json!({}));
         });
-        assert!(roll.is_full());
-        assert_eq!(roll.change(&home("a"), 5_000, &"eve".into(), Some("{}".into())), None);
-        assert!(roll.change(&home("a"), 5, &"ada".into(), Some(r#"{"x":1}"#.into())).is_some());
+        assert_eq!(roll.change(&home("a"), 5_000, &"eve".into(), Some("{}".into())), Err(TopicIsFull));
+        assert!(
+            roll.change(&home("a"), 5, &"ada".into(), Some(r#"{"x":1}"#.into())).is_ok_and(|change| change.is_some())
+        );
+    }
+
+    #[test]
+    fn what_all_show_together_is_bounded_and_who_shows_less_makes_room() {
+        let mut roll = Roll::default();
+        let fields = |bytes: usize| json!({ "x": "y".repeat(bytes - 8) });
+        (0..32).for_each(|connection| {
+            track(&mut roll, "a", connection, fields(SHOWN_BYTES_MAX / 32));
+        });
+        let more: Arc<str> = fields(9).to_string().into();
+        assert_eq!(roll.change(&home("a"), 99, &"eve".into(), Some(more.clone())), Err(TopicIsFull));
+        track(&mut roll, "a", 5, json!({}));
+        assert!(roll.change(&home("a"), 99, &"eve".into(), Some(more)).is_ok());
+        assert_eq!(roll.shown_bytes, SHOWN_BYTES_MAX / 32 * 31 + 2);
     }
 
     #[test]
@@ -353,7 +408,7 @@ mod tests {
         let mut roll = Roll::default();
         track(&mut roll, "a", 1, json!({}));
         track(&mut roll, "a", 2, json!({}));
-        let gone = roll.change(&home("a"), 1, &"ada".into(), None).expect("a change");
+        let gone = roll.change(&home("a"), 1, &"ada".into(), None).expect("room").expect("a change");
         roll.take_in(&gone, 0);
         roll.forget(REMEMBERED_US);
         assert_eq!((roll.standings.len(), roll.present), (1, 1));

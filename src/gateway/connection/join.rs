@@ -6,14 +6,14 @@ use futures_util::FutureExt;
 
 use super::{
     Connection, Outcome, is_realtime,
-    token::{OTHER_SUB, TOKEN_OVER, fresh_claims},
+    token::{TOKEN_OVER, fresh_claims},
 };
 use crate::{
     auth::Claims,
-    channels::{self, Channel, JoinRefused, JoinRequest, MusicRoom, realtime::RealtimeTopic},
+    channels::{self, Channel, Followed, JoinRefused, JoinRequest, MusicRoom, OTHER_SUB, realtime::RealtimeTopic},
     gateway::{
         expiry::Standing,
-        hub::{RealtimeSubscriber, Style, Subscriber},
+        hub::{PresenceHearing, RealtimeSubscriber, Style, Subscriber},
         session::{Instance, JoinEnd, Refusal},
     },
     protocol::{
@@ -28,6 +28,9 @@ const MINUTE_US: i64 = 60_000_000;
 /// What a client is told that asks for changes of a database.
 const NO_POSTGRES: &str =
     "Postgres changes are not served here: Downbeat has no database of yours; broadcast what has changed";
+/// Topics of one socket that are remembered as told so.
+const TOLD_MAX: usize = 64;
+
 /// Why a join did not succeed.
 pub(super) enum JoinFailed {
     Refused(JoinRefused),
@@ -38,18 +41,19 @@ pub(super) enum JoinFailed {
 impl Connection {
     pub(super) fn begin_join(&mut self, instance: Instance, inbound: &Inbound<'_>) {
         let topic = inbound.topic.to_string();
+        let number = self.next_shown();
         let refused = |refused| Err(JoinFailed::Refused(JoinRefused::BadParams(refused)));
         let boot_us = self.gateway.clock.boot_us();
         let limits = &self.peer.tenant.limits;
         let InboundPayload::Json(payload) = inbound.payload else {
-            return self.finish_join(&topic, instance, refused("binary not supported here".to_owned()));
+            return self.finish_join(&topic, instance, number, refused("binary not supported here".to_owned()));
         };
-        if payload.get().len() > limits.max_payload_bytes as usize {
-            return self.finish_join(&topic, instance, refused("payload_too_large".to_owned()));
-        }
         if !self.place.tenant_use().admits_join(limits.max_joins_per_second, boot_us) {
             let reason = "ClientJoinRateLimitReached: Too many joins per second";
-            return self.finish_join(&topic, instance, refused(reason.to_owned()));
+            return self.finish_join(&topic, instance, number, refused(reason.to_owned()));
+        }
+        if payload.get().len() > limits.max_payload_bytes as usize {
+            return self.finish_join(&topic, instance, number, refused("payload_too_large".to_owned()));
         }
         let (gateway, guesses) = (self.gateway.clone(), self.guesses.clone());
         let mut peer = self.peer.clone();
@@ -69,7 +73,7 @@ impl Connection {
                     None => {}
                 }
                 let delay = gateway.guesses.delay(peer.address, gateway.clock.boot_us());
-                if !delay.is_zero() {
+                if !delay.is_zero() && channels::is_room(&request.topic) {
                     tokio::time::sleep(delay).await;
                 }
                 // Looked at only now, and counted before the next look: joins sent in one go are no way round.
@@ -85,7 +89,7 @@ impl Connection {
                 joined.map(|channel| (channel, fresh)).map_err(JoinFailed::Refused)
             };
             let result = AssertUnwindSafe(joining).catch_unwind().await.unwrap_or(Err(JoinFailed::Crashed));
-            Outcome::Joined { topic, instance, result }
+            Outcome::Joined { topic, instance, number, result }
         }));
     }
 
@@ -93,16 +97,18 @@ impl Connection {
         &mut self,
         topic: &str,
         instance: Instance,
+        number: u64,
         result: Result<(Channel, Option<Claims>), JoinFailed>,
     ) {
         match result {
-            Ok((channel, fresh)) => {
-                if let Some(claims) = fresh {
-                    // A room that was joined meanwhile holds the socket to who he is there.
-                    if let Err(reason) = self.may_follow(&claims) {
-                        return self.refuse_join(topic, instance, &reason);
-                    }
-                    self.follow(claims);
+            Ok((mut channel, fresh)) => {
+                // A room that was joined meanwhile holds the socket to who he is there.
+                if let Some(Err(reason)) = fresh.map(|claims| self.renew(claims, number)) {
+                    return self.refuse_join(topic, instance, &reason);
+                }
+                // And whatever token counts by now counts for this channel as for all.
+                if let Followed::Ends(reason) = channel.follow(&self.peer.claims) {
+                    return self.refuse_join(topic, instance, &reason);
                 }
                 let wants_postgres = channel.wants_postgres();
                 match channel {
@@ -130,7 +136,7 @@ impl Connection {
     }
 
     /// The reply, what follows it, and the place in the audience, under the room's lock: nothing is missed between.
-    fn attach_room(&mut self, topic: &str, instance: Instance, channel: Box<MusicRoom>) {
+    fn attach_room(&mut self, topic: &str, instance: Instance, mut channel: Box<MusicRoom>) {
         let room = channel.room().clone();
         let mut state = room.lock();
         if let Some(reason) = channel.ended(&state) {
@@ -188,10 +194,17 @@ impl Connection {
         let mut state = joined.lock();
         self.send(encode_reply(vsn, join_ref, end.reference.as_ref(), topic, Status::Ok, &channel.join_reply()));
         self.close_replaced(topic, &end);
-        if channel.hears_presence() {
-            self.send(encode_push(vsn, join_ref, topic, event::PRESENCE_STATE, &state.presence_state()));
-        }
-        for broadcast in channel.take_missed(&state) {
+        let presence = match channel.hears_presence().then(|| state.presence_state()) {
+            None => PresenceHearing::Off,
+            // A diff is about to be sent, of which the state would tell already.
+            Some(None) => PresenceHearing::Awaits,
+            Some(Some(payload)) => {
+                self.send(encode_push(vsn, join_ref, topic, event::PRESENCE_STATE, &payload));
+                PresenceHearing::On
+            }
+        };
+        let (missed, newcomer) = channel.retell(&mut state);
+        for broadcast in missed {
             // Octets mean nothing to a client of V1.
             audience.replay(vsn, &broadcast).into_iter().for_each(|frame| self.send_frame(frame));
         }
@@ -201,9 +214,10 @@ impl Connection {
             vsn,
             join_ref: end.join_ref.clone(),
             hears_itself: channel.hears_itself(),
-            hears_presence: channel.hears_presence(),
+            presence,
         });
         drop(state);
+        drop(newcomer);
         self.keep(topic, instance, Channel::Topic(channel));
     }
 
@@ -218,6 +232,9 @@ impl Connection {
         let Some(channel) = self.session.channel(topic) else { return };
         if !self.told_postgres.iter().any(|told| **told == *topic) {
             self.send_system(&channel, "postgres_changes", "error", NO_POSTGRES);
+            if self.told_postgres.len() >= TOLD_MAX {
+                self.told_postgres.remove(0);
+            }
             self.told_postgres.push(topic.into());
         }
     }

@@ -13,7 +13,7 @@ use std::{
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::net::TcpStream;
 
-use self::join::JoinFailed;
+use self::{join::JoinFailed, token::Renewal};
 use super::{
     Gateway,
     expiry::Expiry,
@@ -37,9 +37,30 @@ use crate::{
 
 /// What took time and has ended.
 enum Outcome {
-    Joined { topic: String, instance: Instance, result: Result<(Channel, Option<Claims>), JoinFailed> },
-    Handled { topic: String, instance: Instance, reference: Option<Ref>, answer: Result<Answer, ChannelFailed> },
-    Token { topic: String, join_ref: Option<Ref>, reference: Option<Ref>, result: Result<Option<Claims>, String> },
+    /// `number` tells the place of its token among all that this client has shown.
+    Joined {
+        topic: String,
+        instance: Instance,
+        number: u64,
+        result: Result<(Channel, Option<Claims>), JoinFailed>,
+    },
+    Handled {
+        topic: String,
+        instance: Instance,
+        reference: Option<Ref>,
+        answer: Result<Answer, ChannelFailed>,
+    },
+    /// An answer that its channel did not wait for.
+    Beside {
+        topic: String,
+        instance: Instance,
+        reference: Option<Ref>,
+        answer: Answer,
+    },
+    Token {
+        renewal: Renewal,
+        result: Result<Option<Claims>, String>,
+    },
 }
 
 /// Something panicked; it is caught here and costs its channel, nothing else.
@@ -98,6 +119,12 @@ pub struct Connection {
     told_postgres: Vec<Box<str>>,
     /// A token is being proven; one at a time.
     is_renewing: bool,
+    /// The last token that came meanwhile.
+    waiting_token: Option<Renewal>,
+    /// How many tokens this client has shown, in joins and as `access_token`.
+    shown: u64,
+    /// The number of the one that counts.
+    counts: u64,
     expiry: Expiry,
     place: UserPlace,
     registration: Arc<Registration>,
@@ -120,6 +147,9 @@ impl Connection {
             ending: Vec::new(),
             told_postgres: Vec::new(),
             is_renewing: false,
+            waiting_token: None,
+            shown: 0,
+            counts: 0,
             running: FuturesUnordered::new(),
             guesses: Arc::default(),
             expiry,
@@ -222,7 +252,7 @@ impl Connection {
         let payload = match inbound.payload {
             InboundPayload::Json(payload) => Payload::Json(payload.get()),
             InboundPayload::UserBroadcast(user) => Payload::Broadcast(user),
-            InboundPayload::Binary(_) => return Err(Answer::error("binary not supported here")),
+            InboundPayload::Binary(_) => return Err(Answer::no_binary()),
         };
         let Some((_, channel)) = self.channels.iter().find(|(known, _)| *known == instance) else {
             // It has ended, and the frame that says so is on its way.
@@ -240,6 +270,13 @@ impl Connection {
                 self.running.push(Box::pin(async move {
                     let answer = AssertUnwindSafe(future).catch_unwind().await.map_err(|_| ChannelFailed);
                     Outcome::Handled { topic, instance, reference, answer }
+                }));
+                Ok(())
+            }
+            Ok(Handled::Beside(future)) => {
+                let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
+                self.running.push(Box::pin(async move {
+                    Outcome::Beside { topic, instance, reference, answer: future.await }
                 }));
                 Ok(())
             }
@@ -340,8 +377,8 @@ impl Connection {
 
     fn finish(&mut self, outcome: Outcome) {
         let topic = match outcome {
-            Outcome::Joined { topic, instance, result } => {
-                self.finish_join(&topic, instance, result);
+            Outcome::Joined { topic, instance, number, result } => {
+                self.finish_join(&topic, instance, number, result);
                 topic
             }
             Outcome::Handled { topic, instance, reference, answer } => {
@@ -355,9 +392,16 @@ impl Connection {
                 }
                 topic
             }
-            Outcome::Token { topic, join_ref, reference, result } => {
-                self.finish_token(&topic, join_ref.as_ref(), reference.as_ref(), result);
-                topic
+            Outcome::Beside { topic, instance, reference, answer } => {
+                let channel = self.session.channel(&topic).filter(|channel| channel.instance == instance);
+                if let Some(join_ref) = channel.map(|channel| channel.join_ref.cloned()) {
+                    self.answer(&topic, instance, join_ref.as_ref(), reference.as_ref(), Ok(answer));
+                }
+                return;
+            }
+            Outcome::Token { renewal, result } => {
+                self.finish_token(&renewal, result);
+                return;
             }
         };
         let received_us = self.gateway.clock.now_us();

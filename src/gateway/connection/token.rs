@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Connection, LimitHit, Outcome, is_realtime};
 use crate::{
     auth::{Claims, is_opaque_key, verify},
-    channels::{Channel as Joined, Peer, realtime::Followed},
+    channels::{Channel as Joined, Followed, OTHER_SUB, Peer},
     gateway::{
         Gateway,
         expiry::{Expiry, Standing},
@@ -17,14 +17,25 @@ use crate::{
     protocol::{Inbound, InboundPayload, Ref, Status, encode_error, encode_push, encode_reply, topic::REALTIME},
 };
 
-pub(super) const OTHER_SUB: &str =
-    "the token's `sub` claim must be the one that this socket came with, while it is in a room";
 pub(super) const TOKEN_OVER: &str = "the token has expired: send a fresh one as access_token";
 
-/// The claims of a token in a payload's `access_token`, proven for the socket's own tenant and person.
+/// A token that a client has shown, and what to answer.
+pub(super) struct Renewal {
+    topic: String,
+    join_ref: Option<Ref>,
+    reference: Option<Ref>,
+    /// Its place among all that this client has shown.
+    number: u64,
+    payload: String,
+}
+
+/// The claims of a token in a payload's `access_token`, proven for the socket's own tenant.
 pub(super) async fn fresh_claims(gateway: &Gateway, peer: &Peer, payload: &str) -> Result<Option<Claims>, String> {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(payload) else {
-        return Ok(None);
+    let fields = match serde_json::from_str(payload) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        Ok(_) => return Ok(None),
+        // A token in it would be overlooked, and the former one used in its place.
+        Err(error) => return Err(format!("the payload cannot be read: {error}")),
     };
     let token = match fields.get("access_token") {
         None | Some(serde_json::Value::Null) => return Ok(None),
@@ -45,27 +56,48 @@ fn warning(seconds: i64) -> String {
 impl Connection {
     /// `access_token {access_token}`: another token for this socket. It is heard on an errored topic too.
     pub(super) fn renew_token(&mut self, inbound: &Inbound<'_>) {
-        let (join_ref, reference) = (inbound.join_ref.clone(), inbound.reference.clone());
-        let topic = inbound.topic.to_string();
         let InboundPayload::Json(payload) = inbound.payload else { return };
-        let allowed = match self.check_limits(inbound) {
-            Ok(()) if self.is_renewing => Err(Refusal::QueueFull.reason()),
-            checked => checked.map_err(LimitHit::reason),
+        let number = self.next_shown();
+        let renewal = Renewal {
+            topic: inbound.topic.to_string(),
+            join_ref: inbound.join_ref.clone(),
+            reference: inbound.reference.clone(),
+            number,
+            payload: payload.get().to_owned(),
         };
-        if let Err(reason) = allowed {
-            return self.finish_token(&topic, join_ref.as_ref(), reference.as_ref(), Err(reason.to_owned()));
+        match self.check_limits(inbound) {
+            // Supabase's clients show a token on all their channels at once, and must not lose it: one is proven at a
+            // time, and one may wait, so that costs little.
+            Err(LimitHit::TooMany) if is_realtime(&inbound.topic) => {}
+            Err(hit) => return self.answer_renewal(&renewal, Err(hit.reason().to_owned())),
+            Ok(()) => {}
         }
+        if self.is_renewing {
+            if let Some(overtaken) = self.waiting_token.replace(renewal) {
+                self.answer_overtaken(&overtaken);
+            }
+        } else {
+            self.prove(renewal);
+        }
+    }
+
+    /// A number above that of every token that this client has shown before.
+    pub(super) fn next_shown(&mut self) -> u64 {
+        self.shown += 1;
+        self.shown
+    }
+
+    fn prove(&mut self, renewal: Renewal) {
         self.is_renewing = true;
-        let payload = payload.get().to_owned();
         let (gateway, peer) = (self.gateway.clone(), self.peer.clone());
         let mut renewing: BoxFuture<'static, Outcome> = Box::pin(async move {
-            let fresh = fresh_claims(&gateway, &peer, &payload).await;
+            let fresh = fresh_claims(&gateway, &peer, &renewal.payload).await;
             // What is no token at all is nothing new on a realtime topic, whose clients send it by habit.
             let result = match fresh {
-                Ok(None) if !is_realtime(&topic) => Err("access_token must be a token".to_owned()),
+                Ok(None) if !is_realtime(&renewal.topic) => Err("access_token must be a token".to_owned()),
                 fresh => fresh,
             };
-            Outcome::Token { topic, join_ref, reference, result }
+            Outcome::Token { renewal, result }
         });
         // With a shared secret there is nothing to wait for: whatever follows meets the new token.
         match (&mut renewing).now_or_never() {
@@ -74,29 +106,38 @@ impl Connection {
         }
     }
 
-    pub(super) fn finish_token(
-        &mut self,
-        topic: &str,
-        join_ref: Option<&Ref>,
-        reference: Option<&Ref>,
-        result: Result<Option<Claims>, String>,
-    ) {
+    pub(super) fn finish_token(&mut self, renewal: &Renewal, result: Result<Option<Claims>, String>) {
         self.is_renewing = false;
-        let renewed = result.and_then(|claims| claims.map_or(Ok(()), |claims| self.renew(claims)));
+        let renewed = result.and_then(|claims| claims.map_or(Ok(()), |claims| self.renew(claims, renewal.number)));
+        self.answer_renewal(renewal, renewed);
+        if let Some(waiting) = self.waiting_token.take() {
+            self.prove(waiting);
+        }
+    }
+
+    /// On a realtime topic nothing is answered, and what is wrong is told as `system`: that is what its clients hear.
+    fn answer_renewal(&self, renewal: &Renewal, renewed: Result<(), String>) {
+        let Renewal { topic, join_ref, reference, .. } = renewal;
+        let (join_ref, reference) = (join_ref.as_ref(), reference.as_ref());
         match renewed {
             Err(reason) if is_realtime(topic) => self.tell_system(topic, "error", &reason),
-            Ok(()) if is_realtime(topic) => {}
-            Ok(()) => {
-                if reference.is_some() {
-                    self.send(encode_reply(self.vsn, join_ref, reference, topic, Status::Ok, "{}"));
-                }
-            }
             Err(reason) => self.error_reply(join_ref, reference, topic, &reason),
+            Ok(()) if reference.is_some() && !is_realtime(topic) => {
+                self.send(encode_reply(self.vsn, join_ref, reference, topic, Status::Ok, "{}"));
+            }
+            Ok(()) => {}
+        }
+    }
+
+    /// A later token came before this one could be proven.
+    fn answer_overtaken(&self, Renewal { topic, join_ref, reference, .. }: &Renewal) {
+        if !is_realtime(topic) {
+            self.error_reply(join_ref.as_ref(), reference.as_ref(), topic, Refusal::QueueFull.reason());
         }
     }
 
     /// Whether these claims may be the socket's from now on: in a room everybody stays who he is.
-    pub(super) fn may_follow(&self, claims: &Claims) -> Result<(), String> {
+    fn may_follow(&self, claims: &Claims) -> Result<(), String> {
         if self.is_in_room() && claims.sub != self.peer.claims.sub { Err(OTHER_SUB.to_owned()) } else { Ok(()) }
     }
 
@@ -104,13 +145,18 @@ impl Connection {
         self.channels.iter().any(|(_, channel)| matches!(channel, Joined::Room(_)))
     }
 
-    fn renew(&mut self, claims: Claims) -> Result<(), String> {
+    /// The token shown as this `number` counts from now on, unless a later one counts already.
+    pub(super) fn renew(&mut self, claims: Claims, number: u64) -> Result<(), String> {
+        if number < self.counts {
+            return Ok(());
+        }
         self.may_follow(&claims)?;
+        self.counts = number;
         self.follow(claims);
         Ok(())
     }
 
-    pub(super) fn follow(&mut self, claims: Claims) {
+    fn follow(&mut self, claims: Claims) {
         self.expiry = Expiry::new(claims.exp_s);
         self.outbox.check_at_s(self.expiry.check_at_s());
         let mut ending = Vec::new();

@@ -9,13 +9,14 @@ use parking_lot::Mutex;
 
 use super::{Shared, encoding::Encoded};
 use crate::{
+    channels::MUSIC_ROOM,
     conductor::{Audience, Class, Recipients},
     gateway::{
         frame::Frame,
         outbox::{Outbox, Signal},
         session::Instance,
     },
-    protocol::{Broadcast, Ref, Vsn, broadcast::as_broadcast, encode_broadcast, encode_push, event},
+    protocol::{Broadcast, Ref, Vsn, broadcast::as_broadcast, encode_broadcast, encode_push, event, topic::REALTIME},
     room::RoomKey,
 };
 
@@ -63,8 +64,8 @@ impl RoomAudience {
     pub(super) fn new(shared: Arc<Shared>, key: &RoomKey, serial: u64) -> Self {
         Self {
             shared,
-            plain: format!("music_room:{}", key.code).into(),
-            bridged: format!("realtime:music_room:{}", key.code).into(),
+            plain: format!("{MUSIC_ROOM}{}", key.code).into(),
+            bridged: format!("{REALTIME}{MUSIC_ROOM}{}", key.code).into(),
             serial,
             subscribers: Mutex::default(),
             size: AtomicUsize::new(0),
@@ -165,6 +166,19 @@ impl Audience for RoomAudience {
             }
         }
         self.shared.count(Class::Broadcast, sent);
+    }
+
+    fn enable_presence(&self, connection: u64, state: &mut dyn FnMut() -> String) {
+        let mut subscribers = self.subscribers.lock();
+        let Some(subscriber) = subscribers.iter_mut().find(|subscriber| subscriber.connection == connection) else {
+            return;
+        };
+        if let Style::Bridged { hears_presence, .. } = &mut subscriber.style
+            && !std::mem::replace(hears_presence, true)
+        {
+            let frame = self.bridge(subscriber.vsn, event::PRESENCE_STATE, &state());
+            subscriber.outbox.push(Frame::text(&frame), self.shared.clock.boot_us());
+        }
     }
 
     fn size(&self) -> usize {

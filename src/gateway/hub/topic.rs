@@ -20,8 +20,16 @@ pub struct RealtimeSubscriber {
     pub join_ref: Option<Ref>,
     /// It hears its own broadcasts.
     pub hears_itself: bool,
-    /// It hears who comes and goes.
-    pub hears_presence: bool,
+    pub presence: PresenceHearing,
+}
+
+/// Whether a socket hears who comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresenceHearing {
+    Off,
+    /// It waits for the state.
+    Awaits,
+    On,
 }
 
 /// The sockets of one realtime topic on this node.
@@ -58,12 +66,13 @@ impl RealtimeAudience {
 }
 
 impl TopicAudience for RealtimeAudience {
-    fn broadcast(&self, from: Option<u64>, broadcast: &Broadcast) {
+    fn broadcast(&self, from: Option<u64>, told: &[u64], broadcast: &Broadcast) {
         let boot_us = self.shared.clock.boot_us();
         let mut encoded = Encoded::new(&self.topic, broadcast, false);
         let mut sent = 0;
         for subscriber in &*self.subscribers.lock() {
-            if !subscriber.hears_itself && from == Some(subscriber.connection) {
+            let is_its_own = !subscriber.hears_itself && from == Some(subscriber.connection);
+            if is_its_own || told.contains(&subscriber.connection) {
                 continue;
             }
             if let Some(frame) = encoded.frame(subscriber.vsn) {
@@ -78,7 +87,8 @@ impl TopicAudience for RealtimeAudience {
         let encode = |vsn| Frame::text(&encode_broadcast(vsn, &self.topic, event::PRESENCE_DIFF, diff));
         let (mut v1, mut v2) = (None, None);
         let mut sent = 0;
-        for subscriber in self.subscribers.lock().iter().filter(|subscriber| subscriber.hears_presence) {
+        for subscriber in self.subscribers.lock().iter().filter(|subscriber| subscriber.presence == PresenceHearing::On)
+        {
             let frame = match subscriber.vsn {
                 Vsn::V1 => v1.get_or_insert_with(|| encode(Vsn::V1)),
                 Vsn::V2 => v2.get_or_insert_with(|| encode(Vsn::V2)),
@@ -88,15 +98,24 @@ impl TopicAudience for RealtimeAudience {
         self.shared.count(Class::Presence, sent);
     }
 
-    fn enable_presence(&self, connection: u64, state: &mut dyn FnMut() -> String) {
+    fn presence_state(&self, state: &mut dyn FnMut() -> String) {
+        let boot_us = self.shared.clock.boot_us();
+        let mut payload: Option<String> = None;
         let mut subscribers = self.subscribers.lock();
-        let Some(subscriber) = subscribers.iter_mut().find(|subscriber| subscriber.connection == connection) else {
-            return;
-        };
-        if !std::mem::replace(&mut subscriber.hears_presence, true) {
-            let RealtimeSubscriber { vsn, join_ref, outbox, .. } = subscriber;
-            let frame = encode_push(*vsn, join_ref.as_ref(), &self.topic, event::PRESENCE_STATE, &state());
-            outbox.push(Frame::text(&frame), self.shared.clock.boot_us());
+        let waiting = subscribers.iter_mut().filter(|subscriber| subscriber.presence == PresenceHearing::Awaits);
+        for RealtimeSubscriber { vsn, join_ref, outbox, presence, .. } in waiting {
+            let payload = payload.get_or_insert_with(&mut *state);
+            let frame = encode_push(*vsn, join_ref.as_ref(), &self.topic, event::PRESENCE_STATE, payload);
+            outbox.push(Frame::text(&frame), boot_us);
+            *presence = PresenceHearing::On;
+        }
+    }
+
+    fn enable_presence(&self, connection: u64) {
+        let mut subscribers = self.subscribers.lock();
+        let found = subscribers.iter_mut().find(|subscriber| subscriber.connection == connection);
+        if let Some(subscriber) = found.filter(|subscriber| subscriber.presence == PresenceHearing::Off) {
+            subscriber.presence = PresenceHearing::Awaits;
         }
     }
 }

@@ -59,6 +59,12 @@ impl Refused {
         Self::says(StatusCode::TOO_MANY_REQUESTS, "Too many messages per second")
     }
 
+    /// A batch that no second of the tenant's has room for.
+    pub fn never_so_many() -> Self {
+        let message = "Too many messages to broadcast, please reduce the batch size";
+        Self::says(StatusCode::TOO_MANY_REQUESTS, message)
+    }
+
     pub fn batch_too_large(bytes_max: usize) -> Self {
         let message = format!("payload_size_exceeded: the body is longer than {bytes_max} bytes");
         Self::says(StatusCode::PAYLOAD_TOO_LARGE, message)
