@@ -24,7 +24,10 @@ pub use records::{
     StoredMembers, StoredReflection, TakeOver, TakenOver,
 };
 pub use refused::{CreateRefused, ReflectionRefused, StoreError, TakeOverRefused, WriteRefused};
-pub use topics::{BROADCASTS_KEPT, BROADCASTS_PER_TOPIC, PRESENCES_KEPT, PresenceRecord, PresenceWrite, TopicStore};
+pub use topics::{
+    BROADCASTS_KEPT, BROADCASTS_PER_TOPIC, KEPT_BYTES_MAX, KEPT_TOPICS_MAX, PRESENCES_KEPT, PresenceRecord,
+    PresenceWrite, TopicStore,
+};
 
 /// Room records and node sessions.
 ///
