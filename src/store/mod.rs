@@ -25,7 +25,8 @@ pub use records::{
 };
 pub use refused::{CreateRefused, ReflectionRefused, StoreError, TakeOverRefused, WriteRefused};
 pub use topics::{
-    BROADCASTS_KEPT, BROADCASTS_PER_TOPIC, KEPT_BYTES_MAX, PRESENCES_KEPT, PresenceRecord, PresenceWrite, TopicStore,
+    BROADCASTS_KEPT, BROADCASTS_PER_TOPIC, KEPT_BYTES_MAX, KEPT_TOPICS_MAX, PRESENCES_KEPT, PresenceRecord,
+    PresenceWrite, TopicStore,
 };
 
 /// Room records and node sessions.

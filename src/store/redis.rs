@@ -68,7 +68,7 @@ pub struct RedisStore {
     reigns: Arc<Link>,
     /// Long answers.
     lists: Arc<Link>,
-    /// Long questions too: a broadcast may have a megabyte.
+    /// Long answers too, for which nothing but a client waits.
     topics: Arc<Link>,
     sent: Arc<AtomicU64>,
 }

@@ -11,15 +11,20 @@ use crate::protocol::{Broadcast, TopicKey};
 /// How many broadcasts are kept of a private topic, the newest.
 pub const BROADCASTS_PER_TOPIC: usize = 25;
 
+/// How many bytes the body of a broadcast that is kept may have. A longer one is told to whoever is there, and no more:
+/// what is kept is every client's to write, and stays for [`BROADCASTS_KEPT`].
+pub const KEPT_BYTES_MAX: usize = 32 * 1024;
+
+/// Of how many topics of one tenant broadcasts are kept, those that were written to last: their names are every client's
+/// to choose. With the other two bounds, a tenant's broadcasts take 400 MiB at most.
+pub const KEPT_TOPICS_MAX: usize = 500;
+
 /// For how long after the last write a topic's presences are kept: a home that dies may leave some behind that nobody
 /// removes. A home that has presences writes them anew well before.
 pub const PRESENCES_KEPT: Duration = Duration::from_secs(3_600);
 
 /// For how long after the last one a topic's broadcasts are kept: as long as Supabase keeps them.
 pub const BROADCASTS_KEPT: Duration = Duration::from_secs(72 * 3_600);
-
-/// The longest body that is kept for replay, in bytes.
-pub const KEPT_BYTES_MAX: usize = 32 * 1024;
 
 /// One connection's presence on a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,9 +66,15 @@ pub trait TopicStore: Send + Sync {
     /// Everybody's presence on a topic, in no order; those of dead nodes may be among them.
     async fn presences(&self, key: &TopicKey) -> Result<Vec<PresenceRecord>, StoreError>;
 
-    /// Keeps a broadcast of a private topic, and of the older ones all but the last [`BROADCASTS_PER_TOPIC`] − 1.
+    /// Keeps a broadcast of a private topic, and of the older ones the last [`BROADCASTS_PER_TOPIC`] − 1. Where it is
+    /// the tenant's first on this topic, those of the topic that was silent longest are forgotten, if there are more
+    /// than [`KEPT_TOPICS_MAX`].
+    ///
+    /// One whose body is longer than [`KEPT_BYTES_MAX`] is not kept, which is no error: `Ok`, and nothing has changed.
+    /// Whoever is to know that compares the length.
     async fn keep_broadcast(&self, key: &TopicKey, broadcast: &Broadcast) -> Result<(), StoreError>;
 
-    /// The newest `limit` broadcasts kept of a topic that are at `since_ms` or later, oldest first.
+    /// The newest `limit` broadcasts kept of a topic that are at `since_ms` or later, oldest first. Exactly so where they
+    /// came in by the order of their times, or nearly: not everything is read for the sake of one that came far too late.
     async fn broadcasts(&self, key: &TopicKey, since_ms: i64, limit: usize) -> Result<Vec<Broadcast>, StoreError>;
 }

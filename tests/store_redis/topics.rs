@@ -2,7 +2,7 @@
 
 use downbeat::{
     protocol::{TopicKey, broadcast::Body},
-    store::{PresenceRecord, ReflectionStore, SessionInfo, Store, StoreError, TopicStore},
+    store::{KEPT_BYTES_MAX, PresenceRecord, ReflectionStore, SessionInfo, Store, StoreError, TopicStore},
 };
 
 use super::{
@@ -101,6 +101,58 @@ async fn broadcasts_can_be_read_without_tools_and_end_three_days_after_the_last(
 }
 
 #[tokio::test]
+async fn a_tenants_topics_with_broadcasts_are_listed_by_last_write_and_the_list_ends_with_the_last() {
+    let server = RedisServer::start();
+    let store = connect_patiently(&format!("{}?prefix=school:", server.url())).await;
+    let (streams, three_days) = ("school:broadcasts:{acme}", 259_190..=259_200);
+    for name in ["a:b", "c", "a:b"] {
+        store.keep_broadcast(&topic(name), &said(1)).await.unwrap();
+    }
+    let stream = |name: &str| format!("school:broadcasts:{{acme:realtime-private:{name}}}");
+    let listed = || server.command(&["ZRANGE", streams, "0", "-1"]);
+    assert_eq!(lines(&listed()), [stream("c"), stream("a%3Ab")]);
+    let now = store.look().await.unwrap().server.expect("it has a clock").time_us;
+    let written: i64 = server.command(&["ZSCORE", streams, &stream("c")]).parse().expect("whole microseconds");
+    assert!((now - 60_000_000..=now).contains(&written), "{written} at {now}");
+    server.command(&["EXPIRE", streams, "100"]);
+    store.keep_broadcast(&topic("c"), &said(1)).await.unwrap();
+    assert!(three_days.contains(&seconds_left(&server, streams)), "each write begins the time anew");
+
+    // As a server leaves it whose clock was ahead, and a topic whose stream has ended.
+    let ahead = now + 3_600_000_000;
+    let fill = "for n = 1, 500 do redis.call('ZADD', KEYS[1], string.format('%.0f', ARGV[1] + n), 's' .. n) end";
+    server.command(&["EVAL", fill, "1", streams, &ahead.to_string()]);
+    store.keep_broadcast(&topic("d"), &said(1)).await.unwrap();
+    assert_eq!(store.broadcasts(&topic("d"), 0, 25).await.unwrap(), [said(1)], "whoever writes now is the last");
+    let all = listed();
+    let all = lines(&all);
+    assert_eq!((all.len(), all[0], all[498], all[499]), (500, "s2", "s500", &*stream("d")));
+    let left = server.command(&["KEYS", "*"]);
+    let left: std::collections::BTreeSet<_> = lines(&left).into_iter().collect();
+    assert_eq!(left, [streams, &*stream("d")].into(), "the others' streams are removed");
+}
+
+#[tokio::test]
+async fn a_short_replay_does_not_read_all_that_is_kept() {
+    let server = RedisServer::start();
+    let store = connect_patiently(&server.url()).await;
+    for at_ms in 0..25 {
+        store.keep_broadcast(&topic("lobby"), &broadcast(at_ms, Body::Octets(vec![7; KEPT_BYTES_MAX]))).await.unwrap();
+    }
+    let sent = || -> usize {
+        let figures = server.command(&["INFO", "stats"]);
+        let sent = figures.lines().find_map(|line| line.trim().strip_prefix("total_net_output_bytes:"));
+        sent.and_then(|sent| sent.parse().ok()).expect("the server counts what it sends")
+    };
+    for (limit, at_most) in [(1, 7), (10, 16)] {
+        let before = sent();
+        assert_eq!(store.broadcasts(&topic("lobby"), 0, limit).await.unwrap().len(), limit);
+        let bodies = (sent() - before) / KEPT_BYTES_MAX;
+        assert!((limit..at_most).contains(&bodies), "{bodies} for {limit}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_spoilt_by_hand_is_left_aside_and_the_rest_read() {
     let server = RedisServer::start();
     let store = connect_patiently(&server.url()).await;
@@ -153,7 +205,7 @@ async fn fields_that_are_no_json_are_refused_before_anything_is_stored() {
 }
 
 #[tokio::test]
-async fn a_topic_is_one_command_and_one_slot() {
+async fn a_topic_is_one_slot_and_one_command_but_for_the_list_of_what_is_kept() {
     let cluster = RedisCluster::start();
     let store = connect_patiently(&format!("{}?prefix=school:", cluster.url())).await;
     for name in ["one", "two", "three:{4}"] {
@@ -165,11 +217,11 @@ async fn a_topic_is_one_command_and_one_slot() {
         store.keep_broadcast(&key, &said(2)).await.unwrap();
         assert_eq!(store.presences(&key).await.unwrap().len(), 1);
         assert_eq!(store.broadcasts(&key, 0, 25).await.unwrap().len(), 2);
-        assert_eq!(store.commands_sent() - before, 4);
+        assert_eq!(store.commands_sent() - before, 5);
     }
     let keys: Vec<_> = cluster.nodes.iter().map(|node| node.command(&["KEYS", "*"])).collect();
     let keys: Vec<_> = keys.iter().flat_map(|keys| keys.lines()).collect();
-    assert_eq!(keys.len(), 12, "{keys:?}");
+    assert_eq!(keys.len(), 13, "{keys:?}");
     assert!(keys.iter().all(|key| key.starts_with("school:")), "{keys:?}");
 }
 
@@ -185,10 +237,10 @@ async fn nothing_else_waits_behind_broadcasts() {
     store.reflections(&key("acme", "MUSIC-1234")).await.unwrap();
     let connections = server.command(&["CLIENT", "LIST"]);
     let last = |command: &str| connections.matches(&format!(" cmd={command} ")).count();
-    assert_eq!((last("xrange"), last("lrange")), (1, 1), "one has served broadcasts last: {connections}");
+    assert_eq!((last("xrevrange"), last("lrange")), (1, 1), "one has served broadcasts last: {connections}");
     store.presences(&topic("lobby")).await.unwrap();
     let connections = server.command(&["CLIENT", "LIST"]);
-    assert!(connections.contains(" cmd=hgetall ") && !connections.contains(" cmd=xrange "), "{connections}");
+    assert!(connections.contains(" cmd=hgetall ") && !connections.contains(" cmd=xrevrange "), "{connections}");
 }
 
 #[tokio::test]

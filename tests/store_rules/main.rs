@@ -108,5 +108,8 @@ rules_of_every_store! {
     a_broadcast_comes_back_as_it_was_kept,
     the_last_broadcasts_of_a_topic_are_kept,
     a_replay_is_the_newest_since_a_moment_oldest_first,
+    a_replay_of_what_came_in_order_is_exactly_the_newest_however_many_are_asked_for,
+    a_broadcast_with_a_long_body_is_not_kept_and_takes_no_place,
+    beyond_500_topics_of_a_tenant_the_broadcasts_of_the_longest_silent_are_forgotten,
     no_two_topics_meet_whatever_they_are_called,
 }

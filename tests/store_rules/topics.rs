@@ -1,6 +1,6 @@
 use downbeat::{
     protocol::{TopicKey, broadcast::Body},
-    store::{BROADCASTS_PER_TOPIC, PresenceRecord},
+    store::{BROADCASTS_PER_TOPIC, KEPT_BYTES_MAX, KEPT_TOPICS_MAX, PresenceRecord},
 };
 
 use super::samples::{WholeStore, broadcast, leaves, present, said, topic, tracks};
@@ -74,7 +74,7 @@ pub async fn many_changes_are_stored_at_once(store: &dyn WholeStore) {
 pub async fn a_broadcast_comes_back_as_it_was_kept(store: &dyn WholeStore) {
     let key = topic("lobby");
     assert_eq!(store.broadcasts(&key, i64::MIN, 25).await.unwrap(), []);
-    let octets: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+    let octets: Vec<u8> = (0..=255).cycle().take(KEPT_BYTES_MAX).collect();
     let mut nameless = broadcast(4, Body::Json("null".into()));
     (nameless.id, nameless.event) = (None, String::new());
     let all = [
@@ -82,7 +82,7 @@ pub async fn a_broadcast_comes_back_as_it_was_kept(store: &dyn WholeStore) {
         broadcast(2, Body::Octets(octets)),
         broadcast(3, Body::Octets(Vec::new())),
         nameless,
-        broadcast(5, Body::Json(format!(r#""{}""#, "x".repeat(1 << 20)))),
+        broadcast(5, Body::Json(format!(r#""{}""#, "x".repeat(KEPT_BYTES_MAX - 2)))),
     ];
     for broadcast in &all {
         store.keep_broadcast(&key, broadcast).await.unwrap();
@@ -120,6 +120,61 @@ pub async fn a_replay_is_the_newest_since_a_moment_oldest_first(store: &dyn Whol
         let found: Vec<_> = found.iter().map(|broadcast| broadcast.at_ms).collect();
         assert_eq!(found, times, "{limit} since {since_ms}");
     }
+}
+
+pub async fn a_replay_of_what_came_in_order_is_exactly_the_newest_however_many_are_asked_for(store: &dyn WholeStore) {
+    let key = topic("lobby");
+    // Three at each moment, which stay as they came.
+    let all: Vec<_> = (0..25).map(|n| broadcast(n / 3, Body::Json(n.to_string()))).collect();
+    for broadcast in &all {
+        store.keep_broadcast(&key, broadcast).await.unwrap();
+    }
+    for limit in [0, 1, 2, 19, 20, 21, 24, 25, 26, usize::MAX] {
+        let newest = &all[25_usize.saturating_sub(limit)..];
+        assert_eq!(store.broadcasts(&key, 0, limit).await.unwrap(), newest, "{limit}");
+    }
+}
+
+pub async fn a_broadcast_with_a_long_body_is_not_kept_and_takes_no_place(store: &dyn WholeStore) {
+    let key = topic("lobby");
+    assert_eq!(KEPT_BYTES_MAX, 32_768);
+    let short: Vec<_> = (0..25).map(said).collect();
+    for broadcast in &short {
+        store.keep_broadcast(&key, broadcast).await.unwrap();
+    }
+    let octets = broadcast(26, Body::Octets(vec![7; KEPT_BYTES_MAX + 1]));
+    let json = broadcast(27, Body::Json(format!(r#""{}""#, "x".repeat(KEPT_BYTES_MAX - 1))));
+    for long in [octets, json] {
+        store.keep_broadcast(&key, &long).await.expect("that is no error");
+        assert!(store.broadcasts(&key, 0, 25).await.unwrap() == short, "it was kept");
+    }
+}
+
+pub async fn beyond_500_topics_of_a_tenant_the_broadcasts_of_the_longest_silent_are_forgotten(store: &dyn WholeStore) {
+    let kept = async |key: &TopicKey| store.broadcasts(key, 0, 25).await.unwrap().len();
+    assert_eq!(KEPT_TOPICS_MAX, 500);
+    let keys: Vec<_> = (0..501).map(|n| topic(&n.to_string())).collect();
+    let others = TopicKey { tenant: "beta".into(), ..topic("0") };
+    for key in [&others].into_iter().chain(&keys[..500]).chain([&keys[0]]) {
+        store.keep_broadcast(key, &said(1)).await.unwrap();
+    }
+    store.write_presences(&keys[1], &[tracks(&present(1, 1))]).await.unwrap();
+    let mut found = Vec::new();
+    for key in &keys {
+        found.push(kept(key).await);
+    }
+    assert_eq!(found, [&[2][..], &[1; 499], &[0]].concat(), "500 have a place");
+    // What is not kept takes none.
+    store.keep_broadcast(&keys[500], &broadcast(1, Body::Octets(vec![7; KEPT_BYTES_MAX + 1]))).await.unwrap();
+    assert_eq!(kept(&keys[1]).await, 1);
+    store.keep_broadcast(&keys[500], &said(1)).await.unwrap();
+    let found = [kept(&keys[0]).await, kept(&keys[1]).await, kept(&keys[2]).await, kept(&keys[500]).await];
+    assert_eq!(found, [2, 0, 1, 1], "the longest silent has made room");
+    assert_eq!(present_on(store, &keys[1]).await, [present(1, 1)], "nobody leaves by it");
+    store.keep_broadcast(&keys[1], &said(2)).await.unwrap();
+    assert_eq!(store.broadcasts(&keys[1], 0, 25).await.unwrap(), [said(2)], "it begins anew");
+    assert_eq!((kept(&keys[2]).await, kept(&keys[3]).await), (0, 1));
+    assert_eq!(kept(&others).await, 1, "each tenant has its own");
 }
 
 pub async fn no_two_topics_meet_whatever_they_are_called(store: &dyn WholeStore) {

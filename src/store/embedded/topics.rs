@@ -1,13 +1,20 @@
 //! Realtime topics of a node that runs alone, within bounds: the topics that were written to last are kept.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    mem,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
 use crate::protocol::{Broadcast, TopicKey};
-use crate::store::{BROADCASTS_PER_TOPIC, EmbeddedStore, PresenceRecord, PresenceWrite, StoreError, TopicStore};
+use crate::store::{
+    BROADCASTS_PER_TOPIC, EmbeddedStore, KEPT_BYTES_MAX, KEPT_TOPICS_MAX, PresenceRecord, PresenceWrite, StoreError,
+    TopicStore,
+};
 
-/// How many topics' broadcasts are kept.
+/// How many topics' broadcasts are kept, of all tenants.
 const TOPICS_MAX: usize = 10_000;
 /// How much room the broadcasts of all topics take.
 const BYTES_MAX: usize = 64 << 20;
@@ -79,8 +86,10 @@ impl Removals {
 #[derive(Default)]
 struct Kept {
     topics: HashMap<TopicKey, Ring>,
-    /// The topics by their last write.
+    /// The topics by the number of their last write.
     written: BTreeMap<u64, TopicKey>,
+    /// Those numbers by tenant. No tenant is without any.
+    of_tenants: HashMap<Arc<str>, BTreeSet<u64>>,
     writes: u64,
     bytes: usize,
 }
@@ -105,13 +114,33 @@ impl Kept {
         let before = ring.bytes;
         ring.bytes = before + size(broadcast) - forgotten.as_ref().map_or(0, size);
         self.bytes = self.bytes + ring.bytes - before;
-        self.written.remove(&ring.written);
         self.writes += 1;
-        ring.written = self.writes;
+        let last_written = mem::replace(&mut ring.written, self.writes);
+        self.written.remove(&last_written);
         self.written.insert(self.writes, key.clone());
+        let of_tenant = self.of_tenants.entry(key.tenant.clone()).or_default();
+        of_tenant.remove(&last_written);
+        of_tenant.insert(self.writes);
+        if of_tenant.len() > KEPT_TOPICS_MAX
+            && let Some(&longest_silent) = of_tenant.first()
+        {
+            self.forget(longest_silent);
+        }
         while self.topics.len() > TOPICS_MAX || self.bytes > BYTES_MAX {
-            let Some((_, longest_silent)) = self.written.pop_first() else { break };
-            self.bytes -= self.topics.remove(&longest_silent).map_or(0, |ring| ring.bytes);
+            let Some((&longest_silent, _)) = self.written.first_key_value() else { break };
+            self.forget(longest_silent);
+        }
+    }
+
+    /// Forgets the topic whose last write has this number.
+    fn forget(&mut self, write: u64) {
+        let Some(key) = self.written.remove(&write) else { return };
+        self.bytes -= self.topics.remove(&key).map_or(0, |ring| ring.bytes);
+        if let Some(of_tenant) = self.of_tenants.get_mut(&key.tenant) {
+            of_tenant.remove(&write);
+            if of_tenant.is_empty() {
+                self.of_tenants.remove(&key.tenant);
+            }
         }
     }
 }
@@ -134,7 +163,9 @@ impl TopicStore for EmbeddedStore {
     }
 
     async fn keep_broadcast(&self, key: &TopicKey, broadcast: &Broadcast) -> Result<(), StoreError> {
-        self.topics.lock().kept.keep(key, broadcast);
+        if broadcast.body.len() <= KEPT_BYTES_MAX {
+            self.topics.lock().kept.keep(key, broadcast);
+        }
         Ok(())
     }
 

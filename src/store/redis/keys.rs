@@ -125,6 +125,11 @@ impl Keys {
         format!("{}broadcasts:{}", self.prefix, topic(key))
     }
 
+    /// The keys of a tenant's last broadcasts by their last write. No topic's: no separator stands in the braces.
+    pub fn streams(&self, tenant: &str) -> String {
+        format!("{}broadcasts:{{{}}}", self.prefix, escaped(tenant))
+    }
+
     fn named(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }

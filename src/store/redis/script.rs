@@ -43,6 +43,7 @@ scripts! {
     ADD_REFLECTION = "add_reflection.lua";
     WRITE_PRESENCES = "write_presences.lua";
     KEEP_BROADCAST = "keep_broadcast.lua";
+    ENLIST_STREAM = "enlist_stream.lua";
 }
 
 /// A script with its keys and arguments.

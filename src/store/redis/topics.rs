@@ -1,7 +1,11 @@
 //! Realtime topics: `presence:{tenant:realtime:name}`, a hash of connections in hexadecimal, and
-//! `broadcasts:{tenant:realtime:name}`, a stream. A private topic has `realtime-private` there.
+//! `broadcasts:{tenant:realtime:name}`, a stream. A private topic has `realtime-private` there. Which of a tenant's
+//! streams are kept is told by `broadcasts:{tenant}`, a sorted set of their keys by last write.
 //!
-//! Over a link of their own, because a broadcast may have a megabyte, and everybody's presence more.
+//! That set has another slot in a Redis Cluster. There a stream is first listed, then written, and is first struck off,
+//! then removed: an entry whose stream is missing does no harm, and a stream that is not listed ends by itself.
+//!
+//! Over a link of their own, because everybody's presence on a topic may have megabytes.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,21 +16,25 @@ use serde_json::value::RawValue;
 
 use crate::protocol::{Broadcast, TopicKey, broadcast::Body};
 use crate::store::{
-    BROADCASTS_KEPT, BROADCASTS_PER_TOPIC, Home, PRESENCES_KEPT, PresenceRecord, PresenceWrite, StoreError, TopicStore,
+    BROADCASTS_KEPT, BROADCASTS_PER_TOPIC, Home, KEPT_BYTES_MAX, KEPT_TOPICS_MAX, PRESENCES_KEPT, PresenceRecord,
+    PresenceWrite, StoreError, TopicStore,
 };
 
 use super::{
     RedisStore, read,
     record::json,
-    script::{Call, KEEP_BROADCAST, WRITE_PRESENCES},
+    script::{Call, ENLIST_STREAM, KEEP_BROADCAST, WRITE_PRESENCES},
 };
 
-/// What an answer may take: nothing but a client waits for it, and all broadcasts of a topic may be 25 MiB.
+/// What an answer may take: nothing but a client waits for it, and everybody's presence on a topic may be 16 MiB.
 pub const TOPICS_LIMIT: Duration = Duration::from_secs(2);
 /// How long a removal is remembered against late writes: longer than any write is under way.
 const REMOVALS_KEPT: Duration = Duration::from_secs(60);
 /// How many changes one script makes: of 16 KiB each, no more than a large broadcast.
 const CHANGES_AT_ONCE: usize = 64;
+/// How many broadcasts are read beyond those that are asked for, because they came in from several nodes: one that more
+/// newer ones have overtaken may be missing from a short replay.
+const OVERTAKEN_MAX: usize = 5;
 
 /// A presence as it stands in its hash. The version comes first: the script reads it there.
 #[derive(Serialize)]
@@ -77,20 +85,34 @@ impl TopicStore for RedisStore {
     }
 
     async fn keep_broadcast(&self, key: &TopicKey, broadcast: &Broadcast) -> Result<(), StoreError> {
-        let call = KEEP_BROADCAST.on(vec![self.keys.broadcasts(key)]);
-        let call = call.arg(BROADCASTS_PER_TOPIC).arg(BROADCASTS_KEPT.as_secs()).arg(&broadcast.event);
+        if broadcast.body.len() > KEPT_BYTES_MAX {
+            return Ok(());
+        }
+        let (mut keys, streams) = (vec![self.keys.broadcasts(key)], self.keys.streams(&key.tenant));
+        let mut forgotten: Vec<String> = Vec::new();
+        if self.keys.together() {
+            keys.push(streams);
+        } else {
+            let call = ENLIST_STREAM.on(vec![streams]).arg(&keys[0]);
+            forgotten = read(self.run_on_topic(call.arg(KEPT_TOPICS_MAX).arg(BROADCASTS_KEPT.as_secs())).await?)?;
+        }
+        let call = KEEP_BROADCAST.on(keys).arg(KEPT_TOPICS_MAX).arg(BROADCASTS_PER_TOPIC);
+        let call = call.arg(BROADCASTS_KEPT.as_secs()).arg(&broadcast.event);
         let call = match &broadcast.body {
             Body::Json(json) => call.arg("payload").arg(json),
             Body::Octets(octets) => call.arg("octets").arg(octets.as_slice()),
         };
-        self.run_on_topic(call.optional(broadcast.id.as_ref()).arg(broadcast.at_ms)).await
+        let call = call.optional(broadcast.id.as_ref()).arg(broadcast.at_ms);
+        let (kept, ()) = tokio::join!(self.run_on_topic(call), self.remove_streams(&forgotten));
+        kept.map(drop)
     }
 
     async fn broadcasts(&self, key: &TopicKey, since_ms: i64, limit: usize) -> Result<Vec<Broadcast>, StoreError> {
-        let mut range = redis::cmd("XRANGE");
-        range.arg(self.keys.broadcasts(key)).arg("-").arg("+");
+        let count = limit.saturating_add(OVERTAKEN_MAX).min(BROADCASTS_PER_TOPIC);
+        let mut range = redis::cmd("XREVRANGE");
+        range.arg(self.keys.broadcasts(key)).arg("+").arg("-").arg("COUNT").arg(count);
         let entries: Vec<(String, HashMap<String, Vec<u8>>)> = read(self.ask_of_topic(range).await?)?;
-        let understood = entries.into_iter().filter_map(|(entry, fields)| broadcast(key, &entry, fields));
+        let understood = entries.into_iter().rev().filter_map(|(entry, fields)| broadcast(key, &entry, fields));
         let mut found: Vec<_> = understood.filter(|broadcast| broadcast.at_ms >= since_ms).collect();
         // They came in from several nodes.
         found.sort_by_key(|broadcast| broadcast.at_ms);
@@ -100,8 +122,24 @@ impl TopicStore for RedisStore {
 }
 
 impl RedisStore {
-    async fn run_on_topic(&self, call: Call) -> Result<(), StoreError> {
-        self.topics.ask(|mut wire| async move { wire.run(&call).await }).await.map(drop)
+    async fn run_on_topic(&self, call: Call) -> Result<Answer, StoreError> {
+        self.topics.ask(|mut wire| async move { wire.run(&call).await }).await
+    }
+
+    /// Removes streams that are not listed any more. If that fails, their time is lost.
+    async fn remove_streams(&self, streams: &[String]) {
+        if streams.is_empty() {
+            return;
+        }
+        let removals = streams.iter().map(|stream| {
+            let mut removal = redis::cmd("DEL");
+            removal.arg(stream);
+            removal
+        });
+        let removals: Vec<_> = removals.collect();
+        if let Err(error) = self.topics.ask(|mut wire| async move { wire.ask_all(removals).await }).await {
+            tracing::warn!(?streams, %error, "broadcasts beyond a tenant's cap are still stored, for three days at most");
+        }
     }
 
     async fn ask_of_topic(&self, command: Cmd) -> Result<Answer, StoreError> {

@@ -95,3 +95,13 @@ local function refusal(incarnation, epoch, nonce, rev)
   return { 'fenced', stored[1], stored[2], stored[3], stored[4] }
 end
 
+-- Puts a topic's stream on top of its tenant's, a sorted set by last write, and answers those that have no place in it
+-- any more. It goes there even if this server's clock is behind that of an earlier one.
+local function enlist_stream(streams, stream, max, kept)
+  local last = redis.call('ZRANGE', streams, '0', '0', 'REV', 'WITHSCORES')
+  redis.call('ZADD', streams, text(math.max(now_us(), tonumber(last[2] or '0') + 1)), stream)
+  redis.call('EXPIRE', streams, text(kept))
+  local forgotten = redis.call('ZRANGE', streams, '0', text(-max - 1))
+  fill('ZREM', streams, forgotten)
+  return forgotten
+end
