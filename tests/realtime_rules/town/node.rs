@@ -188,7 +188,7 @@ impl Node {
         let peer = peer("acme");
         let body = Body::Json("{}".into());
         let post = Post { tenant: &peer.tenant, claims: &peer.claims, topic, private, event, body };
-        self.realtime.post(post).await
+        self.realtime.post(Realtime::check(post)?).await
     }
 
     /// How many presences the store holds of a topic.
