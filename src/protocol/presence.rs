@@ -111,6 +111,11 @@ impl Presences {
         out
     }
 
+    /// Whether there is anything that the clients have not been told yet.
+    pub fn has_diff(&self) -> bool {
+        self.diff.by_key.values().flatten().any(|change| change.joined().is_some() || change.left().is_some())
+    }
+
     /// The payload of `presence_diff`, `{"joins": {...}, "leaves": {...}}`: the net of all that
     /// happened since the last one. `None` when that is nothing.
     pub fn take_diff_json(&mut self) -> Option<String> {

@@ -46,7 +46,9 @@ impl Realtime {
         state: &mut TopicState,
         connections: impl IntoIterator<Item = u64>,
     ) {
-        self.announce(topic, state);
+        if state.roll.has_diff() {
+            self.announce(topic, state);
+        }
         if state.queue(connections) {
             self.under_way.send_modify(|under_way| *under_way += 1);
             // Nobody writes any more only when the node is going down.

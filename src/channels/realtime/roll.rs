@@ -187,6 +187,11 @@ impl Roll {
         self.shown.state_json()
     }
 
+    /// Whether anything has changed that nobody was told of yet.
+    pub fn has_diff(&self) -> bool {
+        self.shown.has_diff()
+    }
+
     /// What changed since the last call, in Phoenix' form.
     pub fn take_diff(&mut self) -> Option<String> {
         self.shown.take_diff_json()

@@ -90,12 +90,16 @@ impl Realtime {
         let stored = self.parts.store.presences(topic.key()).await;
         let boot_us = self.parts.clock.boot_us();
         let mut state = topic.lock();
-        state.read_us = Some(boot_us);
+        let is_first = state.read_us.replace(boot_us).is_none();
         match stored {
             Ok(stored) => {
                 let mut wrong = state.roll.reconcile(&stored, asked_us, &self.parts.membership.home(), boot_us);
                 // Whom nobody has buried, because nobody was left on the topic: a newcomer must not see them.
                 wrong.extend(self.bury(&mut state, boot_us));
+                if is_first {
+                    // Nobody here has been told of anybody yet: the state will tell.
+                    drop(state.roll.take_diff());
+                }
                 self.spread(topic, &mut state, wrong);
             }
             Err(error) => {

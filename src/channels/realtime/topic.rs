@@ -139,7 +139,7 @@ impl Drop for Newcomer {
 impl TopicState {
     /// The payload of `presence_state`; none where a diff is about to be sent, and then the state after it.
     pub fn presence_state(&mut self) -> Option<String> {
-        (!self.is_changed).then(|| self.roll.state_json())
+        (!self.roll.has_diff()).then(|| self.roll.state_json())
     }
 
     /// What the newcomer on this connection is to be told again: of what the store held, and of what was said since, the

@@ -116,8 +116,16 @@ fn people(by_key: &BTreeMap<String, Vec<Value>>) -> People {
 struct Subscriber {
     connection: u64,
     hears_itself: bool,
-    hears_presence: bool,
+    presence: Hearing,
     ear: Arc<Ear>,
+}
+
+/// Whether somebody hears who comes and goes.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Hearing {
+    Off,
+    Awaits,
+    On,
 }
 
 /// The connections of one topic on one node.
@@ -125,8 +133,8 @@ struct Subscriber {
 pub struct Bench(Mutex<Vec<Subscriber>>);
 
 impl Bench {
-    pub fn add(&self, connection: u64, hears_itself: bool, hears_presence: bool, ear: Arc<Ear>) {
-        self.0.lock().push(Subscriber { connection, hears_itself, hears_presence, ear });
+    pub fn add(&self, connection: u64, hears_itself: bool, presence: Hearing, ear: Arc<Ear>) {
+        self.0.lock().push(Subscriber { connection, hears_itself, presence, ear });
     }
 
     pub fn remove(&self, connection: u64) {
@@ -135,8 +143,8 @@ impl Bench {
 }
 
 impl TopicAudience for Bench {
-    fn broadcast(&self, from: Option<u64>, broadcast: &Broadcast) {
-        for subscriber in &*self.0.lock() {
+    fn broadcast(&self, from: Option<u64>, told: &[u64], broadcast: &Broadcast) {
+        for subscriber in self.0.lock().iter().filter(|subscriber| !told.contains(&subscriber.connection)) {
             if subscriber.hears_itself || from != Some(subscriber.connection) {
                 let Broadcast { event, id, .. } = broadcast.clone();
                 subscriber.ear.note(Heard::Broadcast { event, id, replayed: false });
@@ -147,16 +155,23 @@ impl TopicAudience for Bench {
     fn presence_diff(&self, diff: &str) {
         let diff: Value = serde_json::from_str(diff).expect("a diff is JSON");
         let subscribers = self.0.lock();
-        let hearing = subscribers.iter().filter(|subscriber| subscriber.hears_presence);
+        let hearing = subscribers.iter().filter(|subscriber| subscriber.presence == Hearing::On);
         hearing.for_each(|subscriber| subscriber.ear.note(Heard::Diff(diff.clone())));
     }
 
-    fn enable_presence(&self, connection: u64, state: &mut dyn FnMut() -> String) {
+    fn presence_state(&self, state: &mut dyn FnMut() -> String) {
+        let mut subscribers = self.0.lock();
+        for subscriber in subscribers.iter_mut().filter(|subscriber| subscriber.presence == Hearing::Awaits) {
+            subscriber.presence = Hearing::On;
+            subscriber.ear.note(Heard::State(serde_json::from_str(&state()).expect("a state is JSON")));
+        }
+    }
+
+    fn enable_presence(&self, connection: u64) {
         let mut subscribers = self.0.lock();
         let found = subscribers.iter_mut().find(|subscriber| subscriber.connection == connection);
-        if let Some(subscriber) = found.filter(|subscriber| !subscriber.hears_presence) {
-            subscriber.hears_presence = true;
-            subscriber.ear.note(Heard::State(serde_json::from_str(&state()).expect("a state is JSON")));
+        if let Some(subscriber) = found.filter(|subscriber| subscriber.presence == Hearing::Off) {
+            subscriber.presence = Hearing::Awaits;
         }
     }
 }

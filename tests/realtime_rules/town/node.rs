@@ -28,7 +28,7 @@ use super::{
     World,
     client::Client,
     gate::Gate,
-    hall::{Ear, Hall, Heard},
+    hall::{Ear, Hall, Heard, Hearing},
     link::Link,
     settle,
     wire::Wire,
@@ -204,15 +204,22 @@ fn attach(hall: &Hall, connection: u64, mut channel: RealtimeTopic) -> Client {
     let bench = hall.bench(topic.key()).expect("whoever has joined holds the audience");
     let ear = Arc::new(Ear::default());
     let mut state = topic.lock();
-    if channel.hears_presence() {
-        ear.note(Heard::State(serde_json::from_str(&state.presence_state()).expect("a state is JSON")));
-    }
-    for missed in channel.take_missed(&state) {
+    let presence = match channel.hears_presence().then(|| state.presence_state()) {
+        None => Hearing::Off,
+        Some(None) => Hearing::Awaits,
+        Some(Some(state)) => {
+            ear.note(Heard::State(serde_json::from_str(&state).expect("a state is JSON")));
+            Hearing::On
+        }
+    };
+    let (missed, newcomer) = channel.retell(&mut state);
+    for missed in missed {
         let (event, id) = (missed.event.clone(), missed.id.clone());
         ear.note(Heard::Broadcast { event, id, replayed: true });
     }
-    bench.add(connection, channel.hears_itself(), channel.hears_presence(), ear.clone());
+    bench.add(connection, channel.hears_itself(), presence, ear.clone());
     drop(state);
+    drop(newcomer);
     Client { connection, ear, channel: Box::new(channel), bench }
 }
 
