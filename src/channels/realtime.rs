@@ -147,10 +147,10 @@ impl Realtime {
         match &envelope.body {
             relay::Body::Broadcast(broadcast) => topic.deliver(None, broadcast),
             relay::Body::Presences(presences) => {
-                let is_news = topic.lock().hear(presences, self.parts.clock.boot_us());
-                if is_news {
-                    self.changed.lock().push(topic);
-                }
+                let mut state = topic.lock();
+                let own = self.parts.membership.home();
+                let told = state.hear(presences, &own, self.parts.clock.boot_us());
+                self.spread(&topic, &mut state, told);
             }
             // A neighbouring release may say more than this one understands.
             _ => {}

@@ -77,6 +77,30 @@ async fn a_node_s_death_takes_its_presences_from_all_others_and_from_the_store_w
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_was_only_frozen_brings_its_presences_back() {
+    let world = World::new();
+    let [a, b, c] = nodes(&world).await;
+    let (ada, bob, cleo) =
+        (enter(&a, "chat", "ada").await, enter(&b, "chat", "bob").await, enter(&c, "chat", "cleo").await);
+    ada.track(json!({})).await;
+    bob.track(json!({})).await;
+    pass(&[&a, &b, &c], 1_000).await;
+    a.freeze();
+    pass(&[&a, &b, &c], 6_000).await;
+    assert_eq!(cleo.ear.people(), people([("bob", json!({}))]), "buried");
+    a.thaw();
+    pass(&[&a, &b, &c], 3_000).await;
+    let both = people([("ada", json!({})), ("bob", json!({}))]);
+    for client in [&ada, &bob, &cleo] {
+        assert_eq!(client.ear.people(), both);
+    }
+    assert_eq!(b.stored(&key("chat")).await, 2);
+    assert!(is_ok(&ada.track(json!({ "at": 2 })).await));
+    pass(&[&a, &b, &c], 150).await;
+    assert_eq!(cleo.ear.people(), people([("ada", json!({ "at": 2 })), ("bob", json!({}))]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_frozen_node_that_missed_its_own_burial_brings_its_presences_back_all_the_same() {
     let world = World::new();
     let [a, b] = nodes(&world).await;

@@ -79,6 +79,20 @@ impl Roll {
         true
     }
 
+    /// Takes in what another process says of a connection. True where it is one of `own`, this process, that is present
+    /// whatever others have made of it, as they do who took this process for dead: that is said anew, above their word,
+    /// and they and the store have to learn it.
+    pub fn hear(&mut self, change: &PresenceWrite, own: &Home, now_us: i64) -> bool {
+        let standing = self.standings.get(&change.connection);
+        let mine = standing.and_then(|standing| standing.record.as_ref()).filter(|record| record.home == *own);
+        let Some(mine) = mine.filter(|mine| mine.version < change.version) else {
+            self.take_in(change, now_us);
+            return false;
+        };
+        let anew = said_anew(mine.clone(), change.version + 1);
+        self.take_in(&anew, now_us)
+    }
+
     /// Takes in all that the store holds, which was asked for at `asked_us`. What others had then and the store has not
     /// any more is gone. Answers the connections of `own`, this process, that the store is wrong about.
     pub fn reconcile(&mut self, stored: &[PresenceRecord], asked_us: i64, own: &Home, now_us: i64) -> Vec<u64> {
@@ -129,9 +143,8 @@ impl Roll {
         let mine = |standing: &Standing| standing.record.clone().filter(|record| record.home == *own);
         let records: Vec<PresenceRecord> = self.standings.values().filter_map(mine).collect();
         let anew = records.into_iter().map(|record| {
-            let (connection, version) = (record.connection, record.version + 2);
-            let record = PresenceRecord { version, replaces: Some(record.version), ..record };
-            PresenceWrite { connection, version, record: Some(record) }
+            let version = record.version + 2;
+            said_anew(record, version)
         });
         self.take_in_own(anew.collect(), now_us)
     }
@@ -213,6 +226,12 @@ impl Standing {
     fn as_write(&self, connection: u64) -> PresenceWrite {
         PresenceWrite { connection, version: self.version, record: self.record.clone() }
     }
+}
+
+/// The same presence, under a later version.
+fn said_anew(record: PresenceRecord, version: u64) -> PresenceWrite {
+    let record = PresenceRecord { version, replaces: Some(record.version), ..record };
+    PresenceWrite { connection: record.connection, version, record: Some(record) }
 }
 
 /// The same on every node.
@@ -335,6 +354,20 @@ mod tests {
         let again = there.write_of(1).expect("it is there");
         assert!(here.take_in(&again, 0), "it counts above the burial");
         assert_eq!(here.of(&home("b")), [1]);
+    }
+
+    #[test]
+    fn nobody_else_buries_a_presence_of_this_process() {
+        let mut roll = Roll::default();
+        track(&mut roll, "a", 1, json!({}));
+        let burial = PresenceWrite { connection: 1, version: 2, record: None };
+        assert!(roll.hear(&burial, &home("a"), 0), "the others have to learn better");
+        assert_eq!(roll.write_of(1).map(|write| write.version), Some(3), "above the burial");
+        assert!(!roll.hear(&burial, &home("a"), 0), "once");
+        let untrack = roll.change(&home("a"), 1, &"ada".into(), None).expect("a change");
+        roll.take_in(&untrack, 0);
+        assert!(!roll.hear(&PresenceWrite { version: 9, ..burial }, &home("a"), 0), "it has gone by itself");
+        assert_eq!(roll.present, 0);
     }
 
     #[test]

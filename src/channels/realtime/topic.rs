@@ -103,15 +103,14 @@ impl TopicState {
         all.split_off(all.len().saturating_sub(replay.limit))
     }
 
-    /// Takes in what another process says. True when there is a diff that nobody was told of yet.
-    pub(super) fn hear(&mut self, presences: &Presences, boot_us: i64) -> bool {
+    /// Takes in what another process says. Answers the connections of `own`, this process, about which the others and the
+    /// store have to learn better.
+    pub(super) fn hear(&mut self, presences: &Presences, own: &Home, boot_us: i64) -> Vec<u64> {
         let last = self.heard.insert(presences.home.clone(), presences.serial);
         // The first word may be the second that was said: then the store has both.
         self.is_stale |= last.is_some_and(|last| last + 1 != presences.serial);
-        presences.changes.iter().for_each(|change| {
-            self.roll.take_in(change, boot_us);
-        });
-        self.note_change()
+        let changes = presences.changes.iter().filter(|change| self.roll.hear(change, own, boot_us));
+        changes.map(|change| change.connection).collect()
     }
 
     /// True when nobody was told yet that there is a diff.
@@ -174,13 +173,13 @@ mod tests {
 
     #[test]
     fn a_missed_word_of_another_process_makes_the_presences_stale() {
-        let home = Home { node: "b".into(), process: 1 };
+        let [own, home] = ["a", "b"].map(|node| Home { node: node.into(), process: 1 });
         let word = |serial| Presences { home: home.clone(), serial, changes: Vec::new() };
         let mut state = TopicState::default();
-        state.hear(&word(4), 0);
-        state.hear(&word(5), 0);
+        state.hear(&word(4), &own, 0);
+        state.hear(&word(5), &own, 0);
         assert!(!state.is_stale);
-        state.hear(&word(7), 0);
+        state.hear(&word(7), &own, 0);
         assert!(state.is_stale);
     }
 }
