@@ -27,6 +27,41 @@ async fn a_lost_message_is_made_up_for_as_soon_as_the_next_one_shows_the_gap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lost_first_message_shows_with_the_second() {
+    let world = World::new();
+    let [a, b] = nodes(&world).await;
+    let (ada, eve) = (enter(&a, "chat", "ada").await, enter(&a, "chat", "eve").await);
+    let bob = enter(&b, "chat", "bob").await;
+    a.wire.loses_all();
+    ada.track(json!({})).await;
+    pass(&[&a, &b], 1_000).await;
+    a.wire.heal();
+    eve.track(json!({})).await;
+    pass(&[&a, &b], 1_500).await;
+    assert_eq!(bob.ear.people(), people([("ada", json!({})), ("eve", json!({}))]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_messages_show_though_their_node_has_left_the_topic_and_entered_it_again() {
+    let world = World::new();
+    let [a, b] = nodes(&world).await;
+    let bob = enter(&b, "chat", "bob").await;
+    let ada = enter(&a, "chat", "ada").await;
+    ada.track(json!({})).await;
+    pass(&[&a, &b], 1_000).await;
+    a.wire.loses_all();
+    ada.leave();
+    pass(&[&a, &b], 150).await;
+    let eve = enter(&a, "chat", "eve").await;
+    eve.track(json!({ "at": 1 })).await;
+    pass(&[&a, &b], 150).await;
+    a.wire.heal();
+    eve.track(json!({ "at": 2 })).await;
+    pass(&[&a, &b], 1_500).await;
+    assert_eq!(bob.ear.people(), people([("eve", json!({ "at": 2 }))]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gap_that_the_relay_reports_is_made_up_for_at_once() {
     let world = World::new();
     let [a, b] = nodes(&world).await;

@@ -33,7 +33,7 @@ pub struct TopicState {
     pub(super) read_us: Option<i64>,
     /// Something was missed: the presences have to be read again.
     pub(super) is_stale: bool,
-    /// How often this process has told the others of its presences here.
+    /// The number of the last word in which this process has told the others of presences here.
     told: u64,
     /// The last word of each of the other processes.
     heard: HashMap<Home, u64>,
@@ -46,8 +46,11 @@ pub struct TopicState {
 }
 
 impl Topic {
-    pub(super) fn new(key: TopicKey, audience: Arc<dyn TopicAudience>) -> Self {
-        Self { key, audience, state: Mutex::default(), reading: tokio::sync::Mutex::default() }
+    /// `told` counts on from another number in each life of a topic, so that the words of one are not taken for those
+    /// that were missed of another.
+    pub(super) fn new(key: TopicKey, audience: Arc<dyn TopicAudience>, told: u64) -> Self {
+        let state = Mutex::new(TopicState { told, ..TopicState::default() });
+        Self { key, audience, state, reading: tokio::sync::Mutex::default() }
     }
 
     pub fn key(&self) -> &TopicKey {
@@ -107,8 +110,8 @@ impl TopicState {
     /// store have to learn better.
     pub(super) fn hear(&mut self, presences: &Presences, own: &Home, boot_us: i64) -> Vec<u64> {
         let last = self.heard.insert(presences.home.clone(), presences.serial);
-        // The first word may be the second that was said: then the store has both.
-        self.is_stale |= last.is_some_and(|last| last + 1 != presences.serial);
+        // Nor does anybody know what was said before the first word that is heard.
+        self.is_stale |= last.is_none_or(|last| last + 1 != presences.serial);
         let changes = presences.changes.iter().filter(|change| self.roll.hear(change, own, boot_us));
         changes.map(|change| change.connection).collect()
     }
@@ -177,6 +180,7 @@ mod tests {
         let word = |serial| Presences { home: home.clone(), serial, changes: Vec::new() };
         let mut state = TopicState::default();
         state.hear(&word(4), &own, 0);
+        assert!(std::mem::take(&mut state.is_stale), "nobody knows what was said before");
         state.hear(&word(5), &own, 0);
         assert!(!state.is_stale);
         state.hear(&word(7), &own, 0);
