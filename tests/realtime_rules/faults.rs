@@ -112,6 +112,21 @@ async fn a_node_s_death_takes_its_presences_from_all_others_and_from_the_store_w
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_enters_a_topic_whose_only_node_has_died_does_not_see_the_dead() {
+    let world = World::new();
+    let [a, b] = nodes(&world).await;
+    let ada = enter(&a, "chat", "ada").await;
+    ada.track(json!({})).await;
+    settle().await;
+    a.die();
+    pass(&[&b], 5_000).await;
+    let bob = enter(&b, "chat", "bob").await;
+    settle().await;
+    assert_eq!(bob.ear.people(), people([]));
+    assert_eq!(b.stored(&key("chat")).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_was_only_frozen_brings_its_presences_back() {
     let world = World::new();
     let [a, b, c] = nodes(&world).await;

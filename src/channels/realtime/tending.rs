@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Realtime, RealtimeParts, Topic};
+use super::{Realtime, RealtimeParts, Topic, TopicState};
 use crate::store::Home;
 
 /// How often presences are read again, whether or not anything seems to have been missed.
@@ -35,11 +35,9 @@ impl Realtime {
         let topics: Vec<Arc<Topic>> = self.slots.read().values().map(|slot| slot.topic.clone()).collect();
         let (was_taken_for_dead, must_lay_down) = self.what_is_new(boot_us);
         let own = self.parts.membership.home();
-        let is_gone = |home: &Home| *home != own && self.parts.directory.is_gone(home, boot_us);
         for topic in topics {
             let mut state = topic.lock();
-            let mut told = state.roll.bury(is_gone, boot_us);
-            state.forget_homes(is_gone);
+            let mut told = self.bury(&mut state, boot_us);
             if was_taken_for_dead {
                 told.extend(state.roll.reassert(&own, boot_us));
             } else if must_lay_down {
@@ -55,6 +53,14 @@ impl Realtime {
                 self.read_later(topic);
             }
         }
+    }
+
+    /// Everybody whose process is gone leaves. Answers their connections: the store has to learn of it.
+    fn bury(&self, state: &mut TopicState, boot_us: i64) -> Vec<u64> {
+        let own = self.parts.membership.home();
+        let is_gone = |home: &Home| *home != own && self.parts.directory.is_gone(home, boot_us);
+        state.forget_homes(is_gone);
+        state.roll.bury(is_gone, boot_us)
     }
 
     fn what_is_new(&self, boot_us: i64) -> (bool, bool) {
@@ -87,7 +93,9 @@ impl Realtime {
         state.read_us = Some(boot_us);
         match stored {
             Ok(stored) => {
-                let wrong = state.roll.reconcile(&stored, asked_us, &self.parts.membership.home(), boot_us);
+                let mut wrong = state.roll.reconcile(&stored, asked_us, &self.parts.membership.home(), boot_us);
+                // Whom nobody has buried, because nobody was left on the topic: a newcomer must not see them.
+                wrong.extend(self.bury(&mut state, boot_us));
                 self.spread(topic, &mut state, wrong);
             }
             Err(error) => {
