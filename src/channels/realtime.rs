@@ -112,8 +112,8 @@ impl Realtime {
     pub fn enter(self: &Arc<Self>, key: &TopicKey) -> TopicSeat {
         let mut slots = self.slots.write();
         let slot = slots.entry(key.clone()).or_insert_with(|| {
-            let told = self.parts.clock.now_us().unsigned_abs();
-            let topic = Arc::new(Topic::new(key.clone(), self.parts.audiences.audience_of(key), told));
+            let now_us = self.parts.clock.now_us();
+            let topic = Arc::new(Topic::new(key.clone(), self.parts.audiences.audience_of(key), now_us));
             Slot { seats: 0, topic, is_heard: self.hearing.hear(relay::Topic::Realtime(key.clone())) }
         });
         slot.seats += 1;

@@ -81,6 +81,60 @@ async fn what_is_said_while_a_newcomer_reads_the_store_is_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_in_the_store_before_it_comes_from_its_node_is_heard_once_by_everybody() {
+    let world = World::new();
+    let [a, b] = nodes(&world).await;
+    let (ada, bob) = (speaker(&a).await, speaker(&b).await);
+    pass(&[&a, &b], 100).await;
+    let mut ms = 0;
+    a.wire.rule(move |_| {
+        ms += 300;
+        Some(ms)
+    });
+    for name in ["1", "2"] {
+        assert!(is_ok(&ada.say(name).await));
+        pass(&[&a, &b], 100).await;
+    }
+    let new = newcomer(&b, 25).await;
+    assert_eq!(told(&new), (vec!["1".into(), "2".into()], vec![]));
+    let late = newcomer(&b, 1).await;
+    assert_eq!(told(&late), (vec!["2".into()], vec![]));
+    pass(&[&a, &b], 1_000).await;
+    for client in [&new, &late] {
+        assert_eq!(told(client), (vec![], vec![]), "not once more when it comes");
+    }
+    assert_eq!(told(&bob).1, ["1", "2"]);
+    a.wire.heal();
+    ada.say("3").await;
+    pass(&[&a, &b], 100).await;
+    for client in [&new, &late, &bob] {
+        assert_eq!(told(client).1, ["3"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_before_a_node_entered_or_long_ago_is_told_to_newcomers_alone() {
+    let world = World::new();
+    let [a, b] = nodes(&world).await;
+    let ada = speaker(&a).await;
+    ada.say("before").await;
+    pass(&[&a, &b], 100).await;
+    let bob = speaker(&b).await;
+    let new = newcomer(&b, 25).await;
+    assert_eq!((told(&new).0, told(&bob)), (vec!["before".to_owned()], (vec![], vec![])));
+    // More than either keeps, and in another order than the store has them.
+    for at in 0..40_i64 {
+        a.wire.rule(move |_| Some(1 + (at % 3) * 60));
+        ada.say(&at.to_string()).await;
+        pass(&[&a, &b], 50).await;
+    }
+    pass(&[&a, &b], 1_000).await;
+    let (heard, more) = (told(&bob).1.len(), newcomer(&b, 25).await);
+    assert_eq!((heard, told(&more).0.len()), (40, 25));
+    assert_eq!(told(&bob), (vec![], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn ack_waits_for_the_store_and_the_audience_does_not() {
     let world = World::new();
     let [a, b] = nodes(&world).await;

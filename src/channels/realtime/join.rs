@@ -50,6 +50,7 @@ impl Realtime {
                 })?
             }
         };
+        seat.topic().catch_up(&stored);
         Ok(RealtimeTopic::new(self.clone(), peer.tenant.clone(), request.connection, config, permit, stored, seat))
     }
 }

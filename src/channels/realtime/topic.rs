@@ -29,6 +29,9 @@ pub struct TopicState {
     pub(super) roll: Roll,
     /// The newest broadcasts of a private topic, oldest first: what a newcomer may have missed while it read the store.
     recent: VecDeque<Arc<Broadcast>>,
+    /// Up to here there may be broadcasts that were heard, or that were never to be heard here, and are not among the
+    /// recent ones; milliseconds since 1970.
+    forgotten_ms: i64,
     /// When the store was last read; None before the first time.
     pub(super) read_us: Option<i64>,
     /// Something was missed: the presences have to be read again.
@@ -46,10 +49,11 @@ pub struct TopicState {
 }
 
 impl Topic {
-    /// `told` counts on from another number in each life of a topic, so that the words of one are not taken for those
-    /// that were missed of another.
-    pub(super) fn new(key: TopicKey, audience: Arc<dyn TopicAudience>, told: u64) -> Self {
-        let state = Mutex::new(TopicState { told, ..TopicState::default() });
+    /// A topic that this node enters now, by the cluster's clock.
+    pub(super) fn new(key: TopicKey, audience: Arc<dyn TopicAudience>, now_us: i64) -> Self {
+        // The words of each life of a topic have numbers of their own: they are not taken for those missed of another.
+        let (told, forgotten_ms) = (now_us.unsigned_abs(), now_us.div_euclid(1_000) - 1);
+        let state = Mutex::new(TopicState { told, forgotten_ms, ..TopicState::default() });
         Self { key, audience, state, reading: tokio::sync::Mutex::default() }
     }
 
@@ -68,16 +72,23 @@ impl Topic {
         self.audience.enable_presence(connection, &mut || state.presence_state());
     }
 
-    /// Sends a broadcast to everybody here.
+    /// Sends a broadcast to everybody here; one of a private topic only if it was not heard before.
     pub(super) fn deliver(&self, from: Option<u64>, broadcast: &Arc<Broadcast>) {
         let mut state = self.lock();
-        if self.key.private {
-            if state.recent.len() >= BROADCASTS_PER_TOPIC {
-                state.recent.pop_front();
-            }
-            state.recent.push_back(broadcast.clone());
+        if !self.key.private || state.remember(broadcast) {
+            self.audience.broadcast(from, broadcast);
         }
-        self.audience.broadcast(from, broadcast);
+    }
+
+    /// What the store holds and other nodes have said since this one has entered the topic is heard here, too: it is on
+    /// its way, and a newcomer that is told of it again must not hear it once more when it comes.
+    pub(super) fn catch_up(&self, stored: &[Broadcast]) {
+        let mut state = self.lock();
+        for broadcast in stored.iter().cloned().map(Arc::new) {
+            if broadcast.at_ms > state.forgotten_ms && state.remember(&broadcast) {
+                self.audience.broadcast(None, &broadcast);
+            }
+        }
     }
 
     /// Sends what has changed among the presences since the last time.
@@ -94,6 +105,20 @@ impl TopicState {
     /// The payload of `presence_state`.
     pub fn presence_state(&mut self) -> String {
         self.roll.state_json()
+    }
+
+    /// Remembers a broadcast of a private topic; false where it is remembered already.
+    fn remember(&mut self, broadcast: &Arc<Broadcast>) -> bool {
+        if self.recent.iter().any(|recent| recent.id == broadcast.id) {
+            return false;
+        }
+        self.recent.push_back(broadcast.clone());
+        if self.recent.len() > BROADCASTS_PER_TOPIC
+            && let Some(forgotten) = self.recent.pop_front()
+        {
+            self.forgotten_ms = self.forgotten_ms.max(forgotten.at_ms);
+        }
+        true
     }
 
     /// What a newcomer is to be told again: of what the store held, and of what was said since, the newest.
