@@ -228,6 +228,25 @@ async fn while_the_store_is_away_tracks_are_answered_and_all_is_known_once_it_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_much_the_store_and_the_others_have_to_learn_at_once_they_do() {
+    let world = World::new();
+    let [a, b] = nodes(&world).await;
+    let bob = enter(&b, "chat", "bob").await;
+    pass(&[&a, &b], 1_000).await;
+    a.link.cut();
+    let mut crowd = Vec::new();
+    for at in 0..100 {
+        let client = enter(&a, "chat", &format!("{at}")).await;
+        client.track(json!({ "x": "x".repeat(15_000) })).await;
+        crowd.push(client);
+    }
+    pass(&[&a, &b], 1_000).await;
+    a.link.mend();
+    pass(&[&a, &b], 1_000).await;
+    assert_eq!(bob.ear.people().len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_away_for_minutes_makes_no_ghosts() {
     let world = World::new();
     let [a, b] = nodes(&world).await;

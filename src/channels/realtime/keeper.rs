@@ -9,7 +9,7 @@ use super::{Realtime, Topic};
 use crate::{
     protocol::{Broadcast, TopicKey},
     relay::{self, Hearings, Presences},
-    store::StoreError,
+    store::{PresenceWrite, StoreError},
 };
 
 /// Broadcasts that may wait to be kept for replay; what comes beyond is not kept.
@@ -18,6 +18,11 @@ pub(super) const KEEPS_MAX: usize = 1_024;
 const KEEPS_AT_ONCE: usize = 64;
 /// Topics whose presences are written at once.
 const WRITES_AT_ONCE: usize = 32;
+/// How much of presences the others are told in one message, in bytes, about: a good deal less than one may have, and
+/// more than the largest presence.
+const WORD_BYTES: usize = 256 << 10;
+/// What a presence takes beside its key and its fields, about.
+const PRESENCE_OVERHEAD: usize = 256;
 /// Before presences that the store did not take are written again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -111,10 +116,12 @@ impl Realtime {
             let changes = topic.lock().take_unwritten();
             match self.parts.store.write_presences(topic.key(), &changes).await {
                 Ok(()) => {
-                    let (serial, has_more) = topic.lock().written();
-                    let home = self.parts.membership.home();
-                    let presences = Presences { home, serial, changes };
-                    self.publish(relay::Topic::Realtime(topic.key().clone()), relay::Body::Presences(presences));
+                    for changes in words(changes) {
+                        let (home, serial) = (self.parts.membership.home(), topic.lock().next_word());
+                        let presences = Presences { home, serial, changes };
+                        self.publish(relay::Topic::Realtime(topic.key().clone()), relay::Body::Presences(presences));
+                    }
+                    let has_more = topic.lock().written();
                     if !has_more {
                         self.under_way.send_modify(|under_way| *under_way -= 1);
                         return;
@@ -128,4 +135,22 @@ impl Realtime {
             }
         }
     }
+}
+
+/// The changes in messages that the relay can carry.
+fn words(changes: Vec<PresenceWrite>) -> Vec<Vec<PresenceWrite>> {
+    let (mut words, mut room): (Vec<Vec<PresenceWrite>>, usize) = (Vec::new(), 0);
+    for change in changes {
+        let size =
+            PRESENCE_OVERHEAD + change.record.as_ref().map_or(0, |record| record.key.len() + record.fields.len());
+        match words.last_mut().filter(|_| size <= room) {
+            Some(word) => word.push(change),
+            None => {
+                words.push(vec![change]);
+                room = WORD_BYTES;
+            }
+        }
+        room = room.saturating_sub(size);
+    }
+    words
 }

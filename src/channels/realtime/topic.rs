@@ -158,11 +158,16 @@ impl TopicState {
         connections.into_iter().filter_map(|connection| self.roll.write_of(connection)).collect()
     }
 
-    /// The store has learnt it: the number of the word in which the others are told. And whether there is more to write.
-    pub(super) fn written(&mut self) -> (u64, bool) {
+    /// The number of the next word in which the others are told what the store has learnt.
+    pub(super) fn next_word(&mut self) -> u64 {
         self.told += 1;
+        self.told
+    }
+
+    /// The store has learnt it. True when there is more to write.
+    pub(super) fn written(&mut self) -> bool {
         self.is_queued = !self.unwritten.is_empty();
-        (self.told, self.is_queued)
+        self.is_queued
     }
 
     /// The store has not learnt it.
