@@ -152,3 +152,24 @@ async fn ack_and_the_other_nodes_wait_for_the_store_and_who_is_here_does_not() {
     assert!(!is_ok(&refused), "{refused:?}");
     assert_eq!(told(&bob).1, ["lost"], "heard nevertheless");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_that_the_store_has_not_yet_is_no_hole_in_what_a_newcomer_hears() {
+    let world = World::new();
+    let [a, b] = nodes(&world).await;
+    let ada = speaker(&a).await;
+    ada.say("1").await;
+    pass(&[&a, &b], 100).await;
+    let held = a.link.hold_calls();
+    let kept = ada.begin_say("2");
+    pass(&[&a, &b], 100).await;
+    let new = newcomer(&b, 25).await;
+    drop(held);
+    assert!(is_ok(&kept.await.expect("answered")));
+    pass(&[&a, &b], 100).await;
+    ada.say("3").await;
+    settle().await;
+    let (again, live) = told(&new);
+    let all: Vec<String> = again.into_iter().chain(live).collect();
+    assert_eq!(all, ["1", "2", "3"]);
+}

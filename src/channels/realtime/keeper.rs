@@ -13,11 +13,6 @@ use crate::{
 
 /// Topics whose presences are written at once.
 const WRITES_AT_ONCE: usize = 32;
-/// How much of presences the others are told in one message, in bytes, about: a good deal less than one may have, and
-/// more than the largest presence.
-const WORD_BYTES: usize = 256 << 10;
-/// What a presence takes beside its key and its fields, about.
-const PRESENCE_OVERHEAD: usize = 256;
 /// Before presences that the store did not take are written again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// What one message between nodes carries, in bytes of fields: well below what an envelope may have.
@@ -127,22 +122,4 @@ mod tests {
         let told: Vec<u64> = words.into_iter().flatten().map(|change| change.connection).collect();
         assert_eq!(told, (0..90).collect::<Vec<u64>>());
     }
-}
-
-/// The changes in messages that the relay can carry.
-fn words(changes: Vec<PresenceWrite>) -> Vec<Vec<PresenceWrite>> {
-    let (mut words, mut room): (Vec<Vec<PresenceWrite>>, usize) = (Vec::new(), 0);
-    for change in changes {
-        let size =
-            PRESENCE_OVERHEAD + change.record.as_ref().map_or(0, |record| record.key.len() + record.fields.len());
-        match words.last_mut().filter(|_| size <= room) {
-            Some(word) => word.push(change),
-            None => {
-                words.push(vec![change]);
-                room = WORD_BYTES;
-            }
-        }
-        room = room.saturating_sub(size);
-    }
-    words
 }
