@@ -28,6 +28,8 @@ mod scenarios;
 mod server;
 #[path = "../benches/load/stats.rs"]
 mod stats;
+#[path = "../benches/load/user_broadcast.rs"]
+mod user_broadcast;
 #[path = "../benches/load/wire.rs"]
 mod wire;
 
@@ -35,13 +37,14 @@ use clap::Parser;
 use histogram::Histogram;
 use redis_server::Counts;
 use stats::{Percentiles, median, slope};
+use user_broadcast::UserBroadcast;
 
 #[test]
 fn a_frame_is_taken_only_when_it_is_whole() {
     for size in [0, 1, 125, 126, 4_000] {
         let payload = vec![b'x'; size];
         let mut bytes = Vec::new();
-        wire::push_server_text(&mut bytes, &payload);
+        wire::push_server_frame(&mut bytes, wire::TEXT, &payload);
         let whole = bytes.len();
         bytes.extend(b"next");
         for end in 0..whole {
@@ -51,6 +54,32 @@ fn a_frame_is_taken_only_when_it_is_whole() {
         assert_eq!((frame.opcode, frame.len), (wire::TEXT, whole));
         assert_eq!(frame.payload, payload);
     }
+}
+
+#[test]
+fn a_broadcast_is_what_the_server_reads_and_what_it_sends_is_heard() {
+    use downbeat::protocol::{
+        Encoding, InboundPayload, UserBroadcast as Theirs, Vsn, broadcast::as_broadcast, decode_binary,
+        encode_broadcast, encode_user_broadcast,
+    };
+    for (is_json, encoding) in [(true, Encoding::Json), (false, Encoding::Binary)] {
+        let said = UserBroadcast { topic: "realtime:load", event: "say", is_json, body: b"{\"n\":7}" };
+        let frame = said.push("1", "23");
+        assert_eq!(UserBroadcast::read(&frame), Some(said));
+        let read = decode_binary(Vsn::V2, &frame).expect("sound");
+        let theirs = Theirs { event: "say", meta: "", encoding, body: b"{\"n\":7}" };
+        assert_eq!(read.topic, "realtime:load");
+        assert!(matches!(read.payload, InboundPayload::UserBroadcast(read) if read == theirs), "{encoding:?}");
+    }
+    let octets = Theirs { event: "say", meta: "{}", encoding: Encoding::Binary, body: b"{\"n\":7}" };
+    let frame = encode_user_broadcast("realtime:load", &octets).expect("it fits");
+    assert_eq!(user_broadcast::heard(&frame), Some((&b"broadcast"[..], &b"{\"n\":7}"[..])));
+    let bare = UserBroadcast { topic: "realtime:load", event: "say", is_json: false, body: b"{\"n\":7}" };
+    let json = UserBroadcast { topic: bare.topic, event: bare.event, is_json: true, body: bare.body };
+    let payload = as_broadcast("say", r#"{"n":7}"#);
+    assert_eq!(json.text(), Some(encode_broadcast(Vsn::V2, "realtime:load", "broadcast", &payload)), "the same bytes");
+    let octets = Theirs { meta: "", ..octets };
+    assert_eq!(bare.octets(), encode_user_broadcast("realtime:load", &octets).ok());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! One thread. Whoever sends a note writes it to each member's socket at once, which is the least that a server
 //! can do that does not delay anything on purpose. What Downbeat costs more than this is what its rules cost.
+//! A broadcast (kind 03) goes to all but its sender, as text or, where its body is octets, as kind 04.
 
 use std::{
     cell::{Cell, RefCell},
@@ -28,21 +29,25 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::{
     clock,
     error::{Doing, LoadError},
+    user_broadcast::UserBroadcast,
     wire,
 };
 
 const BEAT_EVERY_US: i64 = 500_000;
+/// How long frames wait for each other where they do.
+const COALESCE: Duration = Duration::from_millis(2);
 
 struct Member {
     socket: OwnedWriteHalf,
     unsent: RefCell<Vec<u8>>,
     flushing: Cell<bool>,
+    coalesces: bool,
 }
 
 impl Member {
     fn write(self: &Rc<Self>, frame: &[u8]) {
         let mut unsent = self.unsent.borrow_mut();
-        let sent = if unsent.is_empty() { self.socket.try_write(frame).unwrap_or(0) } else { 0 };
+        let sent = if unsent.is_empty() && !self.coalesces { self.socket.try_write(frame).unwrap_or(0) } else { 0 };
         if sent < frame.len() {
             unsent.extend(&frame[sent..]);
             if !self.flushing.replace(true) {
@@ -52,6 +57,9 @@ impl Member {
     }
 
     async fn flush(self: Rc<Self>) {
+        if self.coalesces {
+            sleep(COALESCE).await;
+        }
         while self.socket.writable().await.is_ok() {
             let mut unsent = self.unsent.borrow_mut();
             match self.socket.try_write(&unsent) {
@@ -73,12 +81,13 @@ struct Rooms {
     /// When each room's next beat is due, by the real clock, and its number.
     beats: BinaryHeap<Reverse<(i64, u64, Arc<str>)>>,
     clock: bool,
+    coalesces: bool,
 }
 
 /// Serves until the process is ended.
-pub fn serve(clock: bool) -> Result<(), LoadError> {
+pub fn serve(clock: bool, coalesces: bool) -> Result<(), LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing("starting a runtime")?;
-    let rooms = Rc::new(RefCell::new(Rooms { clock, ..Rooms::default() }));
+    let rooms = Rc::new(RefCell::new(Rooms { clock, coalesces, ..Rooms::default() }));
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind("127.0.0.1:0").await.doing("listening")?;
         let address = listener.local_addr().doing("listening")?;
@@ -107,7 +116,8 @@ async fn meet(mut socket: TcpStream, rooms: Rc<RefCell<Rooms>>) -> Option<()> {
     );
     socket.write_all(answer.as_bytes()).await.ok()?;
     let (reader, writer) = socket.into_split();
-    let member = Rc::new(Member { socket: writer, unsent: RefCell::default(), flushing: Cell::new(false) });
+    let (flushing, coalesces) = (Cell::new(false), rooms.borrow().coalesces);
+    let member = Rc::new(Member { socket: writer, unsent: RefCell::default(), flushing, coalesces });
     let topic = listen(reader, &member, &rooms).await;
     if let Some(topic) = topic
         && let Some(members) = rooms.borrow_mut().members.get_mut(&topic)
@@ -122,23 +132,28 @@ async fn listen(mut reader: OwnedReadHalf, member: &Rc<Member>, rooms: &Rc<RefCe
     let mut joined: Option<(Arc<str>, String)> = None;
     let (mut bytes, mut out) = (Vec::with_capacity(1024), Vec::new());
     while reader.read_buf(&mut bytes).await.is_ok_and(|size| size > 0) {
-        while let Some((text, used)) = client_text(&mut bytes) {
-            answer(&text, member, rooms, &mut joined, &mut out);
+        while let Some((opcode, payload, used)) = client_frame(&bytes) {
+            if opcode == wire::BINARY {
+                relay(&payload, member, &rooms.borrow(), &mut out);
+            } else if let Ok(text) = String::from_utf8(payload) {
+                answer(&text, member, rooms, &mut joined, &mut out);
+            }
             bytes.drain(..used);
         }
     }
     joined.map(|(topic, _)| topic)
 }
 
-/// The first whole frame, unmasked, and its length.
-fn client_text(bytes: &mut [u8]) -> Option<(String, usize)> {
+/// The first whole frame: its opcode, what it carries, unmasked, and its length.
+fn client_frame(bytes: &[u8]) -> Option<(u8, Vec<u8>, usize)> {
+    let opcode = bytes.first()? & 0x0f;
     let (header, size) = match bytes.get(1)? & 0x7f {
         126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
         size => (2, usize::from(size)),
     };
     let (mask, payload) = bytes.get(header..header + 4 + size)?.split_at(4);
     let plain: Vec<u8> = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
-    Some((String::from_utf8(plain).ok()?, header + 4 + size))
+    Some((opcode, plain, header + 4 + size))
 }
 
 fn answer(
@@ -155,7 +170,8 @@ fn answer(
     let now_us = clock::realtime_us();
     match event {
         b"phx_join" => {
-            let student = wire::after(payload, br#""student_id":""#)?;
+            // A topic of broadcasts has no students.
+            let student = wire::after(payload, br#""student_id":""#).unwrap_or_default();
             let student = student.split(|byte| *byte == b'"').next()?;
             let topic: Arc<str> = topic.into();
             let mut rooms = rooms.borrow_mut();
@@ -181,14 +197,28 @@ fn answer(
     }
     let reply = format!(r#"[{join_ref},{reference},"{topic}","phx_reply",{{"status":"ok","response":{{}}}}]"#);
     out.clear();
-    wire::push_server_text(out, reply.as_bytes());
+    wire::push_server_frame(out, wire::TEXT, reply.as_bytes());
     member.write(out);
+    Some(())
+}
+
+/// Passes a broadcast on to everybody else on its topic.
+fn relay(frame: &[u8], from: &Rc<Member>, rooms: &Rooms, out: &mut Vec<u8>) -> Option<()> {
+    let said = UserBroadcast::read(frame)?;
+    out.clear();
+    match said.text() {
+        Some(text) => wire::push_server_frame(out, wire::TEXT, text.as_bytes()),
+        None => wire::push_server_frame(out, wire::BINARY, &said.octets()?),
+    }
+    for member in rooms.members.get(said.topic)?.iter().filter(|member| !Rc::ptr_eq(member, from)) {
+        member.write(out);
+    }
     Some(())
 }
 
 fn broadcast(rooms: &Rooms, topic: &Arc<str>, text: &str, out: &mut Vec<u8>) {
     out.clear();
-    wire::push_server_text(out, text.as_bytes());
+    wire::push_server_frame(out, wire::TEXT, text.as_bytes());
     for member in rooms.members.get(topic).into_iter().flatten() {
         member.write(out);
     }

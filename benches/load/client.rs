@@ -19,6 +19,7 @@ use rustix::{
 use crate::{
     clock::monotonic_us,
     error::{Doing, LoadError},
+    user_broadcast::{self, UserBroadcast},
     wire,
 };
 
@@ -38,7 +39,8 @@ pub struct Join {
     /// The path and query of the handshake, token and all.
     pub path: Arc<str>,
     pub topic: Arc<str>,
-    pub student_id: String,
+    /// The join's payload, as JSON text.
+    pub params: String,
 }
 
 /// One message from the server.
@@ -55,7 +57,7 @@ pub struct Heard<'a> {
 enum State {
     /// The handshake is sent; the join follows it.
     Opening {
-        student_id: String,
+        params: String,
     },
     Joining,
     Joined,
@@ -140,7 +142,7 @@ impl Fleet {
             .doing("adding a socket to the epoll set")?;
         self.members.push(Member {
             socket,
-            state: State::Opening { student_id: join.student_id.clone() },
+            state: State::Opening { params: join.params.clone() },
             topic: join.topic.clone(),
             partial: Vec::new(),
             unsent: Vec::new(),
@@ -157,6 +159,16 @@ impl Fleet {
         let text = format!(r#"["1","{}","{}","{event}",{payload}]"#, member.reference, member.topic);
         let mut frame = Vec::with_capacity(text.len() + 8);
         wire::push_client_frame(&mut frame, wire::TEXT, text.as_bytes());
+        self.write(number, &frame);
+    }
+
+    /// Sends one broadcast of a client on its topic, in Supabase's binary form.
+    pub fn broadcast(&mut self, number: usize, event: &str, is_json: bool, body: &[u8]) {
+        let member = &mut self.members[number];
+        member.reference += 1;
+        let said = UserBroadcast { topic: &member.topic, event, is_json, body };
+        let mut frame = Vec::with_capacity(body.len() + 128);
+        wire::push_client_frame(&mut frame, wire::BINARY, &said.push("1", &member.reference.to_string()));
         self.write(number, &frame);
     }
 
@@ -236,7 +248,7 @@ impl Fleet {
     /// Takes every whole frame out of `bytes`; returns how many bytes are done with.
     fn take(&mut self, number: usize, bytes: &[u8], at_us: i64, hear: &mut dyn FnMut(Heard<'_>)) -> usize {
         let mut used = 0;
-        if let State::Opening { student_id } = &self.members[number].state {
+        if let State::Opening { params } = &self.members[number].state {
             let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
                 return 0;
             };
@@ -244,17 +256,22 @@ impl Fleet {
                 self.refuse(number, bytes);
                 return bytes.len();
             }
-            let payload = format!(r#"{{"student_id":"{student_id}"}}"#);
+            let params = params.clone();
             self.members[number].state = State::Joining;
             // The join's ref is its join_ref: "1".
             self.members[number].reference = 0;
-            self.send(number, "phx_join", &payload);
+            self.send(number, "phx_join", &params);
             used = head + 4;
         }
         while let Some(frame) = wire::server_frame(&bytes[used..]) {
             used += frame.len;
             match frame.opcode {
                 wire::TEXT => self.text(number, frame.payload, at_us, hear),
+                wire::BINARY => {
+                    if let Some((event, payload)) = user_broadcast::heard(frame.payload) {
+                        hear(Heard { member: number, event, payload, at_us });
+                    }
+                }
                 wire::PING => {
                     let mut pong = Vec::new();
                     wire::push_client_frame(&mut pong, wire::PONG, frame.payload);

@@ -39,7 +39,7 @@ impl Lab {
         let mut subjects = vec![Subject::Downbeat, Subject::Bare { clock }];
         subjects.retain(|subject| match subject {
             Subject::Downbeat => !self.options.only_bare,
-            Subject::Bare { .. } => !self.options.no_bare,
+            _ => !self.options.no_bare,
         });
         subjects
     }
@@ -77,8 +77,9 @@ pub fn settle(fleet: &mut Fleet, for_us: i64) -> Result<(), LoadError> {
 
 /// Counts CPU time from its making on.
 pub struct Meter {
-    server: u32,
-    server_us: u64,
+    /// What is measured: one process, or a cluster's.
+    servers: Vec<u32>,
+    servers_us: u64,
     generator_us: u64,
     machine_us: u64,
     began_us: i64,
@@ -96,10 +97,14 @@ pub struct Usage {
 
 impl Meter {
     pub fn start(server: &Server) -> Result<Self, LoadError> {
-        let server = server.pid();
+        Self::of(vec![server.pid()])
+    }
+
+    /// Of several processes together.
+    pub fn of(servers: Vec<u32>) -> Result<Self, LoadError> {
         Ok(Self {
-            server,
-            server_us: procfs::cpu_us(server)?,
+            servers_us: cpu_us(&servers)?,
+            servers,
             generator_us: procfs::cpu_us(std::process::id())?,
             machine_us: procfs::machine_busy_us()?,
             began_us: clock::monotonic_us(),
@@ -107,9 +112,8 @@ impl Meter {
     }
 
     pub fn read(&self) -> Result<Usage, LoadError> {
-        let spent = |pid, before: u64| Ok(procfs::cpu_us(pid)?.saturating_sub(before) as f64);
-        let server_us = spent(self.server, self.server_us)?;
-        let generator_us = spent(std::process::id(), self.generator_us)?;
+        let server_us = cpu_us(&self.servers)?.saturating_sub(self.servers_us) as f64;
+        let generator_us = procfs::cpu_us(std::process::id())?.saturating_sub(self.generator_us) as f64;
         let machine_us = procfs::machine_busy_us()?.saturating_sub(self.machine_us) as f64;
         Ok(Usage {
             server_us,
@@ -118,6 +122,10 @@ impl Meter {
             elapsed_us: (clock::monotonic_us() - self.began_us) as f64,
         })
     }
+}
+
+fn cpu_us(pids: &[u32]) -> Result<u64, LoadError> {
+    pids.iter().map(|pid| procfs::cpu_us(*pid)).sum()
 }
 
 impl Usage {

@@ -15,6 +15,7 @@ mod report;
 mod scenarios;
 mod server;
 mod stats;
+mod user_broadcast;
 mod wire;
 
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use crate::options::Options;
 fn main() -> ExitCode {
     let options = Options::parse();
     if options.bare_server {
-        return ended(baseline::serve(options.bare_clock));
+        return ended(baseline::serve(options.bare_clock, options.bare_coalescing));
     }
     // `cargo test --all-targets` runs benches too, and says so by not saying `--bench`.
     if !options.bench && options.scenario.is_empty() {

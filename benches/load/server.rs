@@ -39,6 +39,8 @@ pub enum Subject {
     Bare {
         clock: bool,
     },
+    /// … without beats, and it lets frames for a socket wait for each other.
+    BareCoalescing,
 }
 
 /// A node's place in a cluster.
@@ -58,6 +60,8 @@ pub struct Server {
     metrics: Option<SocketAddr>,
     teacher: String,
     socket_path: Arc<str>,
+    /// The same for private topics.
+    private_path: Arc<str>,
     directory: PathBuf,
 }
 
@@ -99,8 +103,9 @@ impl Server {
             subject,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             metrics: None,
-            teacher: token("teacher", Some("teacher"))?,
-            socket_path: format!("/socket/websocket?vsn=2.0.0&token={}", token("student", None)?).into(),
+            teacher: token("teacher", Some("teacher"), &[])?,
+            socket_path: socket_path(&token("student", None, &[])?),
+            private_path: socket_path(&token("student", None, &["realtime:*"])?),
             directory,
         };
         // The child is owned by now, so an error ends it.
@@ -186,7 +191,14 @@ impl Server {
 
     /// How the student of this number comes into a room.
     pub fn join_of(&self, number: usize, topic: &Arc<str>) -> Join {
-        Join { path: self.socket_path.clone(), topic: topic.clone(), student_id: format!("s{number:05}") }
+        let params = format!(r#"{{"student_id":"s{number:05}"}}"#);
+        Join { path: self.socket_path.clone(), topic: topic.clone(), params }
+    }
+
+    /// How a client comes onto a topic of broadcasts; `config` is JSON text.
+    pub fn topic_join(&self, topic: &Arc<str>, private: bool, config: &str) -> Join {
+        let path = if private { &self.private_path } else { &self.socket_path };
+        Join { path: path.clone(), topic: topic.clone(), params: format!(r#"{{"config":{config}}}"#) }
     }
 
     /// The text of `/metrics`; empty for a server that has none.
@@ -229,16 +241,16 @@ fn spawn(mut command: Command, directory: &Path) -> Result<Child, LoadError> {
 }
 
 fn command(subject: Subject, program: &Path, directory: &Path) -> Result<Command, LoadError> {
-    if let Subject::Bare { clock } = subject {
-        let own = env::current_exe().doing("finding this program")?;
-        let mut command = Command::new(own);
-        command.arg("--bare-server");
-        if clock {
-            command.arg("--bare-clock");
-        }
-        return Ok(command);
-    }
-    serve(None, program, directory)
+    let flags: &[&str] = match subject {
+        Subject::Downbeat => return serve(None, program, directory),
+        Subject::Bare { clock: false } => &[],
+        Subject::Bare { clock: true } => &["--bare-clock"],
+        Subject::BareCoalescing => &["--bare-coalescing"],
+    };
+    let own = env::current_exe().doing("finding this program")?;
+    let mut command = Command::new(own);
+    command.arg("--bare-server").args(flags);
+    Ok(command)
 }
 
 /// `launcher`: what starts the program in its place, and names it already.
@@ -275,7 +287,12 @@ notes_per_second = 1000
 teacher_notes_per_second = 1000
 "#;
 
-fn token(role: &str, sub: Option<&str>) -> Result<String, LoadError> {
+fn socket_path(token: &str) -> Arc<str> {
+    format!("/socket/websocket?vsn=2.0.0&token={token}").into()
+}
+
+/// `topics`: the private topics that it opens.
+fn token(role: &str, sub: Option<&str>, topics: &[&str]) -> Result<String, LoadError> {
     let mut claims = json!({
         "tenant": "load",
         "role": role,
@@ -283,6 +300,9 @@ fn token(role: &str, sub: Option<&str>) -> Result<String, LoadError> {
     });
     if let Some(sub) = sub {
         claims["sub"] = sub.into();
+    }
+    if !topics.is_empty() {
+        claims["topics"] = json!(topics);
     }
     // The error only says that it is installed already.
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();

@@ -13,6 +13,7 @@ pub struct ServerFrame<'a> {
 }
 
 pub const TEXT: u8 = 1;
+pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
@@ -52,9 +53,9 @@ pub fn push_client_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.extend(payload.iter().zip(MASK.iter().cycle()).map(|(b, m)| b ^ m));
 }
 
-/// Appends an unmasked text frame, as servers send them.
-pub fn push_server_text(out: &mut Vec<u8>, payload: &[u8]) {
-    out.push(0x80 | TEXT);
+/// Appends an unmasked frame, as servers send them.
+pub fn push_server_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    out.push(0x80 | opcode);
     if payload.len() < 126 {
         out.push(payload.len() as u8);
     } else {

@@ -28,7 +28,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
             report.note(&format!("{subject:?}: {}", listened.summary()));
             match subject {
                 Subject::Downbeat => ours.push(listened),
-                Subject::Bare { .. } => bare.push(listened),
+                _ => bare.push(listened),
             }
         }
     }

@@ -27,7 +27,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
         let ceiling = search(lab, report, subject)?;
         match subject {
             Subject::Downbeat => ours = Some(ceiling),
-            Subject::Bare { .. } => bare = Some(ceiling),
+            _ => bare = Some(ceiling),
         }
     }
     if let Some(ours) = ours {

@@ -20,7 +20,7 @@ pub fn measure(lab: &Lab, report: &mut Report) -> Result<(), LoadError> {
             report.note(&format!("{subject:?}: {}", played.summary()));
             match subject {
                 Subject::Downbeat => ours.push(played),
-                Subject::Bare { .. } => bare.push(played),
+                _ => bare.push(played),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! One file for each thing that is measured.
 
 mod beats;
+mod broadcast;
 mod ceiling;
 mod cluster;
 mod fanout;
@@ -44,6 +45,7 @@ pub fn run(options: Options) -> Result<(), LoadError> {
             Scenario::Fanout => fanout::measure,
             Scenario::Scheduling => scheduling::measure,
             Scenario::Flatness => flatness::measure,
+            Scenario::Broadcast => broadcast::measure,
             Scenario::Cluster => cluster::measure,
         };
         measure(&lab, &mut report)?;
