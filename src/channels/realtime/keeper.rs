@@ -13,6 +13,8 @@ use crate::{
 
 /// Topics whose presences are written at once.
 const WRITES_AT_ONCE: usize = 32;
+/// Changes of one topic that come so close together are written together: less than clients wait for a diff.
+const GATHER_FOR: Duration = Duration::from_millis(10);
 /// Before presences that the store did not take are written again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// What one message between nodes carries, in bytes of fields: well below what an envelope may have.
@@ -61,6 +63,7 @@ impl Realtime {
     /// Writes until there is nothing more to write, and tells the other nodes what is written.
     async fn write(&self, topic: &Arc<Topic>) {
         loop {
+            tokio::time::sleep(GATHER_FOR).await;
             let changes = topic.lock().take_unwritten();
             match self.parts.store.write_presences(topic.key(), &changes).await {
                 Ok(()) => {

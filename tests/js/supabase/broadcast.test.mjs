@@ -167,11 +167,20 @@ matrix("broadcasts", (stage, { app }) => {
     });
     // A join whose fields are wrong is a join with the defaults.
     const wrong = {
-      config: { broadcast: { self: "true", ack: 7 }, presence: "no", private: [], postgres_changes: {} },
+      config: { broadcast: { self: "true", ack: 7 }, presence: "no", private: null, postgres_changes: {} },
     };
     assert.equal((await socket.join(`${topic}-wrong`, wrong, "3")).payload.status, "ok");
     socket.text(["3", "9", `${topic}-wrong`, "broadcast", { type: "broadcast", event: "mirrored", payload: {} }]);
     await socket.event("broadcast", { fits: ({ payload }) => payload.event === "mirrored" });
+    // But whatever is not clearly public is private: a slip shows nothing to everybody.
+    for (const [at, slip] of [[], "yes", 1].entries()) {
+      const closed = await socket.join(`${topic}-private`, { config: { private: slip } }, `${at + 10}`);
+      assert.match(closed.payload.response.reason, /^Unauthorized: /);
+    }
+    // Nor is what cannot be read taken for public: JSON.stringify writes such halves of an emoji.
+    socket.text(`["20","21","${topic}-private","phx_join",{"config":{"private":true,"presence":{"key":"\\ud83d"}}}]`);
+    const unread = await socket.event("phx_reply", { fits: ({ ref }) => ref === "21" });
+    assert.equal(unread.payload.status, "error");
   });
 
   test("a binary broadcast by hand comes back as the frame that the contract draws", async () => {
