@@ -120,6 +120,11 @@ pub async fn a_replay_is_the_newest_since_a_moment_oldest_first(store: &dyn Whol
         let found: Vec<_> = found.iter().map(|broadcast| broadcast.at_ms).collect();
         assert_eq!(found, times, "{limit} since {since_ms}");
     }
+    for at_ms in [900, 600, 610, 620, 630, 640] {
+        store.keep_broadcast(&key, &said(at_ms)).await.unwrap();
+    }
+    let newest = store.broadcasts(&key, 0, 1).await.unwrap();
+    assert_eq!(newest, [said(900)], "although five came in after it");
 }
 
 pub async fn a_replay_of_what_came_in_order_is_exactly_the_newest_however_many_are_asked_for(store: &dyn WholeStore) {

@@ -58,7 +58,7 @@ async fn beyond_64_mib_the_broadcasts_of_the_longest_silent_topics_are_forgotten
     let found = [kept(&store, &topic("busy")).await, kept(&store, &one_of_many(0)).await];
     assert_eq!(found, [0, 25], "25 have made room for 25");
     fill(&one_of_many(81), 25).await;
-    let found = [0, 1, 81].map(|n| one_of_many(n));
+    let found = [0, 1, 81].map(one_of_many);
     let found = [kept(&store, &found[0]).await, kept(&store, &found[1]).await, kept(&store, &found[2]).await];
     assert_eq!(found, [0, 25, 25]);
 }
