@@ -43,7 +43,7 @@ async fn where_a_diff_is_about_to_go_out_a_newcomer_is_told_the_state_after_it_a
     assert_eq!(bob.ear.people(), []);
     pass(&[&a], 100).await;
     assert_eq!(bob.ear.people(), people([("ada", json!({ "at": 1 }))]));
-    assert_eq!(bob.ear.diffs(), [json!(0); 0], "the state has said it");
+    assert!(bob.ear.diffs().is_empty(), "the state has said it");
     assert_eq!(ada.ear.diffs().len(), 1);
 }
 
