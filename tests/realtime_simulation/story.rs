@@ -282,6 +282,8 @@ impl Story {
                     self.told.checked += 1;
                 }
             }
+            // What the newcomers' nodes have found there that is not so is written after a moment.
+            self.pass(100).await;
             let key = downbeat::protocol::TopicKey { tenant: "acme".into(), name: (*name).into(), private: false };
             assert_eq!(self.nodes[0].stored(&key).await, model.len(), "the store about {name}");
         }
