@@ -44,7 +44,7 @@ pub(super) struct Surroundings {
 
 pub(super) type Answer = Result<Reply, Declined>;
 
-/// A mailbox keeps space for dozens of these, so each is small.
+/// A mailbox keeps space for dozens of these, whatever waits in it: so each is small.
 pub(super) enum Mail {
     Ask {
         ask: Box<Ask>,
@@ -336,4 +336,14 @@ impl Conductor {
 /// Rooms that are started together do not beat in the same microsecond: under a millisecond apart.
 fn stagger_us(key: &RoomKey) -> i64 {
     (xxhash_rust::xxh3::xxh3_64(key.code.as_str().as_bytes()) % 1_000) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_conductor_takes_little_of_its_mailbox() {
+        assert!(size_of::<Mail>() <= 24, "{} bytes: box what is large", size_of::<Mail>());
+    }
 }

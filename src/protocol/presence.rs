@@ -242,4 +242,11 @@ mod tests {
         assert!(presences.diff.by_key.is_empty());
         assert!(presences.by_key.is_empty());
     }
+
+    #[test]
+    fn a_person_with_one_connection_takes_space_for_one() {
+        let mut presences = Presences::default();
+        presences.join("ada", Meta::new("1", None, Map::new()));
+        assert_eq!(presences.by_key.values().map(Vec::capacity).collect::<Vec<_>>(), [1]);
+    }
 }
