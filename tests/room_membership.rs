@@ -32,7 +32,7 @@ fn two_connections_of_one_id_are_one_member_until_the_last_goes() {
     let mut room = class();
     let applied = join(&mut room, "ada", STUDENT, 20);
     assert!(matches!(applied.member_changes[..], [MemberChange::Joined { first: false, connection: 20, .. }]));
-    assert_eq!(room.members["ada"].connections.len(), 2);
+    assert_eq!(room.members.get("ada").unwrap().connections.len(), 2);
     let left = |last, connection| vec![MemberChange::Left { student_id: "ada".into(), connection, last }];
     assert_eq!(room.depart(2, NOW).member_changes, left(false, 2));
     assert_eq!(room.depart(20, NOW).member_changes, left(true, 20));

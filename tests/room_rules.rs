@@ -125,7 +125,7 @@ fn hands_are_everybodys_own_and_a_teacher_may_lower_them() {
     let (ada, bob) = (student("ada", 2), student("bob", 3));
     let applied = ask_as(&mut room, &ada, "raise_hand", Value::Null);
     assert_eq!(names(&applied), ["hand_raised"]);
-    assert!(!applied.controls_changed && room.members["ada"].hand);
+    assert!(!applied.controls_changed && room.members.get("ada").unwrap().hand);
     assert_eq!(refusal(&mut room, &bob, "lower_hand", json!({ "student_id": "ada" })), Refusal::Unauthorized);
     assert_eq!(names(&ask(&mut room, "lower_hand", json!({ "student_id": "ada" }))), ["hand_lowered"]);
     assert!(ask_as(&mut room, &ada, "lower_hand", json!({})).events.is_empty());

@@ -118,7 +118,7 @@ fn what_cannot_be_stored_is_taken_back() {
 }
 
 fn returning(room: &Room, version: u64, fields: Option<&str>) -> Member {
-    let mut member = room.members["ada"].clone();
+    let mut member = room.members.get("ada").cloned().unwrap();
     member.tracks = [(2, Track { version, replaces: 0, fields: fields.map(Arc::from) })].into();
     member
 }
@@ -127,7 +127,7 @@ fn returning(room: &Room, version: u64, fields: Option<&str>) -> Member {
 fn whoever_is_taken_back_shows_what_it_did() {
     let mut room = class();
     track(&mut room, "ada", 2, r#"{"seat":1}"#);
-    let away = room.members["ada"].clone();
+    let away = room.members.get("ada").cloned().unwrap();
     room.depart(2, NOW);
     let applied = room.readmit(&away, NOW).expect("she was let in once");
     assert!(matches!(applied.member_changes[..], [MemberChange::Joined { connection: 2, .. }]));

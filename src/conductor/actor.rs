@@ -44,14 +44,15 @@ pub(super) struct Surroundings {
 
 pub(super) type Answer = Result<Reply, Declined>;
 
+/// A mailbox keeps space for dozens of these, whatever waits in it: so each is small.
 pub(super) enum Mail {
     Ask {
-        ask: Ask,
+        ask: Box<Ask>,
         reply: oneshot::Sender<Answer>,
     },
     /// Give the room to another node, and end.
     HandOver {
-        to: Owner,
+        to: Box<Owner>,
         done: oneshot::Sender<bool>,
     },
     /// Begin the reign anew, above this epoch.
@@ -100,7 +101,8 @@ impl Conductor {
     }
 
     /// Conducts until the room closes or the reign ends; answers whatever is still in the mailbox by dropping it.
-    pub async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>) -> Ended {
+    /// Boxed, because a task holds what it is given several times over.
+    pub async fn run(mut self: Box<Self>, mut mailbox: mpsc::Receiver<Mail>) -> Ended {
         let metrics = self.surroundings.metrics.clone();
         metrics.rooms.inc();
         let epoch = i64::try_from(self.reign.fence.epoch).unwrap_or(i64::MAX);
@@ -131,9 +133,9 @@ impl Conductor {
 
     async fn handle(&mut self, mail: Mail) -> Next {
         match mail {
-            Mail::Ask { ask, reply } => self.answer(ask, reply).await,
+            Mail::Ask { ask, reply } => self.answer(*ask, reply).await,
             Mail::HandOver { to, done } => {
-                let handed_over = self.hand_over(to).await;
+                let handed_over = self.hand_over(*to).await;
                 // Whoever drains may have run out of time.
                 let _ = done.send(handed_over);
                 if handed_over { Next::Ends } else { Next::Goes }
@@ -159,7 +161,7 @@ impl Conductor {
             Ask::Return { member } => {
                 let now_us = self.now_us();
                 let boot_us = self.surroundings.clock.boot_us();
-                for (connection, home) in &member.connections {
+                for (connection, home) in member.connections.iter() {
                     // It lives, though no look may have shown it yet.
                     self.surroundings.directory.note_heard(home, boot_us);
                     self.homes.insert(*connection, home.clone());
@@ -334,4 +336,14 @@ impl Conductor {
 /// Rooms that are started together do not beat in the same microsecond: under a millisecond apart.
 fn stagger_us(key: &RoomKey) -> i64 {
     (xxhash_rust::xxh3::xxh3_64(key.code.as_str().as_bytes()) % 1_000) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_conductor_takes_little_of_its_mailbox() {
+        assert!(size_of::<Mail>() <= 24, "{} bytes: box what is large", size_of::<Mail>());
+    }
 }

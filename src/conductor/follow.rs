@@ -3,10 +3,7 @@
 //!
 //! The gateway's fence: it keeps the highest (epoch, nonce, rev) that it has accepted and drops less, whoever says it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Class, Recipients,
@@ -17,7 +14,7 @@ use super::{
 };
 use crate::{
     relay::{Body, Envelope, Note, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp},
-    room::{Join, Member, Members, Room, RoomRole, Source, TokenRole, difference},
+    room::{ByConnection, Join, Member, Members, Room, RoomRole, Source, TokenRole, difference},
     store::{Fate, Home, MemberRecord},
     telemetry::count,
 };
@@ -278,7 +275,7 @@ impl RoomState {
     fn take_members(&mut self, update: &RoomUpdate) {
         let touched = |members: &Members| -> Members {
             let students = update.members.iter().map(|write| &write.student_id);
-            students.filter_map(|id| Some((id.clone(), members.get(id)?.clone()))).collect()
+            students.filter_map(|id| members.get(id).cloned()).collect()
         };
         let before = touched(&self.room.members);
         for write in &update.members {
@@ -288,10 +285,10 @@ impl RoomState {
             }
             match &write.member {
                 Some(record) => {
-                    for (connection, home) in &record.connections {
+                    for (connection, home) in record.connections.iter() {
                         self.homes.insert(*connection, home.clone());
                     }
-                    self.room.members.insert(write.student_id.clone(), people::member_of(record));
+                    self.room.members.insert(people::member_of(record));
                 }
                 None => {
                     self.room.members.remove(&write.student_id);
@@ -325,7 +322,7 @@ impl RoomState {
             let mut member = before.get(&join.student_id).cloned().unwrap_or_else(|| newcomer(join));
             let track = member.tracks.remove(connection);
             member.retain_connections(|_| false);
-            let entry = self.room.members.entry(join.student_id.clone()).or_insert(member);
+            let entry = self.room.members.get_or_insert(member);
             entry.connections.insert(*connection);
             entry.tracks.extend(track.map(|track| (*connection, track)));
         }
@@ -343,7 +340,7 @@ impl RoomState {
         let here: Vec<&Join> = self.residents.values().filter(|join| join.student_id == student_id).collect();
         let first = here.first()?;
         let mut member = self.room.members.get(student_id).cloned().unwrap_or_else(|| newcomer(first));
-        let connections: BTreeMap<u64, Home> = here.iter().map(|join| (join.connection, home.clone())).collect();
+        let connections: ByConnection<Home> = here.iter().map(|join| (join.connection, home.clone())).collect();
         member.retain_connections(|connection| connections.contains_key(&connection));
         let Member { student_id, name, role, hand, joined_at_us, tracks, .. } = member;
         Some(MemberRecord { student_id, name, role, hand, joined_at_us, connections, tracks })
@@ -365,6 +362,6 @@ fn newcomer(join: &Join) -> Member {
         hand: false,
         joined_at_us: 0,
         connections: [join.connection].into(),
-        tracks: BTreeMap::new(),
+        tracks: ByConnection::new(),
     }
 }

@@ -17,7 +17,7 @@ impl Homes {
         let mut members = Members::new();
         let mut homes = Self::default();
         for record in records.iter().filter(|record| !record.connections.is_empty()) {
-            members.insert(record.student_id.clone(), member_of(record));
+            members.insert(member_of(record));
             homes.0.extend(record.connections.iter().map(|(connection, home)| (*connection, home.clone())));
         }
         (members, homes)

@@ -328,7 +328,7 @@ impl Router {
 
     pub(super) async fn ask_here(&self, key: &RoomKey, handle: &Handle, ask: Ask) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let outcome = match handle.mail.send(Mail::Ask { ask, reply }).await {
+        let outcome = match handle.mail.send(Mail::Ask { ask: Box::new(ask), reply }).await {
             Ok(()) => answer.await.unwrap_or(Err(Declined::Deposed)),
             Err(_) => Err(Declined::Deposed),
         };

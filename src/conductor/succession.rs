@@ -1,7 +1,7 @@
 //! How this node comes to conduct a room, and how it gives one away.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     placement::{Decision, Judgement, RecordedOwner, Sight, decide},
     relay::Snapshot,
-    room::{Controls, Member, Members, Room, RoomKey, adopt_tracks},
+    room::{ByConnection, Controls, Member, Members, Room, RoomKey, adopt_tracks},
     store::{
         DONE_PER_ROOM, Done, Fate, MemberRecord, MemberWrite, Owned, Owner, RoomRecord, StoredMembers, TakeOver,
         TakeOverRefused, TakenOver,
@@ -232,15 +232,14 @@ impl Router {
             });
         }
         for record in rolls.iter().flat_map(|(_, roll)| &roll.residents) {
-            let untracked = || Member { tracks: BTreeMap::new(), ..member_of(record) };
-            let member = members.entry(record.student_id.clone()).or_insert_with(untracked);
-            for (connection, home) in &record.connections {
+            let member = members.get_or_insert(Member { tracks: ByConnection::new(), ..member_of(record) });
+            for (connection, home) in record.connections.iter() {
                 member.connections.insert(*connection);
                 homes.insert(*connection, home.clone());
             }
             adopt_tracks(&mut members, &record.student_id, &record.tracks);
         }
-        members.retain(|_, member| !member.connections.is_empty());
+        members.retain(|member| !member.connections.is_empty());
         homes.keep_only(&members);
         (members, homes)
     }
@@ -276,7 +275,7 @@ impl Router {
         let reign = Reign::of(&record, self.surroundings.clock.boot_us());
         let empty_since_us = members.is_empty().then_some(now_us);
         let room = Room { members, empty_since_us, ..Room::restored(record.key, record.controls, now_us) };
-        let conductor = Conductor::new(self.surroundings.clone(), room, homes, reign, done);
+        let conductor = Box::new(Conductor::new(self.surroundings.clone(), room, homes, reign, done));
         let (mail, mailbox) = mpsc::channel(MAILBOX_LEN);
         let (ended, kept) = (self.ended.clone(), self.surroundings.mirror.clone());
         tokio::spawn(async move {
@@ -364,7 +363,7 @@ impl Router {
     pub(super) async fn hand_over(&self, key: &RoomKey, to: &Arc<str>) -> bool {
         let view = self.surroundings.directory.view();
         let (Some(handle), Some(seen)) = (self.conducting(key), view.nodes.get(to)) else { return false };
-        let to = Owner { node: to.to_string(), incarnation: seen.incarnation };
+        let to = Box::new(Owner { node: to.to_string(), incarnation: seen.incarnation });
         let (done, handed_over) = oneshot::channel();
         if handle.mail.send(Mail::HandOver { to, done }).await.is_err() {
             return false;

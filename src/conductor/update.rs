@@ -35,7 +35,10 @@ pub(super) fn event_of(event: crate::room::RoomEvent) -> RoomEvent {
 }
 
 fn ejection_of(ejected: Ejected) -> Ejection {
-    Ejection { connections: ejected.connections.into_iter().collect(), last_event: ejected.last_event.map(event_of) }
+    Ejection {
+        connections: ejected.connections.iter().copied().collect(),
+        last_event: ejected.last_event.map(event_of),
+    }
 }
 
 /// The room whole.

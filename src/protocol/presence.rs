@@ -13,8 +13,9 @@ use super::encode::push_json_string;
 /// One connection of a person: encoded once, then shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
-    phx_ref: Arc<str>,
-    json: Arc<str>,
+    /// Its `phx_ref`, and after that the whole of it as JSON.
+    text: Arc<str>,
+    json_at: usize,
 }
 
 impl Meta {
@@ -27,17 +28,18 @@ impl Meta {
             fields.insert("phx_ref_prev".to_owned(), Value::from(previous));
         }
         fields.insert("phx_ref".to_owned(), Value::from(phx_ref));
-        Meta { phx_ref: Arc::from(phx_ref), json: Arc::from(Value::Object(fields).to_string()) }
+        let text = format!("{phx_ref}{}", Value::Object(fields));
+        Meta { text: Arc::from(text), json_at: phx_ref.len() }
     }
 
     /// The name of this connection.
     pub fn phx_ref(&self) -> &str {
-        &self.phx_ref
+        &self.text[..self.json_at]
     }
 
     /// The whole meta as a JSON object.
     pub fn json(&self) -> &str {
-        &self.json
+        &self.text[self.json_at..]
     }
 }
 
@@ -54,9 +56,10 @@ impl Presences {
     pub fn join(&mut self, key: &str, meta: Meta) {
         let metas = match self.by_key.get_mut(key) {
             Some(metas) => metas,
-            None => self.by_key.entry(Arc::from(key)).or_default(),
+            // Hardly anybody has a second connection.
+            None => self.by_key.entry(Arc::from(key)).or_insert_with(|| Vec::with_capacity(1)),
         };
-        let same = metas.iter_mut().find(|other| other.phx_ref == meta.phx_ref);
+        let same = metas.iter_mut().find(|other| other.phx_ref() == meta.phx_ref());
         let replaced = match same {
             Some(place) => Some(std::mem::replace(place, meta.clone())),
             None => {
@@ -72,7 +75,7 @@ impl Presences {
         let Some(metas) = self.by_key.get_mut(key) else {
             return false;
         };
-        let Some(at) = metas.iter().position(|meta| &*meta.phx_ref == phx_ref) else {
+        let Some(at) = metas.iter().position(|meta| meta.phx_ref() == phx_ref) else {
             return false;
         };
         let left = metas.remove(at);
@@ -164,7 +167,7 @@ impl Diff {
             Some(changes) => changes,
             None => self.by_key.entry(Arc::from(key)).or_default(),
         };
-        let is_same = |change: &Change| change.latest.phx_ref == latest.phx_ref;
+        let is_same = |change: &Change| change.latest.phx_ref() == latest.phx_ref();
         let Some(at) = changes.iter().position(is_same) else {
             changes.push(Change { before, after, latest, shown: false });
             return;
@@ -217,7 +220,7 @@ fn push_presences<'a, M: Iterator<Item = &'a Meta>>(out: &mut String, presences:
             if at > 0 {
                 out.push(',');
             }
-            out.push_str(&meta.json);
+            out.push_str(meta.json());
         }
         out.push_str("]}");
     }
@@ -238,5 +241,12 @@ mod tests {
         }
         assert!(presences.diff.by_key.is_empty());
         assert!(presences.by_key.is_empty());
+    }
+
+    #[test]
+    fn a_person_with_one_connection_takes_space_for_one() {
+        let mut presences = Presences::default();
+        presences.join("ada", Meta::new("1", None, Map::new()));
+        assert_eq!(presences.by_key.values().map(Vec::capacity).collect::<Vec<_>>(), [1]);
     }
 }

@@ -1,11 +1,9 @@
 //! What a change to a room means for everybody outside it.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Controls, Member, role::TokenRole};
+use super::{Connections, Controls, Member, role::TokenRole};
 
 /// What follows from a request that was carried out. To a control the reply is an empty object.
 ///
@@ -63,7 +61,7 @@ pub enum MemberChange {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ejected {
     pub student_id: String,
-    pub connections: BTreeSet<u64>,
+    pub connections: Connections,
     /// What these connections alone get before the end.
     pub last_event: Option<RoomEvent>,
 }

@@ -14,7 +14,7 @@ impl Room {
         // The latest first: where a member was touched twice, the earliest state is the one that stays.
         for (student_id, member) in applied.before.members.into_iter().rev() {
             match member {
-                Some(member) => self.members.insert(student_id, member),
+                Some(member) => self.members.insert(member),
                 None => self.members.remove(&student_id),
             };
         }

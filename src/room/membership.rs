@@ -8,10 +8,11 @@ use serde_json::json;
 use super::{
     applied::{Applied, MemberChange},
     code::RoomKey,
+    connections::{ByConnection, Connections},
     control::{Bpm, CreateRoom},
     permission::Refusal,
     role::TokenRole,
-    state::{Controls, Member, Room, Settings},
+    state::{Controls, Member, Members, Room, Settings},
     tracks::adopt_tracks,
 };
 use crate::tempo::Meter;
@@ -71,7 +72,7 @@ impl Room {
     /// A room from its record. Who was in it has to join again; until then it counts as empty from now on.
     #[must_use]
     pub fn restored(key: RoomKey, controls: Controls, now_us: i64) -> Self {
-        Self { key, controls, members: BTreeMap::new(), empty_since_us: Some(now_us) }
+        Self { key, controls, members: Members::new(), empty_since_us: Some(now_us) }
     }
 
     /// Lets a connection in, beside others of the same person. The first join of all starts the clock of a room
@@ -110,21 +111,20 @@ impl Room {
         }
         let mut applied = self.begin_with_members();
         let id = &returning.student_id;
-        let known = self.members.get(id).map(|member| member.connections.clone()).unwrap_or_default();
+        let known = self.members.get(id);
+        let first = known.is_none();
+        let is_new = |connection: &u64| known.is_none_or(|member| !member.connections.contains(connection));
+        let new: Vec<u64> = returning.connections.iter().copied().filter(is_new).collect();
         self.touch(id, &mut applied);
-        if !returning.connections.is_subset(&known) {
-            let first = !self.members.contains_key(id);
-            let member = self
-                .members
-                .entry(id.clone())
-                .or_insert_with(|| Member { tracks: BTreeMap::new(), ..returning.clone() });
-            member.connections.extend(&returning.connections);
+        if !new.is_empty() {
+            let member = self.members.get_or_insert(Member { tracks: ByConnection::new(), ..returning.clone() });
+            member.connections.extend(new.iter().copied());
             if returning.role == TokenRole::Teacher {
                 member.role = TokenRole::Teacher;
             }
-            let joined = returning.connections.difference(&known).map(|connection| MemberChange::Joined {
+            let joined = new.into_iter().map(|connection| MemberChange::Joined {
                 student_id: id.clone(),
-                connection: *connection,
+                connection,
                 name: member.name.clone(),
                 role: returning.role,
                 joined_at_us: member.joined_at_us,
@@ -167,7 +167,7 @@ impl Room {
         applied.controls_changed = true;
         applied.closed = true;
         applied.tell("room_closed", json!({}));
-        let everybody: Vec<String> = self.members.keys().cloned().collect();
+        let everybody: Vec<String> = self.members.keys().map(str::to_owned).collect();
         for student_id in everybody {
             self.eject(&student_id, None, applied);
         }
@@ -206,14 +206,14 @@ impl Room {
         let Join { student_id, name, role, connection } = join;
         self.touch(student_id, applied);
         let first = !self.members.contains_key(student_id);
-        let member = self.members.entry(student_id.clone()).or_insert_with(|| Member {
+        let member = self.members.get_or_insert(Member {
             student_id: student_id.clone(),
             name: name.clone(),
             role: *role,
             hand: false,
             joined_at_us: now_us,
-            connections: BTreeSet::new(),
-            tracks: BTreeMap::new(),
+            connections: Connections::default(),
+            tracks: ByConnection::new(),
         });
         member.name.clone_from(name);
         if *role == TokenRole::Teacher {

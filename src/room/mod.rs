@@ -14,9 +14,11 @@
 mod applied;
 mod apply;
 mod assignments;
+mod by_student;
 mod change;
 mod clock;
 mod code;
+mod connections;
 mod control;
 mod difference;
 mod events;
@@ -32,7 +34,9 @@ mod tracks;
 mod view;
 
 pub use applied::{Applied, Ejected, MemberChange, RoomEvent};
+pub use by_student::{ByStudent, Person};
 pub use code::{Code, CodeLength, InvalidCode, RoomKey};
+pub use connections::{ByConnection, Connections};
 pub use control::{Actor, Bpm, ChangeSettings, Control, CreateRoom, Place, Quantise};
 pub use difference::difference;
 pub use events::is_reserved;

@@ -120,7 +120,7 @@ impl Room {
         if self.controls.settings.locked {
             return;
         }
-        self.controls.admitted = self.members.keys().cloned().collect();
+        self.controls.admitted = self.members.keys().map(str::to_owned).collect();
         self.set_locked(true, "room_locked", applied);
     }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    by_student::{ByStudent, Person},
     code::RoomKey,
+    connections::{ByConnection, Connections},
     role::{RoomRole, TokenRole},
     tracks::Track,
 };
@@ -68,15 +70,20 @@ pub struct Member {
     pub role: MemberRole,
     pub hand: bool,
     pub joined_at_us: i64,
-    /// Connection ids, each unique in the cluster.
-    pub connections: BTreeSet<u64>,
+    pub connections: Connections,
     /// What connections show of themselves in presence; those that never did are not there.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tracks: BTreeMap<u64, Track>,
+    #[serde(default, skip_serializing_if = "ByConnection::is_empty")]
+    pub tracks: ByConnection<Track>,
 }
 
 /// Who is here, by student id. Live state: it ends with the connections.
-pub type Members = BTreeMap<String, Member>;
+pub type Members = ByStudent<Member>;
+
+impl Person for Member {
+    fn student_id(&self) -> &str {
+        &self.student_id
+    }
+}
 
 /// A room as its conductor holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! What connections show of themselves in presence beside what the room says of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     applied::{Applied, MemberChange},
+    connections::ByConnection,
     permission::Refusal,
     state::{Member, Members, Room},
 };
@@ -35,8 +36,8 @@ impl Member {
 
     /// Parts with connections, and with what they show.
     pub(crate) fn retain_connections(&mut self, stays: impl Fn(u64) -> bool) {
-        self.connections.retain(|connection| stays(*connection));
-        self.tracks.retain(|connection, _| stays(*connection));
+        self.connections.retain(&stays);
+        self.tracks.retain(&stays);
     }
 }
 
@@ -76,7 +77,7 @@ impl Room {
 
 /// Takes over what another node knows of a member's connections, where it knows of something later and there is space;
 /// true where it did.
-pub(crate) fn adopt_tracks(members: &mut Members, student_id: &str, known: &BTreeMap<u64, Track>) -> bool {
+pub(crate) fn adopt_tracks(members: &mut Members, student_id: &str, known: &ByConnection<Track>) -> bool {
     if known.is_empty() {
         return false;
     }

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::lineage::Lineage;
-use crate::room::{Code, Controls, MemberRole, RoomKey, Track};
+use crate::room::{ByConnection, Code, Controls, MemberRole, Person, RoomKey, Track};
 
 /// How many answers a room keeps for repeated commands.
 pub const DONE_PER_ROOM: usize = 64;
@@ -121,10 +121,16 @@ pub struct MemberRecord {
     pub hand: bool,
     pub joined_at_us: i64,
     /// Where each of the member's connections ends.
-    pub connections: BTreeMap<u64, Home>,
+    pub connections: ByConnection<Home>,
     /// What these show of themselves in presence; a former release knows nothing of it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tracks: BTreeMap<u64, Track>,
+    #[serde(default, skip_serializing_if = "ByConnection::is_empty")]
+    pub tracks: ByConnection<Track>,
+}
+
+impl Person for MemberRecord {
+    fn student_id(&self) -> &str {
+        &self.student_id
+    }
 }
 
 /// One change of who is in a room: what is to stand there of this student, or that nothing is.

@@ -1,11 +1,11 @@
 //! What is said of records that stand in Redis, without any node.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use downbeat::{
     placement::{POINTS_PER_NODE, RING_VERSION, Ring},
     redis_url::RedisUrl,
-    room::{MemberRole, RoomKey},
+    room::{ByConnection, MemberRole, RoomKey},
     store::{Home, Lineage, MemberRecord, MemberWrite, Owner, RedisStore, RoomRecord, SessionInfo, Store, TakeOver},
 };
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ fn record(tenant: &str, code: &str, owner: &str, incarnation: u64) -> RoomRecord
 
 fn member(student_id: &str, homes: &[(u64, &str, u64)]) -> MemberWrite {
     let home = |node: &str, process| Home { node: node.into(), process };
-    let connections: BTreeMap<u64, Home> =
+    let connections: ByConnection<Home> =
         homes.iter().map(|(connection, node, process)| (*connection, home(node, *process))).collect();
     let member = MemberRecord {
         student_id: student_id.into(),
@@ -93,7 +93,7 @@ fn member(student_id: &str, homes: &[(u64, &str, u64)]) -> MemberWrite {
         hand: false,
         joined_at_us: 1_795_345_290_000_000,
         connections,
-        tracks: BTreeMap::new(),
+        tracks: ByConnection::new(),
     };
     MemberWrite { student_id: student_id.into(), member: Some(member) }
 }

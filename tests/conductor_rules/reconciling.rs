@@ -87,7 +87,7 @@ async fn connections_that_nobody_has_are_parted_from() {
 async fn who_has_just_been_let_in_is_not_parted_from_before_the_gateway_has_settled_him() {
     let town = Town::new().await;
     let (key, guests) = town.class().await;
-    let join = guests[2].room.lock().room.members["bob"].clone();
+    let join = guests[2].room.lock().room.members.get("bob").cloned().unwrap();
     guests[2].room.lock().unsettle(3);
     town.pass(5_000).await;
     assert!(people(&guests[0]).contains_key("bob"), "one sight is not enough");

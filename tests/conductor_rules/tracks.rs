@@ -240,7 +240,7 @@ async fn what_the_store_has_lost_of_it_the_gateways_say_when_the_roll_is_called(
     assert_eq!(before["ada"]["metas"][0]["seat"], Value::Null, "untracked is later than tracked");
     let stored = town.a.store().inner().members(&key).await.expect("it is in memory");
     let versions: Vec<u64> =
-        stored.members.iter().flat_map(|member| &member.tracks).map(|(_, track)| track.version).collect();
+        stored.members.iter().flat_map(|member| member.tracks.iter()).map(|(_, track)| track.version).collect();
     assert_eq!(versions, [2, 2]);
 }
 

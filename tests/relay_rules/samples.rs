@@ -1,11 +1,11 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use downbeat::{
     relay::{
         Answer, Body, Call, Ejection, Envelope, Inbound, Note, Plan, RoomEvent, RoomUpdate, Snapshot, Stamp,
         TenantUsage, Topic, Usage,
     },
-    room::{Controls, CreateRoom, MemberChange, Room, RoomKey, RoomRole, TokenRole, Track},
+    room::{ByConnection, Controls, CreateRoom, MemberChange, Room, RoomKey, RoomRole, TokenRole, Track},
     store::{Home, MemberRecord, MemberWrite},
 };
 use serde_json::json;
@@ -66,7 +66,7 @@ pub fn member() -> MemberRecord {
         hand: true,
         joined_at_us: 5,
         connections: [(4_503_599_627_370_495, home)].into(),
-        tracks: BTreeMap::new(),
+        tracks: ByConnection::new(),
     }
 }
 

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use downbeat::{
     relay::{BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope},
-    room::TokenRole,
+    room::{ByConnection, TokenRole},
     store::{Home, MemberRecord},
 };
 use proptest::prelude::*;
@@ -70,7 +70,7 @@ fn members_that_track_and_members_of_the_release_before_are_read_by_each_other()
     let former: FormerMember = rmp_serde::from_slice(&packed).unwrap();
     let written = serde_json::to_string(&newer).unwrap();
     assert_eq!(serde_json::from_str::<FormerMember>(&written).unwrap(), former, "as the store keeps it");
-    let plain = MemberRecord { tracks: BTreeMap::new(), ..newer };
+    let plain = MemberRecord { tracks: ByConnection::new(), ..newer };
     let packed = rmp_serde::to_vec_named(&former).unwrap();
     assert_eq!(rmp_serde::from_slice::<MemberRecord>(&packed).unwrap(), plain);
     let written = serde_json::to_string(&former).unwrap();

@@ -1,12 +1,11 @@
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use downbeat::{
     protocol::{Broadcast, TopicKey, broadcast::Body},
-    room::{Controls, MemberRole, RoomKey, Track},
+    room::{ByConnection, Controls, MemberRole, RoomKey, Track},
     store::{
         Done, EmbeddedStore, Home, Lineage, MemberRecord, MemberWrite, NewReflection, OpenError, Owner, PresenceRecord,
         PresenceWrite, ReflectionStore, RoomRecord, Store, TakeOver, TopicStore,
@@ -70,7 +69,7 @@ pub fn member(student_id: &str, connection: u64) -> MemberRecord {
         hand: false,
         joined_at_us: 1_700_000_000_000_000,
         connections: [(connection, Home { node: "a".into(), process: 77 })].into(),
-        tracks: BTreeMap::new(),
+        tracks: ByConnection::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::room::{Code, Controls, RoomKey};
+use crate::room::{ByStudent, Code, Controls, RoomKey};
 use crate::store::{
     CreateRefused, DONE_PER_ROOM, Done, Fence, Lineage, MemberRecord, MemberWrite, NewReflection, Owned,
     REFLECTIONS_PER_CODE, ReflectionRefused, Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, SessionRecord,
@@ -35,7 +35,7 @@ struct Room {
     /// Recent answers by ascending number.
     done: VecDeque<(u64, Done)>,
     next_done: u64,
-    members: BTreeMap<String, MemberRecord>,
+    members: ByStudent<MemberRecord>,
 }
 
 impl State {
@@ -60,7 +60,7 @@ impl State {
     pub fn insert_room(&mut self, record: RoomRecord, done: VecDeque<(u64, Done)>) {
         let next_done = done.back().map_or(0, |(number, _)| number + 1);
         let RoomKey { tenant, code } = record.key.clone();
-        let room = Room { record, done, next_done, members: BTreeMap::new() };
+        let room = Room { record, done, next_done, members: ByStudent::new() };
         self.tenants.entry(tenant).or_default().insert(code, room);
     }
 
@@ -188,7 +188,7 @@ impl State {
         room.record.members_rev = members_rev;
         for MemberWrite { student_id, member } in writes {
             match member {
-                Some(member) => room.members.insert(student_id.clone(), member.clone()),
+                Some(member) => room.members.insert(member.clone()),
                 None => room.members.remove(student_id),
             };
         }
@@ -225,7 +225,7 @@ impl State {
         }
         self.insert_room(record.clone(), numbered);
         if let Some(room) = self.room_mut(&record.key) {
-            room.members = members.iter().map(|member| (member.student_id.clone(), member.clone())).collect();
+            room.members = members.iter().cloned().collect();
         }
         Ok(Restored::Written)
     }
