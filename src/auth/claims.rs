@@ -13,6 +13,8 @@ use crate::room::TokenRole;
 
 /// How far `exp` and `nbf` may be off, because clocks are, in seconds.
 pub const LEEWAY_S: i64 = 5;
+/// The year 2200: whoever says later has counted milliseconds, and the token would never end.
+const EXP_S_MAX: i64 = 7_258_118_400;
 /// The longest student or teacher id and the longest name, in characters.
 pub const ID_CHARS_MAX: usize = 64;
 
@@ -37,6 +39,12 @@ impl Claims {
     /// Reads claims whose signature has been proven, and checks them against the time and the tenant's rules.
     pub(super) fn read(claims: &Map<String, Value>, tenant: &Tenant, now_s: i64) -> Result<Self, AuthError> {
         let exp_s = seconds(claims, "exp")?.ok_or(AuthError::ClaimMissing { claim: "exp" })?;
+        if exp_s > EXP_S_MAX {
+            return Err(AuthError::ClaimInvalid {
+                claim: "exp",
+                must: "in seconds since 1970: this looks like milliseconds",
+            });
+        }
         if now_s.saturating_sub(LEEWAY_S) > exp_s {
             return Err(AuthError::Expired { ago_s: now_s.saturating_sub(exp_s) });
         }

@@ -1,6 +1,7 @@
 //! Handshakes: who may open a socket, and the answers to those who may not.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -27,7 +28,7 @@ use super::{
     websocket,
 };
 use crate::{
-    auth::{AuthError, authenticate},
+    auth::{AuthError, Named, authenticate},
     channels::Peer,
     protocol::Vsn,
     telemetry::count,
@@ -53,14 +54,18 @@ enum Refused {
     /// Phoenix answers this one with an empty body.
     BadVsn,
     Auth(AuthError),
-    Origin,
+    /// A page of this origin, which is not in the tenant's list.
+    Origin {
+        origin: Named,
+        tenant: Arc<str>,
+    },
     TooManyUsers,
 }
 
 impl Refused {
     fn status(&self) -> StatusCode {
         match self {
-            Self::BadVsn | Self::Origin => StatusCode::FORBIDDEN,
+            Self::BadVsn | Self::Origin { .. } => StatusCode::FORBIDDEN,
             Self::Auth(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED),
             Self::TooManyUsers => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -70,23 +75,44 @@ impl Refused {
         match self {
             Self::BadVsn => "vsn",
             Self::Auth(error) => error.code(),
-            Self::Origin => "origin",
+            Self::Origin { .. } => "origin",
             Self::TooManyUsers => "users",
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadVsn => f.write_str("this `vsn` is not spoken here"),
+            Self::Auth(error) => write!(f, "{}: {error}", error.code()),
+            Self::Origin { origin, tenant } => {
+                write!(
+                    f,
+                    "OriginNotAllowed: origin {origin} is not in tenant `{tenant}`'s list: add it to its `origins`"
+                )
+            }
+            Self::TooManyUsers => f.write_str("ConnectionRateLimitReached: Too many connected users"),
         }
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let sentence = match &self {
-            Self::BadVsn => return self.status().into_response(),
-            Self::Auth(error) => format!("{}: {error}", error.code()),
-            Self::Origin => {
-                "OriginNotAllowed: this page's origin is not in the tenant's list: add it to `origins`".to_owned()
-            }
-            Self::TooManyUsers => "ConnectionRateLimitReached: Too many connected users".to_owned(),
-        };
-        (self.status(), axum::Json(json!({ "error": sentence }))).into_response()
+        match self {
+            Self::BadVsn => self.status().into_response(),
+            refused => (refused.status(), axum::Json(json!({ "error": refused.to_string() }))).into_response(),
+        }
+    }
+}
+
+/// Browsers show a page nothing of a refused handshake but that there was one: so whoever runs the node can see why.
+fn note_refused(gateway: &Gateway, refused: &Refused) {
+    count(&gateway.metrics.handshakes_refused, refused.cause());
+    if gateway.settings.dev {
+        tracing::info!(reason = %refused, "a handshake was refused");
+    } else {
+        tracing::debug!(reason = %refused, "a handshake was refused");
     }
 }
 
@@ -100,7 +126,7 @@ async fn open_websocket(
     let admitted = match admit(&gateway, &query, request.headers(), address.ip()).await {
         Ok(admitted) => admitted,
         Err(refused) => {
-            count(&gateway.metrics.handshakes_refused, refused.cause());
+            note_refused(&gateway, &refused);
             return refused.into_response();
         }
     };
@@ -133,7 +159,8 @@ async fn admit(
     let now_s = gateway.clock.now_s();
     let (tenant, claims) = authenticate(&gateway.tenants, &token, host, now_s).await.map_err(Refused::Auth)?;
     if !tenant.allows_origin(text(headers, header::ORIGIN), host, gateway.settings.dev) {
-        return Err(Refused::Origin);
+        let origin = Named::host(text(headers, header::ORIGIN).unwrap_or_default());
+        return Err(Refused::Origin { origin, tenant: tenant.id.clone() });
     }
     let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users, gateway.clock.boot_us());
     let place = place.ok_or(Refused::TooManyUsers)?;
@@ -176,7 +203,7 @@ async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap
             status(json!({ "status": 410, "token": gateway.token_key.sign(&token) }))
         }
         Err(refused) => {
-            count(&gateway.metrics.handshakes_refused, refused.cause());
+            note_refused(gateway, &refused);
             // phoenix.js throws on any other status.
             status(json!({ "status": 403 }))
         }

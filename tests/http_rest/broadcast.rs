@@ -104,7 +104,8 @@ async fn nothing_below_the_mounts_is_a_404() {
     }
     let read = server.get(BATCH).await;
     assert_eq!((said(&read).0, read.header("allow")), (405, "POST"));
-    assert_eq!(said(&server.get("/realtime/v1/api/nothing").await).0, 404);
+    let (status, message) = said(&server.get("/realtime/v1/api/nothing").await);
+    assert!(status == 400 && message.starts_with("BadAddress: "), "{status} {message}");
     assert_eq!(server.get("/api/broadcasts").await.failure(), (404, "no_such_route".into(), None));
 }
 

@@ -163,9 +163,9 @@ fn below_broadcasts(path: &str) -> Option<&str> {
 /// The answer at an address that is no route but nearly one; None where it is nothing of ours.
 pub(in crate::http) fn astray(path: &str) -> Option<Refused> {
     let Some(rest) = below_broadcasts(path) else {
-        let is_api = path.strip_prefix(MOUNT).is_some_and(|rest| rest == "/api" || rest.starts_with("/api/"));
-        let message = "there is nothing at this address: /api/docs lists what there is";
-        return is_api.then(|| Refused::says(StatusCode::NOT_FOUND, message));
+        // An address too many or too few in a client's settings ends here; to a 404 they say that the server is too old.
+        let is_ours = path.strip_prefix(MOUNT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        return is_ours.then(|| Refused::says(StatusCode::BAD_REQUEST, BAD_ADDRESS));
     };
     let parts: Vec<_> = rest.split('/').skip(1).collect();
     Some(match parts.as_slice() {
@@ -182,6 +182,10 @@ pub(in crate::http) fn wrong_method(path: &str) -> Option<Refused> {
     below_broadcasts(path)?;
     Some(Refused::says(StatusCode::METHOD_NOT_ALLOWED, "broadcasts are sent with POST"))
 }
+
+/// What whoever came to an address that is none of ours has probably set wrong.
+const BAD_ADDRESS: &str = "BadAddress: there is nothing here: createClient of supabase-js wants the address alone, \
+                           https://host, and realtime of Python wss://host/realtime/v1, without a slash at its end";
 
 #[cfg(test)]
 mod tests {
@@ -246,8 +250,15 @@ mod tests {
                 assert!(at(wrong).is_some_and(|(status, body)| status == 422 && body["errors"]["path"].is_array()));
             }
         }
-        assert_eq!(astray("/realtime/v1/api/nothing").map(|refused| refused.status.as_u16()), Some(404));
-        for foreign in ["/api/nothing", "/api/broadcasts", "/realtime/v1/nothing", "/"] {
+        for address in [
+            "/realtime/v1",
+            "/realtime/v1//websocket",
+            "/realtime/v1/realtime/v1/websocket",
+            "/realtime/v1/api/nothing",
+        ] {
+            assert_eq!(astray(address).map(|refused| refused.status.as_u16()), Some(400), "{address}");
+        }
+        for foreign in ["/api/nothing", "/api/broadcasts", "/realtime/v10", "/"] {
             assert_eq!(astray(foreign), None, "{foreign}");
         }
     }
