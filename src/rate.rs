@@ -39,9 +39,11 @@ impl Rate {
 }
 
 fn step(next_at_us: i64, events: u32, count: u32, period_us: i64, boot_us: i64) -> Option<i64> {
+    // More than come in a period are let in when nothing else was: they take what they take.
     let interval_us = period_us / i64::from(count.max(1)) * i64::from(events);
+    let place_us = interval_us.min(period_us);
     let next_at_us = next_at_us.max(boot_us);
-    (next_at_us - boot_us <= period_us - interval_us).then_some(next_at_us + interval_us)
+    (next_at_us - boot_us <= period_us - place_us).then_some(next_at_us + interval_us)
 }
 
 #[cfg(test)]
@@ -51,10 +53,17 @@ mod tests {
     #[test]
     fn several_events_together_are_admitted_all_or_none() {
         let rate = Rate::default();
-        assert!(!rate.admits_all(11, 10, 1_000_000, 1), "never as many as that at once");
         assert!(rate.admits_all(10, 10, 1_000_000, 1));
         assert!(!rate.admits_all(2, 10, 1_000_000, 100_001));
         assert!(rate.admits(10, 1_000_000, 100_001), "what was refused took nothing");
+    }
+
+    #[test]
+    fn more_than_a_period_s_worth_wait_until_nothing_else_was_and_cost_what_they_are() {
+        let rate = Rate::default();
+        assert!(rate.admits_all(15, 10, 1_000_000, 1));
+        assert!(!rate.admits(10, 1_000_000, 600_000), "a period and a half are taken");
+        assert!(rate.admits(10, 1_000_000, 600_001));
     }
 
     #[test]

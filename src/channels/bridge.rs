@@ -116,11 +116,13 @@ impl MusicRoom {
         };
         let (router, key) = (self.services.router.clone(), self.room.key().clone());
         let (student_id, connection) = (self.student_id.clone(), self.connection());
-        let room = self.room.clone();
+        let (room, tracks) = (self.room.clone(), fields.is_some());
         Handled::Later(Box::pin(async move {
             match router.track(&key, &student_id, connection, fields).await {
                 Ok(()) => {
-                    room.enable_presence(connection);
+                    if tracks {
+                        room.enable_presence(connection);
+                    }
                     Answer::ok()
                 }
                 Err(ControlRefused::Refused(refusal)) => Answer::error(&refusal.to_string()),

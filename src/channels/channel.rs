@@ -1,7 +1,7 @@
 //! What a connection has joined: a music room, or a realtime topic.
 
 use super::{Bridge, Handled, MusicRoom, Push, realtime::RealtimeTopic};
-use crate::auth::Claims;
+use crate::{auth::Claims, room::TokenRole};
 
 /// Why a token cannot take another's place on a socket.
 pub const OTHER_SUB: &str = "the token's `sub` claim must be the one that this socket came with, while it is in a room";
@@ -26,6 +26,14 @@ impl Channel {
         match self {
             Self::Room(room) => room.connection(),
             Self::Topic(topic) => topic.connection(),
+        }
+    }
+
+    /// As whom a room has let it in; none on a topic.
+    pub fn role(&self) -> Option<TokenRole> {
+        match self {
+            Self::Room(room) => Some(room.role()),
+            Self::Topic(_) => None,
         }
     }
 

@@ -89,6 +89,10 @@ impl MusicRoom {
         self.bridge.as_deref()
     }
 
+    pub fn role(&self) -> TokenRole {
+        self.role
+    }
+
     pub fn is_teacher(&self) -> bool {
         self.role == TokenRole::Teacher
     }

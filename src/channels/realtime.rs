@@ -20,13 +20,10 @@ mod seat;
 mod tending;
 mod topic;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicUsize},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use channel::RealtimeTopic;
 pub(super) use channel::{PRESENCE_TOO_FAST, TRACK_BYTES_MAX, TRACKS_PER_SECOND, is_too_large};
@@ -70,12 +67,14 @@ pub struct Realtime {
     changed: Mutex<Vec<Arc<Topic>>>,
     /// Topics whose presences the store has to learn.
     unwritten: mpsc::UnboundedSender<Arc<Topic>>,
-    keeps: mpsc::Sender<Keep>,
-    /// What waits among them, in bytes.
-    keeps_bytes: AtomicUsize,
+    keeps: mpsc::UnboundedSender<Keep>,
+    /// How many broadcasts of each tenant wait for the store.
+    waiting: Mutex<HashMap<Arc<str>, usize>>,
     /// How much is still on its way to the store.
     under_way: watch::Sender<usize>,
     tended: Mutex<tending::Tended>,
+    /// Presences that are read again at once.
+    reads: Arc<Semaphore>,
 }
 
 /// A topic and how many joins on this node hold it, those still under way included.
@@ -89,7 +88,7 @@ impl Realtime {
     pub fn new(parts: RealtimeParts) -> (Self, RealtimeWork) {
         let (hearing, hearings) = Hearing::new();
         let (unwritten, unwritten_receiver) = mpsc::unbounded_channel();
-        let (keeps, keeps_receiver) = mpsc::channel(saying::KEEPS_MAX);
+        let (keeps, keeps_receiver) = mpsc::unbounded_channel();
         let tended = Mutex::new(tending::Tended::of(&parts));
         let realtime = Self {
             parts,
@@ -98,9 +97,10 @@ impl Realtime {
             changed: Mutex::default(),
             unwritten,
             keeps,
-            keeps_bytes: AtomicUsize::default(),
+            waiting: Mutex::default(),
             under_way: watch::Sender::new(0),
             tended,
+            reads: Arc::new(Semaphore::new(tending::READS_AT_ONCE)),
         };
         (realtime, RealtimeWork { hearings, unwritten: unwritten_receiver, keeps: keeps_receiver })
     }

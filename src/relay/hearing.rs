@@ -1,7 +1,7 @@
 //! What a node hears of the others: topics that it wishes to hear or to ignore, each topic's wishes in their order.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     time::Duration,
 };
 
@@ -60,20 +60,21 @@ impl Hearings {
     pub async fn carry_out(mut self, relay: &dyn Relay) {
         let mut under_way = FuturesUnordered::new();
         // What was wished of a topic while its last wish was being carried out.
-        let mut waiting: HashMap<Topic, VecDeque<Wish>> = HashMap::new();
+        let mut waiting: HashMap<Topic, Option<Wish>> = HashMap::new();
         loop {
             tokio::select! {
                 biased;
-                Some(topic) = under_way.next() => match waiting.get_mut(&topic).and_then(VecDeque::pop_front) {
+                Some(topic) = under_way.next() => match waiting.get_mut(&topic).and_then(Option::take) {
                     Some(next) => under_way.push(next.carry_out(relay)),
                     None => drop(waiting.remove(&topic)),
                 },
                 wish = self.0.recv(), if under_way.len() < AT_ONCE => match wish {
                     None => return,
                     Some(wish) => match waiting.entry(wish.topic().clone()) {
-                        Entry::Occupied(mut busy) => busy.get_mut().push_back(wish),
+                        // Of what waits the last alone counts: whoever waited for an earlier one has gone.
+                        Entry::Occupied(mut busy) => *busy.get_mut() = Some(wish),
                         Entry::Vacant(free) => {
-                            free.insert(VecDeque::new());
+                            free.insert(None);
                             under_way.push(wish.carry_out(relay));
                         }
                     },

@@ -62,7 +62,7 @@ impl RealtimeTopic {
         seat: TopicSeat,
     ) -> Self {
         let key = config.presence_key.clone().unwrap_or_else(|| format!("{connection:013x}")).into();
-        let present = Present { topic: seat.topic().clone(), connection, key, is_over: AtomicBool::new(false) };
+        let present = Present { topic: seat.topic().clone(), connection, key, may_show: AtomicBool::new(permit.write) };
         let (present, tracks) = (Arc::new(present), Rate::default());
         Self { realtime, tenant, present, config, permit, tracks, missed, _seat: seat }
     }
@@ -105,6 +105,7 @@ impl RealtimeTopic {
     pub fn follow(&mut self, claims: &Claims) -> Followed {
         let key = self.topic().key();
         self.permit = permit(claims, &key.name, key.private);
+        self.present.may_show.store(self.permit.write, Ordering::Relaxed);
         if !self.permit.write {
             // Whoever may not be seen any more leaves; whoever goes always finds a place.
             let _ = self.realtime.set_presence(&self.present, None);
@@ -195,7 +196,7 @@ impl RealtimeTopic {
 impl Drop for RealtimeTopic {
     fn drop(&mut self) {
         // Whoever goes always finds a place.
-        self.present.is_over.store(true, Ordering::Relaxed);
+        self.present.may_show.store(false, Ordering::Relaxed);
         let _ = self.realtime.set_presence(&self.present, None);
     }
 }

@@ -24,7 +24,7 @@ const WORD_BYTES_MAX: usize = 256 * 1024;
 pub struct RealtimeWork {
     pub(super) hearings: Hearings,
     pub(super) unwritten: mpsc::UnboundedReceiver<Arc<Topic>>,
-    pub(super) keeps: mpsc::Receiver<Keep>,
+    pub(super) keeps: mpsc::UnboundedReceiver<Keep>,
 }
 
 impl Realtime {
@@ -53,6 +53,7 @@ impl Realtime {
             tokio::spawn(async move {
                 if AssertUnwindSafe(realtime.write(&topic)).catch_unwind().await.is_err() {
                     tracing::error!(topic = %topic.key(), "writing a topic's presences failed");
+                    topic.lock().write_failed(&realtime.parts.membership.home());
                 }
                 realtime.under_way.send_modify(|under_way| *under_way -= 1);
                 drop(permit);

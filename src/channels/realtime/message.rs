@@ -129,7 +129,8 @@ impl PresenceMessage {
         }
         let fields = wire.payload.map_or("{}", |payload| payload.get());
         match serde_json::from_str(fields) {
-            Ok(Value::Object(_)) => Ok(Self::Track(fields.to_owned())),
+            // As it will be told: numbers may be longer than they were written.
+            Ok(fields @ Value::Object(_)) => Ok(Self::Track(fields.to_string())),
             _ => Err(BadMessage::NoMap),
         }
     }

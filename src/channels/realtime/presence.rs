@@ -12,16 +12,16 @@ pub(super) struct Present {
     pub topic: Arc<Topic>,
     pub connection: u64,
     pub key: Arc<str>,
-    /// It has left: nothing that it asked for before shows it again.
-    pub is_over: AtomicBool,
+    /// It is there, and the token that counts lets it write: or nothing that it asked for before shows it again.
+    pub may_show: AtomicBool,
 }
 
 impl Realtime {
     /// What a connection shows of itself is now this, or nothing.
     pub(super) fn set_presence(&self, present: &Present, fields: Option<Arc<str>>) -> Result<(), TopicIsFull> {
-        let Present { topic, connection, key, is_over } = present;
+        let Present { topic, connection, key, may_show } = present;
         let mut state = topic.lock();
-        if fields.is_some() && is_over.load(Ordering::Relaxed) {
+        if fields.is_some() && !may_show.load(Ordering::Relaxed) {
             return Ok(());
         }
         let home = self.parts.membership.home();

@@ -19,7 +19,9 @@ use crate::{
 /// The most connections that are present on one topic.
 pub const PRESENCES_MAX: usize = 1_000;
 /// The most that the present show of themselves together, in bytes of JSON: whoever joins is told all of it.
-pub const SHOWN_BYTES_MAX: usize = 512 * 1024;
+pub const SHOWN_BYTES_MAX: usize = 384 * 1024;
+/// What stands around a presence's key and fields, in bytes.
+const AROUND_BYTES: usize = 96;
 /// How long it is remembered that a connection is gone, after which nothing older about it is on its way any more.
 const REMEMBERED_US: i64 = 60_000_000;
 
@@ -68,8 +70,9 @@ impl Roll {
             (None, Some(_)) => None,
             (Some(fields), Some(before)) if before.fields == fields => return Ok(None),
             (Some(fields), before) => {
-                let shown_before = before.map_or(0, |before| before.fields.len());
-                let is_too_much = self.shown_bytes - shown_before + fields.len() > SHOWN_BYTES_MAX;
+                let shown_before = before.map_or(0, shown);
+                let is_too_much =
+                    self.shown_bytes - shown_before + key.len() + fields.len() + AROUND_BYTES > SHOWN_BYTES_MAX;
                 if is_too_much || (before.is_none() && self.present >= PRESENCES_MAX) {
                     return Err(TopicIsFull);
                 }
@@ -98,7 +101,11 @@ impl Roll {
     pub fn hear(&mut self, change: &PresenceWrite, own: &Home, now_us: i64) -> bool {
         let standing = self.standings.get(&change.connection);
         let mine = standing.and_then(|standing| standing.record.as_ref()).filter(|record| record.home == *own);
-        let Some(mine) = mine.filter(|mine| mine.version < change.version) else {
+        // Of one version, others take a burial for later than what was said here.
+        let is_contradicted = |mine: &&PresenceRecord| {
+            mine.version < change.version || (mine.version == change.version && change.record.is_none())
+        };
+        let Some(mine) = mine.filter(is_contradicted) else {
             self.take_in(change, now_us);
             return false;
         };
@@ -211,7 +218,7 @@ impl Roll {
     fn put(&mut self, connection: u64, standing: Standing) {
         if let Some(record) = &standing.record {
             self.present += 1;
-            self.shown_bytes += record.fields.len();
+            self.shown_bytes += shown(record);
             self.shown.join(&record.key, meta(record));
         }
         let before = self.standings.insert(connection, standing);
@@ -227,7 +234,7 @@ impl Roll {
     fn hide(&mut self, before: Option<Standing>) {
         if let Some(record) = before.and_then(|before| before.record) {
             self.present -= 1;
-            self.shown_bytes -= record.fields.len();
+            self.shown_bytes -= shown(&record);
             self.shown.leave(&record.key, &phx_ref(record.connection, record.version));
         }
     }
@@ -237,6 +244,11 @@ impl Standing {
     fn as_write(&self, connection: u64) -> PresenceWrite {
         PresenceWrite { connection, version: self.version, record: self.record.clone() }
     }
+}
+
+/// What of the bytes that may be shown a presence takes.
+fn shown(record: &PresenceRecord) -> usize {
+    record.key.len() + record.fields.len() + AROUND_BYTES
 }
 
 /// The same presence, under a later version.
@@ -397,15 +409,16 @@ mod tests {
     #[test]
     fn what_all_show_together_is_bounded_and_who_shows_less_makes_room() {
         let mut roll = Roll::default();
-        let fields = |bytes: usize| json!({ "x": "y".repeat(bytes - 8) });
+        // A key of three letters, and what stands around.
+        let fields = |bytes: usize| json!({ "x": "y".repeat(bytes - 8 - 3 - AROUND_BYTES) });
         (0..32).for_each(|connection| {
             track(&mut roll, "a", connection, fields(SHOWN_BYTES_MAX / 32));
         });
-        let more: Arc<str> = fields(9).to_string().into();
+        assert_eq!(roll.shown_bytes, SHOWN_BYTES_MAX);
+        let more: Arc<str> = "{}".into();
         assert_eq!(roll.change(&home("a"), 99, &"eve".into(), Some(more.clone())), Err(TopicIsFull));
         track(&mut roll, "a", 5, json!({}));
         assert!(roll.change(&home("a"), 99, &"eve".into(), Some(more)).is_ok());
-        assert_eq!(roll.shown_bytes, SHOWN_BYTES_MAX / 32 * 31 + 2);
     }
 
     #[test]

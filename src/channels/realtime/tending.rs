@@ -8,6 +8,8 @@ use crate::store::Home;
 /// How often presences are read again, whether or not anything seems to have been missed.
 const READ_EVERY_US: i64 = 30_000_000;
 /// How often this process lays its presences down again, so that they do not expire.
+/// Topics whose presences are read again at once: after a loss it may be all of them.
+pub(super) const READS_AT_ONCE: usize = 32;
 const LAY_DOWN_EVERY_US: i64 = 600_000_000;
 
 /// How things were when they were last looked at.
@@ -47,6 +49,7 @@ impl Realtime {
                 self.spread(&topic, &mut state, told);
             }
             state.roll.forget(boot_us);
+            state.forget_retold(boot_us);
             let is_due = state.read_us.is_some_and(|read_us| state.is_stale || boot_us - read_us > READ_EVERY_US);
             drop(state);
             if is_due {
@@ -76,6 +79,8 @@ impl Realtime {
     fn read_later(self: &Arc<Self>, topic: Arc<Topic>) {
         let realtime = self.clone();
         tokio::spawn(async move {
+            // Never closed.
+            let _permit = realtime.reads.acquire().await;
             // Whoever reads already reads for all.
             if let Ok(_only_one) = topic.reading.try_lock() {
                 realtime.read_presences(&topic).await;

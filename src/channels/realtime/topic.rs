@@ -15,9 +15,11 @@ use crate::{
 };
 
 /// The most that a newcomer is told again, in bytes of bodies: less than what may wait for a socket.
-const REPLAY_BYTES_MAX: usize = 512 * 1024;
+const REPLAY_BYTES_MAX: usize = 256 * 1024;
 /// For how long a broadcast that a newcomer was told from the store may still be on its way from another node.
 const ON_ITS_WAY_US: i64 = 10_000_000;
+/// How many are remembered of those, the newest: each broadcast is looked for among them.
+const RETOLD_MAX: usize = 2_000;
 
 /// A topic with connections on this node.
 pub struct Topic {
@@ -167,19 +169,27 @@ impl TopicState {
         let newest = all.split_off(all.len() - count);
         let retold = newest.iter().map(|told| Retold { id: told.id.clone(), connection, at_us: boot_us });
         self.retold.extend(retold);
+        self.forget_retold(boot_us);
         newest
     }
 
     /// The connections that were told of a broadcast before it came.
     fn take_told(&mut self, broadcast: &Broadcast, boot_us: i64) -> Vec<u64> {
-        while self.retold.front().is_some_and(|retold| boot_us - retold.at_us > ON_ITS_WAY_US) {
-            self.retold.pop_front();
-        }
+        self.forget_retold(boot_us);
         let told: Vec<u64> = self.told_of(broadcast).collect();
         if !told.is_empty() {
             self.retold.retain(|retold| retold.id != broadcast.id);
         }
         told
+    }
+
+    pub(super) fn forget_retold(&mut self, boot_us: i64) {
+        let surplus = self.retold.len().saturating_sub(RETOLD_MAX);
+        let late = self.retold.iter().take_while(|retold| boot_us - retold.at_us > ON_ITS_WAY_US).count();
+        self.retold.drain(..surplus.max(late));
+        if self.retold.is_empty() {
+            self.retold = VecDeque::new();
+        }
     }
 
     fn told_of(&self, broadcast: &Broadcast) -> impl Iterator<Item = u64> {
@@ -240,6 +250,12 @@ impl TopicState {
     /// The store has not learnt it.
     pub(super) fn not_written(&mut self, changes: &[PresenceWrite]) {
         self.unwritten.extend(changes.iter().map(|change| change.connection));
+    }
+
+    /// Nobody knows what of it the store has learnt.
+    pub(super) fn write_failed(&mut self, own: &Home) {
+        self.is_queued = false;
+        self.unwritten.extend(self.roll.of(own));
     }
 
     /// Forgets processes that are no more.

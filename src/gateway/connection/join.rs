@@ -39,9 +39,16 @@ pub(super) enum JoinFailed {
 }
 
 impl Connection {
-    pub(super) fn begin_join(&mut self, instance: Instance, inbound: &Inbound<'_>) {
+    /// The place of a join's token among all that this client has shown.
+    pub(super) fn number_of_join(&mut self, topic: &str) -> u64 {
+        match self.queued_joins.iter().position(|(queued, _)| **queued == *topic) {
+            Some(at) => self.queued_joins.remove(at).1,
+            None => self.next_shown(),
+        }
+    }
+
+    pub(super) fn begin_join(&mut self, instance: Instance, number: u64, inbound: &Inbound<'_>) {
         let topic = inbound.topic.to_string();
-        let number = self.next_shown();
         let refused = |refused| Err(JoinFailed::Refused(JoinRefused::BadParams(refused)));
         let boot_us = self.gateway.clock.boot_us();
         let limits = &self.peer.tenant.limits;
@@ -107,8 +114,13 @@ impl Connection {
                     return self.refuse_join(topic, instance, &reason);
                 }
                 // And whatever token counts by now counts for this channel as for all.
+                let role = channel.role();
                 if let Followed::Ends(reason) = channel.follow(&self.peer.claims) {
                     return self.refuse_join(topic, instance, &reason);
+                }
+                if channel.role() != role {
+                    // The room has let somebody else in: a passing cause, clients join again.
+                    return self.refuse_join(topic, instance, "the token changed while joining: join again");
                 }
                 let wants_postgres = channel.wants_postgres();
                 match channel {
@@ -191,6 +203,8 @@ impl Connection {
         };
         let Some(end) = self.session.joined(topic, instance) else { return };
         let (vsn, join_ref) = (self.vsn, end.join_ref.as_ref());
+        // Before the lock, so that it goes after it, however this ends: it takes the lock itself.
+        let _newcomer;
         let mut state = joined.lock();
         self.send(encode_reply(vsn, join_ref, end.reference.as_ref(), topic, Status::Ok, &channel.join_reply()));
         self.close_replaced(topic, &end);
@@ -203,7 +217,8 @@ impl Connection {
                 PresenceHearing::On
             }
         };
-        let (missed, newcomer) = channel.retell(&mut state);
+        let missed;
+        (missed, _newcomer) = channel.retell(&mut state);
         for broadcast in missed {
             // Octets mean nothing to a client of V1.
             audience.replay(vsn, &broadcast).into_iter().for_each(|frame| self.send_frame(frame));
@@ -217,7 +232,6 @@ impl Connection {
             presence,
         });
         drop(state);
-        drop(newcomer);
         self.keep(topic, instance, Channel::Topic(channel));
     }
 

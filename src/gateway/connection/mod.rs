@@ -125,6 +125,10 @@ pub struct Connection {
     shown: u64,
     /// The number of the one that counts.
     counts: u64,
+    /// Joins that wait for their topic, and the numbers of their tokens.
+    queued_joins: Vec<(Box<str>, u64)>,
+    /// Tokens on realtime topics beyond the tenant's limit of messages.
+    renewals: Rate,
     expiry: Expiry,
     place: UserPlace,
     registration: Arc<Registration>,
@@ -150,6 +154,8 @@ impl Connection {
             waiting_token: None,
             shown: 0,
             counts: 0,
+            queued_joins: Vec::new(),
+            renewals: Rate::default(),
             running: FuturesUnordered::new(),
             guesses: Arc::default(),
             expiry,
@@ -217,7 +223,8 @@ impl Connection {
             Step::Heartbeat => self.send(encode_heartbeat_reply(self.vsn, reference)),
             Step::Join { instance, replaced } => {
                 replaced.into_iter().for_each(|replaced| self.drop_channel(replaced));
-                self.begin_join(instance, inbound);
+                let number = self.number_of_join(topic);
+                self.begin_join(instance, number, inbound);
             }
             Step::Leave { instance, join_ref } => {
                 self.drop_channel(instance);
@@ -237,8 +244,15 @@ impl Connection {
                 let join_ref = refusal.reply_join_ref(inbound.join_ref.as_ref());
                 self.error_reply(join_ref, reference, topic, words(topic, refusal));
                 if refusal == Refusal::TooManyChannels {
+                    // Its turn came, if it waited, and it is over.
+                    self.number_of_join(topic);
                     count(&self.gateway.metrics.joins, "too_many_channels");
                 }
+            }
+            // A token counts from when it was shown, not from when its join's turn comes.
+            Step::Queued if *inbound.event == *event::JOIN => {
+                let number = self.next_shown();
+                self.queued_joins.push((topic.into(), number));
             }
             Step::Stale | Step::Queued => {}
         }

@@ -19,6 +19,10 @@ use crate::{
 
 pub(super) const TOKEN_OVER: &str = "the token has expired: send a fresh one as access_token";
 
+/// A payload that shows a token, and little else.
+const RENEWAL_BYTES_MAX: usize = 16 * 1024;
+const SECOND_US: i64 = 1_000_000;
+
 /// A token that a client has shown, and what to answer.
 pub(super) struct Renewal {
     topic: String,
@@ -49,6 +53,13 @@ pub(super) async fn fresh_claims(gateway: &Gateway, peer: &Peer, payload: &str) 
     Ok(Some(claims))
 }
 
+/// Whether a payload shows what may be a token.
+fn shows_token(payload: &str) -> bool {
+    let fields: Option<serde_json::Value> = serde_json::from_str(payload).ok();
+    let token = fields.as_ref().and_then(|fields| fields.get("access_token")?.as_str());
+    token.is_some_and(|token| !is_opaque_key(token))
+}
+
 fn warning(seconds: i64) -> String {
     format!("token expires in {seconds} seconds")
 }
@@ -66,19 +77,34 @@ impl Connection {
             payload: payload.get().to_owned(),
         };
         match self.check_limits(inbound) {
-            // Supabase's clients show a token on all their channels at once, and must not lose it: one is proven at a
-            // time, and one may wait, so that costs little.
-            Err(LimitHit::TooMany) if is_realtime(&inbound.topic) => {}
+            // Supabase's clients show a token on all their channels at once, and must not lose it.
+            Err(LimitHit::TooMany) if is_realtime(&inbound.topic) => {
+                // Nor are they told: some of them join again at every `system` error.
+                if !self.admits_renewal(payload.get()) {
+                    return;
+                }
+            }
             Err(hit) => return self.answer_renewal(&renewal, Err(hit.reason().to_owned())),
             Ok(()) => {}
         }
         if self.is_renewing {
+            // What shows no token takes no token's place.
+            if !shows_token(&renewal.payload) {
+                return self.answer_renewal(&renewal, Ok(()));
+            }
             if let Some(overtaken) = self.waiting_token.replace(renewal) {
                 self.answer_overtaken(&overtaken);
             }
         } else {
             self.prove(renewal);
         }
+    }
+
+    /// Beyond the tenant's limit: once a second as many as there may be channels, and no longer than a token is.
+    fn admits_renewal(&self, payload: &str) -> bool {
+        let channels_max = self.peer.tenant.limits.max_channels_per_client;
+        let boot_us = self.gateway.clock.boot_us();
+        payload.len() <= RENEWAL_BYTES_MAX && self.renewals.admits(channels_max, SECOND_US, boot_us)
     }
 
     /// A number above that of every token that this client has shown before.

@@ -15,6 +15,8 @@ use tokio::{
 
 use super::config;
 
+/// How long a connection that could not be opened has to say why.
+const OVERRUN_PATIENCE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -47,7 +49,14 @@ impl Line {
         let router = client.connect();
         let mut line = Self { client, router };
         tokio::select! {
-            result = timeout(patience, connected) => result.unwrap_or_else(|_| Err(timed_out()))?,
+            result = timeout(patience, connected) => match result.unwrap_or_else(|_| Err(timed_out())) {
+                Ok(()) => {}
+                // What it waited by was overrun by news of the same failure: the router knows the reason.
+                Err(error) if error.details().contains("lagged") => {
+                    return Err(timeout(OVERRUN_PATIENCE, line.ended()).await.unwrap_or(error));
+                }
+                Err(error) => return Err(error),
+            },
             error = line.ended() => return Err(error),
         }
         Ok((line, prepared))
