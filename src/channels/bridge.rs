@@ -68,11 +68,7 @@ impl MusicRoom {
                 Payload::Broadcast(_) => Handled::Now(Answer::no_binary()),
             };
         }
-        let said = match push.payload {
-            Payload::Json(payload) => Said::parse(payload),
-            Payload::Broadcast(user) => Said::read(&user),
-        };
-        match said {
+        match Said::of(push.payload) {
             Ok(said) => quiet(self.hear(push, said), bridge.config.ack),
             Err(bad) => Handled::Now(Answer::error(&bad.to_string())),
         }

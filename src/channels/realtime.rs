@@ -25,8 +25,8 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-pub use channel::RealtimeTopic;
 pub(super) use channel::{PRESENCE_TOO_FAST, TRACK_BYTES_MAX, TRACKS_PER_SECOND, is_too_large};
+pub use channel::{RealtimeTopic, bytes_max};
 pub use config::{BadConfig, JoinConfig, REPLAY_MAX, Replay};
 pub use keeper::RealtimeWork;
 pub use listeners::{TopicAudience, TopicAudiences};

@@ -26,9 +26,8 @@ use self::{
 use super::{schema, state::HttpState};
 use crate::{
     auth::{Limits, Tenant},
-    channels::realtime::{Post, PostRefused, Realtime},
+    channels::realtime::{self, Post, PostRefused, Realtime},
     protocol::broadcast,
-    relay::BROADCAST_BYTES_MAX,
 };
 
 /// Supabase's clients look for everything below this.
@@ -71,7 +70,7 @@ pub(super) async fn batch(
     let body = arrival::read(body, bytes_max).await?.ok_or_else(|| Refused::batch_too_large(bytes_max))?;
     let messages = batch::read(&body)?;
     drop(body);
-    let payload_bytes_max = payload_bytes_max(limits);
+    let payload_bytes_max = realtime::bytes_max(limits);
     if let Some(at) = messages.iter().position(|message| message.payload.len() > payload_bytes_max) {
         return Err(Refused::payload_too_large(at, payload_bytes_max));
     }
@@ -132,7 +131,7 @@ pub(super) async fn one(
     let Path((topic, event)) = path.map_err(|_| Refused::field("path", "must be percent-encoded UTF-8"))?;
     let private = named(&topic, &event, &uri)?;
     arrival::refuse_encoded(&headers)?;
-    let max = payload_bytes_max(&caller.tenant.limits);
+    let max = realtime::bytes_max(&caller.tenant.limits);
     let body = arrival::read(body, max).await?.ok_or(PostRefused::TooLarge { max })?;
     let body = match arrival::is_octets(&headers) {
         true => broadcast::Body::Octets(body),
@@ -167,19 +166,15 @@ fn admit(http: &HttpState, tenant: &Tenant, count: usize) -> Result<(), Refused>
     (http.admits_events)(tenant, count).then_some(()).ok_or_else(Refused::too_many)
 }
 
-/// What the tenant allows, as far as it can be passed on to other nodes.
-fn payload_bytes_max(limits: &Limits) -> usize {
-    (limits.max_payload_bytes as usize).min(BROADCAST_BYTES_MAX)
-}
-
 fn batch_bytes_max(limits: &Limits) -> usize {
-    let of_one = payload_bytes_max(limits) + ENVELOPE_BYTES_MAX;
+    let of_one = realtime::bytes_max(limits) + ENVELOPE_BYTES_MAX;
     of_one.saturating_mul(batch::MESSAGES_MAX).min(BATCH_BYTES_MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::BROADCAST_BYTES_MAX;
 
     #[test]
     fn a_batch_may_be_as_long_as_a_hundred_payloads_but_no_longer_than_8_mib() {
@@ -191,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_payload_may_be_no_longer_than_nodes_can_pass_on() {
-        let of = |max_payload_bytes| payload_bytes_max(&Limits { max_payload_bytes, ..Limits::default() });
+        let of = |max_payload_bytes| realtime::bytes_max(&Limits { max_payload_bytes, ..Limits::default() });
         assert_eq!((of(1_024), of(16 * 1_024 * 1_024)), (1_024, BROADCAST_BYTES_MAX));
     }
 

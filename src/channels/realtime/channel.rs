@@ -15,7 +15,7 @@ use super::{
     topic::Newcomer,
 };
 use crate::{
-    auth::{Claims, Permit, Tenant},
+    auth::{Claims, Limits, Permit, Tenant},
     channels::{Answer, Followed, Handled, Payload, Push},
     protocol::{Broadcast, broadcast::Body},
     rate::Rate,
@@ -119,11 +119,7 @@ impl RealtimeTopic {
 
     pub fn handle(&self, push: Push<'_>) -> Handled {
         match (push.event, push.payload) {
-            ("broadcast", Payload::Json(payload)) => match Said::parse(payload) {
-                Ok(said) => self.broadcast(said),
-                Err(bad) => Handled::Now(Answer::error(&bad.to_string())),
-            },
-            ("broadcast", Payload::Broadcast(user)) => match Said::read(&user) {
+            ("broadcast", payload) => match Said::of(payload) {
                 Ok(said) => self.broadcast(said),
                 Err(bad) => Handled::Now(Answer::error(&bad.to_string())),
             },
@@ -210,9 +206,9 @@ pub(super) fn permit(claims: &Claims, name: &str, private: bool) -> Permit {
     }
 }
 
-/// The longest payload of a broadcast.
-pub(crate) fn bytes_max(tenant: &Tenant) -> usize {
-    (tenant.limits.max_payload_bytes as usize).min(BROADCAST_BYTES_MAX)
+/// The longest payload of a broadcast: what the tenant allows, as far as it can be passed on to other nodes.
+pub fn bytes_max(limits: &Limits) -> usize {
+    (limits.max_payload_bytes as usize).min(BROADCAST_BYTES_MAX)
 }
 
 pub(super) fn no_reading(name: &str) -> String {
@@ -225,5 +221,5 @@ pub(super) fn no_writing(name: &str) -> String {
 
 /// What counts against the limit of a payload.
 pub(crate) fn is_too_large(tenant: &Tenant, body: &Body) -> bool {
-    body.len() > bytes_max(tenant)
+    body.len() > bytes_max(&tenant.limits)
 }

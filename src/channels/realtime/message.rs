@@ -4,7 +4,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
 use thiserror::Error;
 
-use crate::protocol::{Encoding, UserBroadcast, broadcast::Body, inbound::FIELD_BYTES_MAX};
+use crate::{
+    channels::Payload,
+    protocol::{Encoding, UserBroadcast, broadcast::Body, inbound::FIELD_BYTES_MAX},
+};
 
 /// The deepest nesting of arrays and objects that is passed on.
 const DEPTH_MAX: usize = 128;
@@ -64,6 +67,14 @@ impl<'a> Wire<'a> {
 }
 
 impl Said {
+    /// Reads what a `broadcast` push carries, in either form.
+    pub fn of(payload: Payload<'_>) -> Result<Self, BadMessage> {
+        match payload {
+            Payload::Json(payload) => Self::parse(payload),
+            Payload::Broadcast(user) => Self::read(&user),
+        }
+    }
+
     /// Reads the payload of a `broadcast` push. What it holds beside `event` and `payload` is not passed on.
     pub fn parse(payload: &str) -> Result<Self, BadMessage> {
         let wire = Wire::parse(payload).ok_or(BadMessage::NoEvent)?;

@@ -73,7 +73,7 @@ impl Realtime {
         check_name("topic", post.topic, REALTIME_BYTES_MAX - REALTIME.len())?;
         check_name("event", post.event, FIELD_BYTES_MAX)?;
         if is_too_large(post.tenant, &post.body) {
-            return Err(PostRefused::TooLarge { max: bytes_max(post.tenant) });
+            return Err(PostRefused::TooLarge { max: bytes_max(&post.tenant.limits) });
         }
         let target = match post.topic.strip_prefix(MUSIC_ROOM) {
             Some(code) => Target::Room(check_room(&post, code)?),
