@@ -2,7 +2,7 @@
 //!
 //! `docs/architecture.md` tells the way through the house. Each module imports only from those below it; `node` alone
 //! sees everything. The order, from the top: `cli`, `node`, `http`, `gateway`, `channels`, `conductor`, `placement`,
-//! `relay`, `store`, `redis_url`, `auth`, `protocol`, `room`, `tempo`, and at the bottom `time`, `rate` and `telemetry`.
+//! `participation`, `relay`, `store`, `redis_url`, `auth`, `protocol`, `room`, `tempo`, and at the bottom `time`, `rate` and `telemetry`.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -14,6 +14,7 @@ pub mod conductor;
 pub mod gateway;
 pub mod http;
 pub mod node;
+pub mod participation;
 pub mod placement;
 pub mod protocol;
 pub mod rate;
