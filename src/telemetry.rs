@@ -83,6 +83,18 @@ pub struct Metrics {
     pub losses: Kinds,
     /// Seconds that rooms have played on without a conductor on this node.
     pub holdover_seconds: Counter<f64, AtomicU64>,
+    /// Events of lessons by what became of them: kept, lost; and `stalled`, how often they had to wait in memory.
+    pub participation_recorded: Kinds,
+    /// Events of lessons that this node has put into the database.
+    pub participation_stored: Counter,
+    /// Events of lessons that wait for the database, of all tenants, as this node saw it last.
+    pub participation_waiting: Gauge,
+    /// How long the oldest of them has waited.
+    pub participation_oldest_waiting_seconds: Gauge<f64, AtomicU64>,
+    /// Attempts to put events into the database, or to fetch them for it, that failed.
+    pub participation_drain_failures: Counter,
+    /// What the retention job has deleted, by kind of row.
+    pub retention_deleted: Kinds,
 }
 
 impl Default for Metrics {
@@ -131,6 +143,12 @@ impl Metrics {
             epoch_highest: Gauge::default(),
             losses: Kinds::default(),
             holdover_seconds: Counter::default(),
+            participation_recorded: Kinds::default(),
+            participation_stored: Counter::default(),
+            participation_waiting: Gauge::default(),
+            participation_oldest_waiting_seconds: Gauge::default(),
+            participation_drain_failures: Counter::default(),
+            retention_deleted: Kinds::default(),
         };
         metrics.registered()
     }
@@ -184,6 +202,32 @@ impl Metrics {
         r.register("epoch_highest", "Highest epoch of a reign of this node", self.epoch_highest.clone());
         r.register("losses", "Losses seen or announced, by what", self.losses.clone());
         r.register("holdover_seconds", "Seconds rooms played on without a conductor", self.holdover_seconds.clone());
+        r.register(
+            "participation_recorded",
+            "Events of lessons by what became of them",
+            self.participation_recorded.clone(),
+        );
+        r.register(
+            "participation_stored",
+            "Events of lessons put into the database",
+            self.participation_stored.clone(),
+        );
+        r.register(
+            "participation_waiting",
+            "Events of lessons waiting for the database",
+            self.participation_waiting.clone(),
+        );
+        r.register(
+            "participation_oldest_waiting_seconds",
+            "How long the oldest waiting event has waited",
+            self.participation_oldest_waiting_seconds.clone(),
+        );
+        r.register(
+            "participation_drain_failures",
+            "Failed attempts to bring events to the database",
+            self.participation_drain_failures.clone(),
+        );
+        r.register("retention_deleted", "Rows the retention job deleted, by kind", self.retention_deleted.clone());
         r.register("http_requests", "HTTP requests by status class", self.http_requests.clone());
         self
     }

@@ -3,9 +3,16 @@
 //! Nothing here is ever waited for by a note.
 
 mod event;
+mod feed;
+mod losses;
+mod recorder;
 mod reflection;
 mod session;
+mod sink;
 
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
+pub use feed::Feed;
+pub use recorder::{IsRecorded, NotRecorded, QUEUED_MAX, Receipt, Recorder};
 pub use reflection::Reflection;
 pub use session::SessionHead;
+pub use sink::{NotKept, Sink};

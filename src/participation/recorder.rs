@@ -1,0 +1,168 @@
+//! Where events are put. Whoever does so never waits; who must know that an event is safe asks its receipt.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::{Event, EventId, losses::Losses};
+use crate::telemetry::{Metrics, count};
+
+/// Events that wait to be kept, of all tenants together. Beyond them the newest are lost, and counted.
+pub const QUEUED_MAX: usize = 100_000;
+
+/// Whether a tenant's lessons are recorded.
+pub type IsRecorded = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Takes in what happens in this node's rooms.
+pub struct Recorder {
+    is_recorded: IsRecorded,
+    /// 48 random bits: part of the ids of this process's events.
+    process: u64,
+    counted: AtomicU32,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) queue: Mutex<Queue>,
+    pub(super) filled: Notify,
+    pub(super) progress: watch::Sender<Progress>,
+}
+
+/// What waits to be kept.
+#[derive(Default)]
+pub(super) struct Queue {
+    pub waiting: Vec<Waiting>,
+    /// How many events were ever put in.
+    pub number: u64,
+    pub losses: Losses,
+    /// Those that the feed has taken out and still holds.
+    pub held: usize,
+}
+
+/// One event in the queue.
+pub(super) struct Waiting {
+    pub tenant: Arc<str>,
+    pub event: Event,
+    /// Who must know what becomes of it.
+    pub told: Option<oneshot::Sender<bool>>,
+}
+
+/// How far the feed is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Of all events up to this number it is settled what became of them.
+    pub number: u64,
+    /// The sink is out, or slow: nobody shall wait for it.
+    pub is_stalled: bool,
+}
+
+/// Tells when an event is safe.
+#[derive(Debug)]
+pub struct Receipt(Option<(u64, watch::Receiver<Progress>)>);
+
+/// The event was not kept, or nobody knows: it may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRecorded {
+    #[error(
+        "participation is not recorded here: the operator switches it on with DATABASE_URL, and a school for itself"
+    )]
+    Off,
+    #[error("it could not be kept: try again in a moment")]
+    Lost,
+}
+
+impl Recorder {
+    /// `process` is a random number.
+    pub fn new(is_recorded: IsRecorded, process: u64, metrics: Arc<Metrics>) -> Self {
+        Self {
+            is_recorded,
+            process,
+            counted: AtomicU32::new(0),
+            metrics,
+            queue: Mutex::default(),
+            filled: Notify::new(),
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+
+    /// One that records nothing.
+    pub fn off(metrics: Arc<Metrics>) -> Self {
+        Self::new(Box::new(|_| false), 0, metrics)
+    }
+
+    /// Whether what happens in this tenant's rooms is recorded at all.
+    pub fn is_on(&self, tenant: &str) -> bool {
+        (self.is_recorded)(tenant)
+    }
+
+    /// A number for an event of this time.
+    pub fn number(&self, at_us: i64) -> EventId {
+        EventId::new(at_us, self.process, self.counted.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Takes an event in, if its tenant's are recorded. Never blocks, and never fails: what cannot be kept is counted.
+    pub fn record(&self, tenant: &Arc<str>, event: Event) -> Receipt {
+        if !self.is_on(tenant) {
+            return Receipt(None);
+        }
+        match self.put(Waiting { tenant: tenant.clone(), event, told: None }) {
+            Some(number) if !self.progress.borrow().is_stalled => Receipt(Some((number, self.progress.subscribe()))),
+            _ => Receipt(None),
+        }
+    }
+
+    /// Takes an event in and waits until it is safe.
+    ///
+    /// # Errors
+    /// It was not kept.
+    pub async fn keep(&self, tenant: &Arc<str>, event: Event) -> Result<(), NotRecorded> {
+        if !self.is_on(tenant) {
+            return Err(NotRecorded::Off);
+        }
+        let (told, outcome) = oneshot::channel();
+        self.put(Waiting { tenant: tenant.clone(), event, told: Some(told) }).ok_or(NotRecorded::Lost)?;
+        match outcome.await {
+            Ok(true) => Ok(()),
+            _ => Err(NotRecorded::Lost),
+        }
+    }
+
+    /// The event's place in the queue; none where there is no space.
+    fn put(&self, waiting: Waiting) -> Option<u64> {
+        let mut queue = self.queue.lock();
+        if queue.waiting.len() + queue.held >= QUEUED_MAX {
+            queue.losses.add(&waiting.tenant, std::slice::from_ref(&waiting.event));
+            count(&self.metrics.participation_recorded, "lost");
+            return None;
+        }
+        let was_empty = queue.waiting.is_empty();
+        queue.waiting.push(waiting);
+        queue.number += 1;
+        let number = queue.number;
+        drop(queue);
+        if was_empty {
+            self.filled.notify_one();
+        }
+        Some(number)
+    }
+}
+
+impl Receipt {
+    /// Nothing to wait for.
+    pub fn is_settled(&self) -> bool {
+        self.0.as_ref().is_none_or(|(number, progress)| is_over(*number, *progress.borrow()))
+    }
+
+    /// Resolves once the event is safe, or nobody shall wait for that any longer.
+    pub async fn settled(self) {
+        if let Some((number, mut progress)) = self.0 {
+            // Nobody tells any more only when the node is going down.
+            let _ = progress.wait_for(|progress| is_over(number, *progress)).await;
+        }
+    }
+}
+
+fn is_over(number: u64, progress: Progress) -> bool {
+    progress.number >= number || progress.is_stalled
+}
