@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What a tenant's table may hold. [`TenantConfig::build`] checks it and makes the [`Tenant`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantConfig {
     /// 1 to 63 lower-case letters, digits, `-` and `_`.
@@ -42,7 +42,35 @@ pub struct TenantConfig {
     pub role_claim: OneOrMany,
     pub require_sub: bool,
     pub limits: Limits,
+    /// Whether what happens in the rooms is recorded: who took part, and reflections.
+    pub participation: bool,
+    /// For how many days that is kept, 1 to 3650.
+    pub retention_days: u32,
     pub suspended: bool,
+}
+
+impl Default for TenantConfig {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            jwt_secret: None,
+            jwt_secret_file: None,
+            previous_jwt_secret: None,
+            jwks: None,
+            jwks_file: None,
+            jwks_url: None,
+            algorithm: OneOrMany::default(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            guests: false,
+            role_claim: OneOrMany::default(),
+            require_sub: false,
+            limits: Limits::default(),
+            participation: true,
+            retention_days: 180,
+            suspended: false,
+        }
+    }
 }
 
 /// A string, or a list of strings.
@@ -70,6 +98,8 @@ impl OneOrMany {
 
 /// A secret file is read up to this size.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
+/// Ten years.
+const RETENTION_DAYS_MAX: u32 = 3_650;
 
 impl TenantConfig {
     /// Checks everything and reads the files; file names are taken relative to `base`.
@@ -81,6 +111,10 @@ impl TenantConfig {
         if !is_tenant_id(&self.id) {
             let must = "must be 1 to 63 lower-case letters, digits, `-` or `_`, and begin with a letter or digit";
             problems.push(Problem::value("id", &self.id, must));
+        }
+        if !(1..=RETENTION_DAYS_MAX).contains(&self.retention_days) {
+            let must = format!("must be a whole number of days from 1 to {RETENTION_DAYS_MAX}");
+            problems.push(Problem::value("retention_days", self.retention_days, must));
         }
         let keys = self.keys(base, &mut problems);
         let origins = self.origins(&mut problems);
@@ -96,6 +130,8 @@ impl TenantConfig {
                 role_paths,
                 require_sub: self.require_sub,
                 limits: self.limits,
+                participation: self.participation,
+                retention_days: self.retention_days,
                 suspended: self.suspended,
             }),
             _ => Err(problems),

@@ -20,6 +20,10 @@ pub struct Tenant {
     /// Whether a token must have a `sub`.
     pub require_sub: bool,
     pub limits: Limits,
+    /// Whether what happens in its rooms is recorded.
+    pub participation: bool,
+    /// For how many days that is kept, 1 to 3650.
+    pub retention_days: u32,
     /// A suspended tenant's people are refused with 403.
     pub suspended: bool,
 }

@@ -20,9 +20,9 @@ use self::realtime::Realtime;
 use crate::{
     auth::{Claims, Tenant},
     conductor::{Mirror, Router},
+    participation::Recorder,
     protocol::{Ref, Status, UserBroadcast},
     room::Control,
-    store::ReflectionStore,
     time::Clock,
 };
 
@@ -31,7 +31,7 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     pub mirror: Arc<Mirror>,
     pub router: Arc<Router>,
-    pub reflections: Arc<dyn ReflectionStore>,
+    pub recorder: Arc<Recorder>,
     pub realtime: Arc<Realtime>,
 }
 

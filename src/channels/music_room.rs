@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Answer, Bridge, Followed, Handled, OTHER_SUB, Payload, Peer, Push, Services, join::Stay, reflections};
+use super::{Answer, Bridge, Followed, Handled, OTHER_SUB, Payload, Peer, Push, Services, join::Stay};
 use crate::{
     auth::{Claims, Tenant},
     conductor::{ControlRefused, NoteLimits, RequestId, RoomMirror, RoomState, Seat},
@@ -154,7 +154,7 @@ impl MusicRoom {
     /// One of the room's own events.
     pub(super) fn handle_event(&self, push: Push<'_>, payload: &str) -> Handled {
         match push.event {
-            "play_note" => Handled::Now(self.play_note(payload)),
+            "play_note" => self.play_note(payload),
             "clock_sync" => Handled::Now(self.clock_sync(push, payload)),
             "get_room" => Handled::Now(self.get_room()),
             "submit_reflection" => self.submit_reflection(payload),
@@ -174,14 +174,19 @@ impl MusicRoom {
         }
     }
 
-    fn play_note(&self, payload: &str) -> Answer {
+    fn play_note(&self, payload: &str) -> Handled {
         let note = match Note::parse(payload) {
             Ok(note) => note,
-            Err(bad) => return Answer::error(&bad.to_string()),
+            Err(bad) => return Handled::Now(Answer::error(&bad.to_string())),
         };
         match self.room.play(&self.student_id, self.connection(), self.role, note, self.note_limits()) {
-            Ok(()) => Answer::ok(),
-            Err(refused) => Answer::error(&refused.to_string()),
+            Ok(receipt) if receipt.is_settled() => Handled::Now(Answer::ok()),
+            // Everybody has heard it by now: only the ok waits until it is recorded.
+            Ok(receipt) => Handled::Beside(Box::pin(async move {
+                receipt.settled().await;
+                Answer::ok()
+            })),
+            Err(refused) => Handled::Now(Answer::error(&refused.to_string())),
         }
     }
 
@@ -206,17 +211,6 @@ impl MusicRoom {
         };
         // A struct of numbers always serialises.
         Answer::Reply { status: Status::Ok, response: serde_json::to_string(&reply).unwrap_or_default() }
-    }
-
-    fn submit_reflection(&self, payload: &str) -> Handled {
-        let now_us = self.services.clock.now_us();
-        match reflections::read(payload, self.room.key(), &self.student_id, self.role, now_us) {
-            Err(reason) => Handled::Now(Answer::error(&reason)),
-            Ok(reflection) => {
-                let store = self.services.reflections.clone();
-                Handled::Later(Box::pin(reflections::submit(store, reflection)))
-            }
-        }
     }
 
     fn control(&self, push: Push<'_>, payload: &str) -> Handled {

@@ -2,51 +2,34 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use futures_util::future::BoxFuture;
+use serde_json::json;
 
-use super::Answer;
+use super::{Answer, Handled, MusicRoom};
 use crate::{
+    participation::{Recorder, Submission, Writer},
     protocol::Status,
-    room::{Reflection, RoomKey, TokenRole},
-    store::{NewReflection, ReflectionStore},
 };
 
-/// Reads a reflection that `student_id` sends from `room`.
-///
-/// # Errors
-/// The reason of the error reply: the field that is wrong, or `unauthorized` when a student writes for another.
-pub(super) fn read(
-    payload: &str,
-    room: &RoomKey,
-    student_id: &str,
-    role: TokenRole,
-    now_us: i64,
-) -> Result<NewReflection, String> {
-    let reflection = Reflection::parse(payload).map_err(|bad| bad.to_string())?;
-    if reflection.room_id.is_some_and(|code| code != room.code) {
-        return Err("room_id must be this room's code, or be left away".to_owned());
+impl MusicRoom {
+    pub(super) fn submit_reflection(&self, payload: &str) -> Handled {
+        let (recorder, now_us) = (&self.services.recorder, self.services.clock.now_us());
+        let opened_us = self.room.lock().room.controls.created_at_us;
+        let writer = Writer { room: self.room.key(), opened_us, id: &self.student_id, role: self.role };
+        match Submission::read(payload, writer, recorder, now_us) {
+            Ok(submission) => Handled::Later(kept(submission, recorder.clone())),
+            Err(refused) => Handled::Now(Answer::error(&refused.to_string())),
+        }
     }
-    let author = reflection.student_id.unwrap_or_else(|| student_id.to_owned());
-    if author != student_id && role != TokenRole::Teacher {
-        return Err("unauthorized".to_owned());
-    }
-    let word = |value: Value| value.as_str().map(str::to_owned);
-    Ok(NewReflection {
-        room: room.clone(),
-        student_id: author,
-        text: reflection.reflection_text,
-        reflection_type: word(json!(reflection.reflection_type)).unwrap_or_default(),
-        competency: word(json!(reflection.competency)),
-        mood: reflection.mood.and_then(|mood| u8::try_from(mood).ok()),
-        metadata: json!(reflection.metadata),
-        created_at_us: now_us,
-    })
 }
 
-/// Stores it; the ok carries its id.
-pub(super) async fn submit(store: Arc<dyn ReflectionStore>, reflection: NewReflection) -> Answer {
-    match store.add_reflection(reflection).await {
-        Ok(id) => Answer::Reply { status: Status::Ok, response: json!({ "id": id }).to_string() },
-        Err(refused) => Answer::error(&refused.to_string()),
-    }
+/// Keeps it; the ok carries its id.
+fn kept(submission: Submission, recorder: Arc<Recorder>) -> BoxFuture<'static, Answer> {
+    Box::pin(async move {
+        let id = submission.reflection_id.clone();
+        match submission.keep(&recorder).await {
+            Ok(()) => Answer::Reply { status: Status::Ok, response: json!({ "id": id }).to_string() },
+            Err(refused) => Answer::error(&refused.to_string()),
+        }
+    })
 }

@@ -21,6 +21,7 @@ use super::{
     update::{plan_of, snapshot_of, update_of},
 };
 use crate::{
+    participation::{Receipt, Recorder},
     placement::{Directory, Membership},
     relay::{Body, Calls, Snapshot, Stamp, Topic},
     room::{Actor, Applied, Control, Join, Room, RoomKey},
@@ -38,6 +39,7 @@ pub(super) struct Surroundings {
     pub directory: Arc<Directory>,
     pub calls: Arc<Calls>,
     pub metrics: Arc<Metrics>,
+    pub recorder: Arc<Recorder>,
     /// How far ahead a change takes effect, so that every gateway has it in time.
     pub control_lead_us: i64,
 }
@@ -70,6 +72,8 @@ pub(super) struct Conductor {
     pub(super) homes: Homes,
     pub(super) reign: Reign,
     pub(super) done: VecDeque<Done>,
+    /// Of what the request at hand has changed.
+    receipt: Receipt,
     start_stagger_us: i64,
 }
 
@@ -97,7 +101,7 @@ pub(super) enum Ended {
 impl Conductor {
     pub fn new(surroundings: Arc<Surroundings>, room: Room, homes: Homes, reign: Reign, done: Vec<Done>) -> Self {
         let start_stagger_us = stagger_us(&room.key);
-        Self { surroundings, room, homes, reign, done: done.into(), start_stagger_us }
+        Self { surroundings, room, homes, reign, done: done.into(), receipt: Receipt::default(), start_stagger_us }
     }
 
     /// Conducts until the room closes or the reign ends; answers whatever is still in the mailbox by dropping it.
@@ -108,6 +112,7 @@ impl Conductor {
         let epoch = i64::try_from(self.reign.fence.epoch).unwrap_or(i64::MAX);
         metrics.epoch_highest.set(metrics.epoch_highest.get().max(epoch));
         self.announce();
+        self.record_beginning();
         while let Some(mail) = mailbox.recv().await {
             match AssertUnwindSafe(self.handle(mail)).catch_unwind().await {
                 Ok(Next::Goes) => {}
@@ -167,15 +172,15 @@ impl Conductor {
                     self.homes.insert(*connection, home.clone());
                 }
                 let readmitted = self.room.readmit(&member_of(&member), now_us);
-                self.finish(readmitted.map_err(Declined::Refused), None).await
+                self.finish(readmitted.map_err(Declined::Refused), None, None).await
             }
             Ask::Depart { connection } => {
                 let applied = self.room.depart(connection, self.now_us());
-                self.finish(Ok(applied), None).await
+                self.finish(Ok(applied), None, None).await
             }
             Ask::Track { student_id, connection, fields } => {
                 let tracked = self.room.track(&student_id, connection, fields.as_ref());
-                self.finish(tracked.map_err(Declined::Refused), None).await
+                self.finish(tracked.map_err(Declined::Refused), None, None).await
             }
             Ask::Control { actor, control, request } => self.control(&actor, &control, request).await,
             Ask::Restore { snapshot } => self.restore(snapshot).await,
@@ -183,7 +188,8 @@ impl Conductor {
             Ask::TooLow { .. } | Ask::TakeUp | Ask::Confirm { .. } | Ask::RollCall => (Ok(Reply::Done), Next::Goes),
         };
         if answer.is_ok() {
-            confirm::then_answer(self, to_confirm, answer, reply);
+            let receipt = std::mem::take(&mut self.receipt);
+            confirm::then_answer(self, to_confirm, receipt, answer, reply);
         } else {
             // Whoever asked may have gone: a departure then follows (`channels::join`).
             let _ = reply.send(answer);
@@ -195,7 +201,7 @@ impl Conductor {
         let (now_us, lead_us) = (self.now_us(), self.lead_us());
         self.homes.insert(join.connection, home);
         let admitted = self.room.admit(&join, now_us, lead_us).map_err(Declined::Refused);
-        let (answer, next) = self.finish(admitted, None).await;
+        let (answer, next) = self.finish(admitted, None, None).await;
         let with_room = |_| if wants_snapshot { Reply::Snapshot(Box::new(self.snapshot())) } else { Reply::Done };
         (answer.map(with_room), next)
     }
@@ -208,7 +214,7 @@ impl Conductor {
         let applied = self.room.apply(actor, control, now_us, lead_us).map_err(Declined::Refused);
         let reply = json!({});
         let done = request.map(|id| Done { connection: id.connection, request: id.request, reply: reply.clone() });
-        let (outcome, next) = self.finish(applied, done).await;
+        let (outcome, next) = self.finish(applied, done, Some(&actor.student_id)).await;
         (outcome.map(|_| Reply::Value(reply)), next)
     }
 
@@ -226,7 +232,7 @@ impl Conductor {
             return Next::Ends;
         }
         if let Some(applied) = self.room.tick(self.now_us()) {
-            let (_, next) = self.carry_out(applied, None).await;
+            let (_, next) = self.carry_out(applied, None, None).await;
             if next == Next::Ends {
                 return next;
             }
@@ -245,9 +251,14 @@ impl Conductor {
         Next::Goes
     }
 
-    async fn finish(&mut self, applied: Result<Applied, Declined>, done: Option<Done>) -> (Answer, Next) {
+    async fn finish(
+        &mut self,
+        applied: Result<Applied, Declined>,
+        done: Option<Done>,
+        by: Option<&str>,
+    ) -> (Answer, Next) {
         let outcome = match applied {
-            Ok(applied) => self.carry_out(applied, done).await,
+            Ok(applied) => self.carry_out(applied, done, by).await,
             Err(declined) => (Err(declined), Next::Goes),
         };
         self.homes.keep_only(&self.room.members);
@@ -255,8 +266,13 @@ impl Conductor {
     }
 
     /// Stores first, then tells: acknowledged means stored. Once the reign is over, nothing is acknowledged any more,
-    /// not even what needs no storing.
-    pub(super) async fn carry_out(&mut self, applied: Applied, done: Option<Done>) -> (Result<(), Declined>, Next) {
+    /// not even what needs no storing. `by` is who asked, where somebody did.
+    pub(super) async fn carry_out(
+        &mut self,
+        applied: Applied,
+        done: Option<Done>,
+        by: Option<&str>,
+    ) -> (Result<(), Declined>, Next) {
         if !self.reigns() {
             self.room.roll_back(applied);
             return (Err(Declined::Deposed), Next::Ends);
@@ -281,6 +297,7 @@ impl Conductor {
                 self.done.pop_front();
             }
         }
+        self.receipt = self.record_change(&applied, by);
         let (closed, changed_controls) = (applied.closed, applied.controls_changed);
         if changed_controls || !applied.member_changes.is_empty() {
             let update = update_of(self.stamp(), &self.room, applied, self.reign.members_rev, writes);

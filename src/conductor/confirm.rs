@@ -10,6 +10,7 @@ use super::{
     ask::{Ask, Declined, Reply, RoomCall, SERVICE, decode, encode},
 };
 use crate::{
+    participation::Receipt,
     relay::RoomUpdate,
     room::{Control, RoomKey},
     store::Home,
@@ -34,15 +35,17 @@ pub(super) fn others(conductor: &Conductor) -> BTreeSet<Home> {
     conductor.homes.processes().into_iter().filter(|home| **home != me).cloned().collect()
 }
 
-/// Answers once these have confirmed the room's controls as they are now, or are gone. The conductor goes on with its
+/// Answers once these have confirmed the room's controls as they are now, or are gone, and the change is recorded, or
+/// cannot be for now. The conductor goes on with its
 /// work meanwhile.
 pub(super) fn then_answer(
     conductor: &Conductor,
     others: BTreeSet<Home>,
+    receipt: Receipt,
     answer: Answer,
     reply: oneshot::Sender<Answer>,
 ) {
-    if others.is_empty() {
+    if others.is_empty() && receipt.is_settled() {
         // Whoever asked may have gone.
         let _ = reply.send(answer);
         return;
@@ -58,6 +61,7 @@ pub(super) fn then_answer(
         let asked = others.iter().map(|home| confirmed_by(&surroundings, &key, home, &update));
         let confirmed = futures_util::future::join_all(asked).await.into_iter().all(|confirmed| confirmed);
         // Unconfirmed it is not acknowledged: asked again under the same name, it waits again.
+        receipt.settled().await;
         let answer = if confirmed { answer } else { Err(Declined::Deposed) };
         // Whoever asked may have gone meanwhile.
         let _ = reply.send(answer);

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Audiences, closed::ClosedRooms, room_mirror::RoomMirror};
 use crate::{
+    participation::Recorder,
     placement::Membership,
     relay::{Body, Envelope, Hearing, Hearings, IsHeard, Plan, Relay, RoomUpdate, Snapshot, Stamp, Topic},
     room::RoomKey,
@@ -48,6 +49,7 @@ pub struct Mirror {
     pub(super) metrics: Arc<Metrics>,
     membership: Arc<Membership>,
     relay: Arc<dyn Relay>,
+    pub(super) recorder: Arc<Recorder>,
     audiences: Arc<dyn Audiences>,
     pub(super) wheel: Arc<Wheel<Wake>>,
     pub(super) settings: MirrorSettings,
@@ -120,11 +122,13 @@ pub struct Seat {
 }
 
 impl Mirror {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the composition root")]
     pub fn new(
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         membership: Arc<Membership>,
         relay: Arc<dyn Relay>,
+        recorder: Arc<Recorder>,
         audiences: Arc<dyn Audiences>,
         wheel: Arc<Wheel<Wake>>,
         settings: MirrorSettings,
@@ -136,6 +140,7 @@ impl Mirror {
             metrics,
             membership,
             relay,
+            recorder,
             audiences,
             wheel,
             settings,

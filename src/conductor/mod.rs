@@ -13,6 +13,7 @@ mod follow;
 mod mirror;
 mod notes;
 mod people;
+mod record;
 mod reign;
 mod restoration;
 mod room_mirror;

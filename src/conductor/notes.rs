@@ -7,6 +7,7 @@ use super::{
     room_mirror::{RoomMirror, RoomState},
 };
 use crate::{
+    participation::Receipt,
     rate::Rate,
     relay::{self, Body, Topic},
     room::{Members, Note, NoteView, Refusal, TokenRole},
@@ -84,7 +85,8 @@ impl NoteLimits {
 }
 
 impl RoomMirror {
-    /// Plays a note of a member: the room's rules, the rate, then everybody on this node, then the relay.
+    /// Plays a note of a member: the room's rules, the rate, then everybody on this node, then the relay. Last of all
+    /// it is recorded; the receipt tells when that is safe.
     pub fn play(
         &self,
         student_id: &str,
@@ -92,7 +94,7 @@ impl RoomMirror {
         role: TokenRole,
         note: Note,
         limits: NoteLimits,
-    ) -> Result<(), NoteRefused> {
+    ) -> Result<Receipt, NoteRefused> {
         let clock = &self.mirror().clock;
         let mut state = self.lock();
         let now_us = clock.now_us();
@@ -106,12 +108,16 @@ impl RoomMirror {
         state.notes.record(student_id, now_us);
         let payload = student_note(&state, student_id, note, now_us);
         self.audience().send(Recipients::All, Class::Note, "student_note", &payload);
+        let recorder = &self.mirror().recorder;
+        let is_recorded = recorder.is_on(&self.key().tenant);
+        let event = is_recorded.then(|| state.note_event(recorder, student_id, note, now_us, clock.uncertainty_us()));
         drop(state);
         self.mirror().publish(
             &Topic::Room(self.key().clone()),
             Body::Note(relay::Note { student_id: student_id.into(), payload: payload.into() }),
         );
-        Ok(())
+        let record = |event| recorder.record(&self.key().tenant, event);
+        Ok(event.map(record).unwrap_or_default())
     }
 }
 

@@ -322,7 +322,7 @@ impl Conductor {
             }
         }
         if let Some(applied) = all
-            && self.carry_out(applied, None).await.1 == Next::Ends
+            && self.carry_out(applied, None, None).await.1 == Next::Ends
         {
             return Next::Ends;
         }

@@ -15,6 +15,7 @@ use super::{
     update::{plan_of, snapshot_of},
 };
 use crate::{
+    participation::SessionId,
     relay::{Plan, Snapshot, Stamp},
     room::{Join, Moment, Room, RoomKey, Source, TokenRole, ms},
     store::Lineage,
@@ -66,6 +67,8 @@ pub struct RoomState {
     /// When the room's conductor was last called for.
     summoned_us: i64,
     pub(super) notes: NoteBook,
+    /// When the room was opened, and its session, once a note has asked for it.
+    pub(super) session: Option<(i64, SessionId)>,
     pub(super) emitter: Emitter,
     generation: u64,
     pub(super) plan_heard_us: i64,
@@ -104,6 +107,7 @@ impl RoomMirror {
             summoned_us: 0,
             source: Source::Clock,
             notes: NoteBook::default(),
+            session: None,
             generation: 0,
             plan_heard_us: boot_us,
             lost: false,

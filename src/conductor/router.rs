@@ -24,6 +24,7 @@ use super::{
     reign::Keepsake,
 };
 use crate::{
+    participation::Recorder,
     placement::{Directory, Lookout, Membership},
     relay::Calls,
     room::{Actor, Control, Join, Refusal, RoomKey},
@@ -65,6 +66,7 @@ pub struct Parts {
     pub lookout: Arc<Lookout>,
     pub calls: Arc<Calls>,
     pub metrics: Arc<Metrics>,
+    pub recorder: Arc<Recorder>,
 }
 
 /// Why a room could not be made.
@@ -125,7 +127,7 @@ pub struct Router {
 
 impl Router {
     pub fn new(parts: Parts, settings: RouterSettings) -> Self {
-        let Parts { clock, store, mirror, membership, directory, lookout, calls, metrics } = parts;
+        let Parts { clock, store, mirror, membership, directory, lookout, calls, metrics, recorder } = parts;
         let node = membership.node().clone();
         let surroundings = Arc::new(Surroundings {
             clock,
@@ -135,6 +137,7 @@ impl Router {
             directory,
             calls,
             metrics,
+            recorder,
             control_lead_us: settings.control_lead_us,
         });
         let (ended, to_retake) = mpsc::unbounded_channel();

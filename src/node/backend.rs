@@ -11,7 +11,7 @@ use crate::{
     placement::{Directory, Lookout, Terms},
     redis_url::RedisUrl,
     relay::{FredRelay, INBOX_CAPACITY, Inbox, LocalBus, Relay},
-    store::{EmbeddedStore, RedisStore, ReflectionStore, ServerClock, Store, TopicStore},
+    store::{EmbeddedStore, RedisStore, ServerClock, Store, TopicStore},
     telemetry::Metrics,
     time::{Advice, Clock, ClusterClock, Sample},
 };
@@ -28,7 +28,6 @@ pub(super) const LONG_POLL: &str = "longpoll";
 /// The store, the bus and the clock, and what comes with them.
 pub(super) struct Backend {
     pub store: Arc<dyn Store>,
-    pub reflections: Arc<dyn ReflectionStore>,
     pub topics: Arc<dyn TopicStore>,
     pub relay: Arc<dyn Relay>,
     pub inbox: Inbox,
@@ -60,7 +59,6 @@ impl Backend {
         lookout.look().await?;
         Ok(Self {
             store: store.clone(),
-            reflections: store.clone(),
             topics: store,
             relay: Arc::new(relay),
             inbox,
@@ -92,7 +90,6 @@ impl Backend {
         refuse_a_namesake(&settings.node_id, &*store, terms).await?;
         Ok(Self {
             store: store.clone(),
-            reflections: store.clone(),
             topics: store.clone(),
             relay: Arc::new(relay),
             inbox,

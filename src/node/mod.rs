@@ -34,6 +34,7 @@ use crate::{
     conductor::{Mirror, MirrorSettings, Parts, Router, RouterSettings, Wake, Wishes},
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
     http::{self, DevMode, EventLimit, GuessDelay, HttpState, Readiness},
+    participation::Recorder,
     placement::{Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
     relay::{Calls, Inbox, Relay, RelayError},
     store::{OpenError, RedisStore, SessionInfo, Store, StoreError},
@@ -207,18 +208,7 @@ impl Node {
         let terms = Terms::from_ttl_ms(ttl_ms);
         let backend = Backend::open(&settings, terms, metrics.clone()).await?;
         let clock = backend.clock();
-        let Backend {
-            store,
-            reflections,
-            topics,
-            relay,
-            inbox,
-            tasks,
-            clock: cluster_clock,
-            directory,
-            lookout,
-            redis,
-        } = backend;
+        let Backend { store, topics, relay, inbox, tasks, clock: cluster_clock, directory, lookout, redis } = backend;
         let token_key = token_key(&settings, &*store).await?;
         let gateway_settings = GatewaySettings {
             frame_bytes_max: settings.max_frame_bytes,
@@ -249,11 +239,13 @@ impl Node {
             }
         })
         .map_err(NodeError::BeatThread)?;
+        let recorder = Arc::new(Recorder::off(metrics.clone()));
         let (mirror, wishes) = Mirror::new(
             clock.clone(),
             metrics.clone(),
             membership.clone(),
             relay.clone(),
+            recorder.clone(),
             hub.clone(),
             beat_thread.wheel(),
             MirrorSettings { holdover_us: micros(settings.holdover) },
@@ -269,6 +261,7 @@ impl Node {
             lookout: lookout.clone(),
             calls: calls.clone(),
             metrics: metrics.clone(),
+            recorder: recorder.clone(),
         };
         let settings_of_router = RouterSettings { control_lead_us: micros(settings.control_lead) };
         let router = Arc::new(Router::new(parts, settings_of_router));
@@ -286,7 +279,7 @@ impl Node {
             clock: clock.clone(),
             mirror: mirror.clone(),
             router: router.clone(),
-            reflections,
+            recorder,
             realtime: realtime.clone(),
         });
         let tenants = Arc::new(if is_dev && settings.tenants.all().is_empty() {

@@ -9,6 +9,7 @@ mod recorder;
 mod reflection;
 mod session;
 mod sink;
+mod submission;
 
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
 pub use feed::Feed;
@@ -16,3 +17,4 @@ pub use recorder::{IsRecorded, NotRecorded, QUEUED_MAX, Receipt, Recorder};
 pub use reflection::Reflection;
 pub use session::SessionHead;
 pub use sink::{NotKept, Sink};
+pub use submission::{Submission, SubmissionRefused, Writer};

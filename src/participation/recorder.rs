@@ -58,7 +58,7 @@ pub(super) struct Progress {
 }
 
 /// Tells when an event is safe.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Receipt(Option<(u64, watch::Receiver<Progress>)>);
 
 /// The event was not kept, or nobody knows: it may be tried again.
@@ -104,11 +104,11 @@ impl Recorder {
     /// Takes an event in, if its tenant's are recorded. Never blocks, and never fails: what cannot be kept is counted.
     pub fn record(&self, tenant: &Arc<str>, event: Event) -> Receipt {
         if !self.is_on(tenant) {
-            return Receipt(None);
+            return Receipt::default();
         }
         match self.put(Waiting { tenant: tenant.clone(), event, told: None }) {
             Some(number) if !self.progress.borrow().is_stalled => Receipt(Some((number, self.progress.subscribe()))),
-            _ => Receipt(None),
+            _ => Receipt::default(),
         }
     }
 

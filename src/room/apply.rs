@@ -51,6 +51,7 @@ impl Room {
             Control::LowerHand { student_id } => {
                 self.set_hand(student_id.as_ref().unwrap_or(&actor.student_id), false, effect)?;
             }
+            Control::ForgetStudent { student_id } => self.forget(student_id, effect),
             Control::ChangeSettings(change) => self.change_settings(change, now_us, lead_us, effect),
         }
         Ok(self.finish(applied, now_us))

@@ -97,6 +97,11 @@ pub enum Control {
         student_id: Option<String>,
     },
     ChangeSettings(ChangeSettings),
+    /// Take a person out of everything that is remembered of the room. Nobody's to ask for: it goes with erasing what is
+    /// recorded of him.
+    ForgetStudent {
+        student_id: String,
+    },
 }
 
 /// What `PATCH` may change of a room; what is None stays.

@@ -19,7 +19,7 @@ pub struct BadField {
 }
 
 impl BadField {
-    pub(super) const fn new(field: &'static str, message: &'static str) -> Self {
+    pub(crate) const fn new(field: &'static str, message: &'static str) -> Self {
         Self { field: Cow::Borrowed(field), message: Cow::Borrowed(message) }
     }
 }

@@ -158,6 +158,18 @@ impl Room {
         Ok(())
     }
 
+    /// Takes a person out of all that is remembered, here or not, and ends his connections. He may join again.
+    pub(super) fn forget(&mut self, student_id: &str, applied: &mut Applied) {
+        self.withdraw_from_beats(student_id, applied);
+        self.eject(student_id, None, applied);
+        let Controls { removed, roles, muted, exempt, admitted, .. } = &mut self.controls;
+        let mut was_known = roles.remove(student_id).is_some();
+        for ids in [removed, muted, exempt, admitted] {
+            was_known |= ids.remove(student_id);
+        }
+        applied.controls_changed |= was_known;
+    }
+
     /// Ends every connection of a person.
     pub(super) fn eject(&mut self, student_id: &str, last_event: Option<RoomEvent>, applied: &mut Applied) {
         let Some(member) = self.members.get(student_id) else {

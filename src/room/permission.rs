@@ -56,7 +56,7 @@ impl Control {
         match self {
             Self::RaiseHand | Self::LowerHand { student_id: None } => Needs::Nothing,
             Self::LowerHand { student_id: Some(id) } if *id == actor.student_id => Needs::Nothing,
-            Self::CloseRoom => Needs::Teaching,
+            Self::CloseRoom | Self::ForgetStudent { .. } => Needs::Teaching,
             _ => Needs::Conducting,
         }
     }

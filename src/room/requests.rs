@@ -15,6 +15,10 @@ const METADATA_BYTES_MAX: usize = 4 * 1024;
 
 const MIDI_REQUIRED: BadField = BadField::new("midi", "midi required");
 const MIDI_WRONG: BadField = BadField::new("midi", "midi must be an integer from 0 to 127");
+const AT_WRONG: BadField =
+    BadField::new("at", "at must be a number (the time of the note in ms of the cluster's clock)");
+const UNC_WRONG: BadField =
+    BadField::new("unc_us", "unc_us must be a number (how far `at` may be wrong, in microseconds)");
 const VELOCITY_WRONG: BadField = BadField::new("velocity", "velocity must be a number from 0 to 127");
 
 /// `play_note`.
@@ -24,6 +28,18 @@ pub struct Note {
     pub midi: u8,
     /// 0 to 127.
     pub velocity: u8,
+    /// When its player played it, where the client says so.
+    pub played: Option<PlayedAt>,
+}
+
+/// When a note was played, by a client that keeps in time with the cluster's clock. It says how its player kept the
+/// beat, and nothing else goes by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayedAt {
+    /// Cluster time, µs.
+    pub at_us: i64,
+    /// How far that may be wrong, µs.
+    pub uncertainty_us: u32,
 }
 
 /// `clock_sync`: the client's number of the probe and its own time, both given back as they came.
@@ -64,6 +80,8 @@ pub enum Competency {
 /// What a student thinks of the lesson.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reflection {
+    /// The one that this takes the place of: 32 hexadecimal digits.
+    pub id: Option<String>,
     /// REST requires it; on a room's channel the room is the channel's.
     pub room_id: Option<Code>,
     /// The author, when it is not who asks.
@@ -85,10 +103,22 @@ struct NoteFields {
     midi: Value,
     #[serde(default)]
     velocity: Value,
+    #[serde(default)]
+    at: Value,
+    #[serde(default)]
+    unc_us: Value,
+}
+
+impl NoteFields {
+    fn note(&self) -> Result<Note, BadField> {
+        Note::from_values(Some(&self.midi), Some(&self.velocity), Some(&self.at), Some(&self.unc_us))
+    }
 }
 
 impl Note {
-    /// Reads the payload of `play_note`. A velocity is rounded and clamped to 0–127, 64 when it is missing.
+    /// Reads the payload of `play_note`. A velocity is rounded and clamped to 0–127, 64 when it is missing. `at` (ms of
+    /// the cluster's clock) counts only beside `unc_us` (µs): how late a note was cannot be said by a clock of which
+    /// nobody knows how wrong it is.
     ///
     /// # Errors
     /// The field that is missing or wrong.
@@ -98,13 +128,18 @@ impl Note {
         if payload.trim_ascii_start().starts_with('{')
             && let Ok(fields) = serde_json::from_str::<NoteFields>(payload)
         {
-            return Self::from_values(Some(&fields.midi), Some(&fields.velocity));
+            return fields.note();
         }
         let fields = Fields::read(payload)?;
-        Self::from_values(fields.get("midi"), fields.get("velocity"))
+        Self::from_values(fields.get("midi"), fields.get("velocity"), fields.get("at"), fields.get("unc_us"))
     }
 
-    fn from_values(midi: Option<&Value>, velocity: Option<&Value>) -> Result<Self, BadField> {
+    fn from_values(
+        midi: Option<&Value>,
+        velocity: Option<&Value>,
+        at: Option<&Value>,
+        unc_us: Option<&Value>,
+    ) -> Result<Self, BadField> {
         let midi = match integer_of(midi) {
             Integer::Missing => return Err(MIDI_REQUIRED),
             Integer::Is(midi) => u8::try_from(midi).ok().filter(|midi| *midi <= MIDI_MAX).ok_or(MIDI_WRONG)?,
@@ -115,7 +150,19 @@ impl Note {
             Some(Value::Number(number)) => clamped(number).ok_or(VELOCITY_WRONG)?,
             Some(_) => return Err(VELOCITY_WRONG),
         };
-        Ok(Self { midi, velocity })
+        let at_us = optional_float(at, AT_WRONG)?.map(|at_ms| (at_ms * 1_000.0).round());
+        let unc_us = optional_float(unc_us, UNC_WRONG)?.filter(|unc_us| *unc_us >= 0.0);
+        // The casts saturate.
+        let played_at = |(at_us, unc_us)| PlayedAt { at_us: at_us as i64, uncertainty_us: f64::ceil(unc_us) as u32 };
+        Ok(Self { midi, velocity, played: at_us.zip(unc_us).map(played_at) })
+    }
+}
+
+fn optional_float(value: Option<&Value>, wrong: BadField) -> Result<Option<f64>, BadField> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => Ok(number.as_f64()),
+        Some(_) => Err(wrong),
     }
 }
 
@@ -168,6 +215,7 @@ impl Reflection {
                                   relationship_skills or responsible_decision_making";
         let fields = Fields::read(payload)?;
         Ok(Self {
+            id: reflection_id(&fields)?,
             room_id: fields.optional_word("room_id", "room_id must be a room's code, such as MUSIC-1234")?,
             student_id: fields.optional_student_id()?,
             reflection_text: reflection_text(&fields)?,
@@ -178,6 +226,16 @@ impl Reflection {
             mood: fields.optional_u32("mood", 1..=5, "mood must be an integer from 1 to 5")?,
             metadata: metadata(&fields)?,
         })
+    }
+}
+
+fn reflection_id(fields: &Fields) -> Result<Option<String>, BadField> {
+    const WRONG: BadField = BadField::new("id", "id must be what the reflection's first submission was answered with");
+    let is_id = |id: &str| id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    match fields.get("id") {
+        None => Ok(None),
+        Some(Value::String(id)) if is_id(id) => Ok(Some(id.clone())),
+        Some(_) => Err(WRONG),
     }
 }
 

@@ -17,6 +17,7 @@ use downbeat::{
         ControlRefused, Mirror, MirrorSettings, Parts, RequestId, RoomMirror, RoomService, Router, RouterSettings,
         Seat, Wake,
     },
+    participation::Recorder,
     placement::{Directory, Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
     relay::{Calls, Gap, INBOX_CAPACITY, Inbound, Inbox, LocalBus, Topic},
     room::{Actor, Control, CreateRoom, Join, RoomKey, TokenRole},
@@ -124,11 +125,13 @@ impl House {
         })
         .expect("a thread");
         let settings = MirrorSettings { holdover_us: HOLDOVER_US };
+        let recorder = Arc::new(Recorder::off(metrics.clone()));
         let (mirror, wishes) = Mirror::new(
             clock.clone(),
             metrics.clone(),
             membership.clone(),
             relay.clone(),
+            recorder.clone(),
             ears.clone(),
             beat_thread.wheel(),
             settings,
@@ -143,6 +146,7 @@ impl House {
             lookout: lookout.clone(),
             calls: calls.clone(),
             metrics: metrics.clone(),
+            recorder,
         };
         let router = Arc::new(Router::new(parts, RouterSettings { control_lead_us: LEAD_US }));
         let (mut tasks, gate) = (JoinSet::new(), Gate::default());
@@ -213,6 +217,7 @@ impl House {
             lookout: self.lookout.clone(),
             calls: self.calls.clone(),
             metrics: self.metrics.clone(),
+            recorder: Arc::new(Recorder::off(self.metrics.clone())),
         };
         Router::new(parts, RouterSettings { control_lead_us: LEAD_US })
     }

@@ -16,7 +16,7 @@ use super::{
 const LIMITS: NoteLimits = NoteLimits { student: 10, teacher: 50 };
 
 fn play(guest: &Guest, student_id: &str, midi: u8) {
-    let note = Note { midi, velocity: 64 };
+    let note = Note { midi, velocity: 64, played: None };
     guest.room.play(student_id, guest.connection, role_of(student_id), note, LIMITS).expect("played");
 }
 

@@ -12,8 +12,8 @@ use super::{
 const LIMITS: NoteLimits = NoteLimits { student: 10, teacher: 50 };
 
 fn play(guest: &Guest, student_id: &str) -> Result<(), NoteRefused> {
-    let note = Note { midi: 60, velocity: 99 };
-    guest.room.play(student_id, guest.connection, role_of(student_id), note, LIMITS)
+    let note = Note { midi: 60, velocity: 99, played: None };
+    guest.room.play(student_id, guest.connection, role_of(student_id), note, LIMITS).map(drop)
 }
 
 fn players(heard: &[Heard]) -> Vec<Value> {
@@ -121,8 +121,8 @@ async fn a_connection_that_has_left_plays_no_more() {
     ada.leave().await;
     house.ask(&key, "remove_student", json!({"student_id": "bob"})).await.expect("stored");
     house.heard();
-    let note = Note { midi: 60, velocity: 99 };
-    let ada = room.play("ada", 2, role_of("ada"), note, LIMITS);
+    let note = Note { midi: 60, velocity: 99, played: None };
+    let ada = room.play("ada", 2, role_of("ada"), note, LIMITS).map(drop);
     assert_eq!(ada, Err(NoteRefused::Rule(Refusal::RemovedFromRoom)));
     assert_eq!(play(&bob, "bob"), Err(NoteRefused::Rule(Refusal::RemovedFromRoom)), "the socket may not know it yet");
     assert_eq!(players(&house.heard()), [0; 0]);

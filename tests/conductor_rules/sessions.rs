@@ -61,7 +61,7 @@ async fn a_lapsed_node_acknowledges_nothing_and_publishes_nothing() {
     assert_eq!(house.heard(), []);
 
     house.pass(3_000).await;
-    let note = Note { midi: 60, velocity: 64 };
+    let note = Note { midi: 60, velocity: 64, played: None };
     let limits = NoteLimits { student: 10, teacher: 50 };
     guests[1].room.play("ada", 2, role_of("ada"), note, limits).expect("the class plays on here");
     assert_eq!(incarnations(&mut inbox).await, [0; 0]);

@@ -12,6 +12,7 @@ use downbeat::{
         realtime::{Post, PostRefused, Realtime, RealtimeParts, RealtimeTopic},
     },
     conductor::{Mirror, MirrorSettings, Wake},
+    participation::Recorder,
     placement::{Directory, Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
     protocol::{TopicKey, broadcast::Body},
     relay::{Gap, INBOX_CAPACITY, Inbound, Inbox, Topic},
@@ -90,9 +91,10 @@ impl Node {
         let link = Arc::new(Link::to(world.store.clone(), gate.clone()));
         let (mirror, _) = Mirror::new(
             clock.clone(),
-            metrics,
+            metrics.clone(),
             membership.clone(),
             wire.clone(),
+            Arc::new(Recorder::off(metrics)),
             hall.clone(),
             beat_thread().wheel(),
             MirrorSettings { holdover_us: 0 },
