@@ -80,7 +80,7 @@ pub trait EventStream: Send + Sync {
     /// Removes all that waits. What consumers have in hands, they still have.
     async fn forget_events(&self, tenant: &str) -> Result<(), StoreError>;
 
-    /// Forgets consumers that have nothing in hands and asked for nothing for `idle`; answers how many: nodes' names
-    /// come and go.
+    /// Forgets consumers that have nothing in hands and were handed nothing for `idle`; answers how many. Nodes' names
+    /// come and go; whoever asks again is known again.
     async fn tidy_consumers(&self, tenant: &str, idle: Duration) -> Result<usize, StoreError>;
 }

@@ -1,5 +1,5 @@
 -- tidy_events
--- Forgets consumers that have nothing in hands and have asked for nothing for too long.
+-- Forgets consumers that have nothing in hands and were handed nothing for long.
 -- KEYS: 1 sel:{tenant}. ARGV: group, for how many ms. Answers how many.
 local group, idle = argument(), number()
 local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], group)
