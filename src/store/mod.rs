@@ -5,6 +5,7 @@
 //! so that a store on Redis can carry each out as one script.
 
 mod embedded;
+mod events;
 mod lineage;
 mod records;
 mod redis;
@@ -17,6 +18,7 @@ use crate::room::{Controls, RoomKey};
 
 pub use self::redis::RedisStore;
 pub use embedded::{EmbeddedStore, JournalFigures, OpenError};
+pub use events::{AddRefused, EventStream, StreamEntry, TAKEN_BYTES_MAX, Waiting};
 pub use lineage::{BadLineage, Fate, LINEAGE_MAX, Lineage, Succession};
 pub use records::{
     BadCursor, DONE_PER_ROOM, Done, Fence, Home, Look, MemberRecord, MemberWrite, NewReflection, Owned, Owner,

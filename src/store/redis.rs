@@ -8,6 +8,7 @@
 //! A takeover counts only once enough replicas have it, because a primary that dies can lose what they do not have.
 
 mod dial;
+mod events;
 mod index;
 mod inspect;
 mod keys;
@@ -43,6 +44,7 @@ use super::{
     TakeOver, TakeOverRefused, TakenOver, WriteRefused,
 };
 use dial::Dialer;
+use events::EVENTS_LIMIT;
 use keys::Keys;
 use link::Link;
 use script::Call;
@@ -70,6 +72,8 @@ pub struct RedisStore {
     lists: Arc<Link>,
     /// Long answers too, for which nothing but a client waits.
     topics: Arc<Link>,
+    /// Entries of a megabyte.
+    events: Arc<Link>,
     sent: Arc<AtomicU64>,
 }
 
@@ -92,6 +96,7 @@ impl RedisStore {
         let link = || Link::new(Arc::clone(&dialer), answer_limit);
         let (sessions, rooms, lists) = (link(), link(), link());
         let topics = Link::new(Arc::clone(&dialer), answer_limit.max(TOPICS_LIMIT));
+        let events = Link::new(Arc::clone(&dialer), answer_limit.max(EVENTS_LIMIT));
         // Without replicas nothing is waited for.
         let reigns = if url.replicas > 0 { link() } else { Arc::clone(&rooms) };
         let store = Self {
@@ -106,8 +111,9 @@ impl RedisStore {
             reigns,
             lists,
             topics,
+            events,
         };
-        for link in [&store.sessions, &store.rooms, &store.reigns, &store.lists, &store.topics] {
+        for link in [&store.sessions, &store.rooms, &store.reigns, &store.lists, &store.topics, &store.events] {
             link.open().await?;
         }
         Ok(store)
@@ -153,7 +159,7 @@ impl RedisStore {
     /// better that they are made anew before somebody's command fails on them.
     fn watched<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         if answer.is_err() {
-            for link in [&self.rooms, &self.reigns, &self.lists, &self.topics] {
+            for link in [&self.rooms, &self.reigns, &self.lists, &self.topics, &self.events] {
                 link.give_up();
             }
         }

@@ -130,6 +130,13 @@ impl Keys {
         format!("{}broadcasts:{{{}}}", self.prefix, escaped(tenant))
     }
 
+    /// A tenant's stream of participation events, and how many they are.
+    pub fn events(&self, tenant: &str) -> Vec<String> {
+        let stream = format!("{}sel:{{{}}}", self.prefix, escaped(tenant));
+        let waiting = format!("{stream}:waiting");
+        vec![stream, waiting]
+    }
+
     fn named(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }

@@ -44,6 +44,12 @@ scripts! {
     WRITE_PRESENCES = "write_presences.lua";
     KEEP_BROADCAST = "keep_broadcast.lua";
     ENLIST_STREAM = "enlist_stream.lua";
+    ADD_EVENTS = "add_events.lua";
+    TAKE_EVENTS = "take_events.lua";
+    RECLAIM_EVENTS = "reclaim_events.lua";
+    SETTLE_EVENTS = "settle_events.lua";
+    WAITING_EVENTS = "waiting_events.lua";
+    TIDY_EVENTS = "tidy_events.lua";
 }
 
 /// A script with its keys and arguments.

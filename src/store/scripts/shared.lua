@@ -105,3 +105,18 @@ local function enlist_stream(streams, stream, max, kept)
   fill('ZREM', streams, forgotten)
   return forgotten
 end
+
+-- How many events of a tenant wait: KEYS are 1 sel:{tenant}, 2 sel:{tenant}:waiting. An entry has at least one, so that
+-- a count that was lost or is wrong comes right again at the latest when the stream is empty.
+local function events_waiting()
+  local entries = redis.call('XLEN', KEYS[1])
+  if entries == 0 then return 0 end
+  return math.max(tonumber(redis.call('GET', KEYS[2])) or 0, entries)
+end
+
+-- The bytes in a stream's entry.
+local function weight(entry)
+  local bytes = 0
+  for _, field in ipairs(entry[2]) do bytes = bytes + #field end
+  return bytes
+end
