@@ -17,9 +17,8 @@ use parking_lot::{Mutex, RwLock};
 use crate::room::{Controls, RoomKey};
 
 use super::{
-    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, NewReflection, Owned, ReflectionRefused, ReflectionStore,
-    Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, Store, StoreError, StoredMembers, StoredReflection,
-    TakeOver, TakeOverRefused, WriteRefused,
+    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, Owned, Restoration, Restored, RoomCursor, RoomRecord,
+    SessionInfo, Store, StoreError, StoredMembers, TakeOver, TakeOverRefused, WriteRefused,
 };
 use journal::Journal;
 use json::Changes;
@@ -207,25 +206,4 @@ impl Store for EmbeddedStore {
     fn failure(&self) -> Option<StoreError> {
         self.journal.as_ref().and_then(Journal::failure)
     }
-}
-
-#[async_trait]
-impl ReflectionStore for EmbeddedStore {
-    async fn add_reflection(&self, reflection: NewReflection) -> Result<String, ReflectionRefused> {
-        let id = reflection_id()?;
-        self.change(|state, changes| state.add_reflection(id, reflection, changes)).await
-    }
-
-    async fn reflections(&self, key: &RoomKey) -> Result<Vec<StoredReflection>, StoreError> {
-        Ok(self.state.read().reflections(key))
-    }
-}
-
-/// 128 random bits in hexadecimal, so that ids need no counter and do not tell how many there are.
-fn reflection_id() -> Result<String, StoreError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| StoreError::Unavailable {
-        reason: format!("the operating system gives no random numbers: {error}"),
-    })?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -1,4 +1,4 @@
-//! What must outlive a node: room records, node sessions, reflections.
+//! What must outlive a node: room records and node sessions.
 //!
 //! Acknowledged means stored: a write has answered `Ok` only once a crash of the process can no longer lose it.
 //! Every operation is one step that nothing interrupts, and compares only what it is given with what is stored,
@@ -21,11 +21,10 @@ pub use embedded::{EmbeddedStore, JournalFigures, OpenError};
 pub use events::{AddRefused, EventStream, StreamEntry, TAKEN_BYTES_MAX, Waiting};
 pub use lineage::{BadLineage, Fate, LINEAGE_MAX, Lineage, Succession};
 pub use records::{
-    BadCursor, DONE_PER_ROOM, Done, Fence, Home, Look, MemberRecord, MemberWrite, NewReflection, Owned, Owner,
-    REFLECTIONS_PER_CODE, Restoration, Restored, RoomCursor, RoomRecord, ServerClock, SessionInfo, SessionRecord,
-    StoredMembers, StoredReflection, TakeOver, TakenOver,
+    BadCursor, DONE_PER_ROOM, Done, Fence, Home, Look, MemberRecord, MemberWrite, Owned, Owner, Restoration, Restored,
+    RoomCursor, RoomRecord, ServerClock, SessionInfo, SessionRecord, StoredMembers, TakeOver, TakenOver,
 };
-pub use refused::{CreateRefused, ReflectionRefused, StoreError, TakeOverRefused, WriteRefused};
+pub use refused::{CreateRefused, StoreError, TakeOverRefused, WriteRefused};
 pub use topics::{
     BROADCASTS_KEPT, BROADCASTS_PER_TOPIC, KEPT_BYTES_MAX, KEPT_TOPICS_MAX, PRESENCES_KEPT, PresenceRecord,
     PresenceWrite, TopicStore,
@@ -145,15 +144,4 @@ pub trait Store: Send + Sync {
 
     /// Why the store takes no more writes, or none while it does: for readiness.
     fn failure(&self) -> Option<StoreError>;
-}
-
-/// What students wrote about a lesson. Apart from [`Store`], because it belongs with the participation data.
-#[async_trait]
-pub trait ReflectionStore: Send + Sync {
-    /// Stores a reflection and answers its id, which no other reflection has.
-    async fn add_reflection(&self, reflection: NewReflection) -> Result<String, ReflectionRefused>;
-
-    /// The reflections under a room's code, oldest first.
-    /// A code may have served several rooms: tell them apart by `created_at_us`.
-    async fn reflections(&self, key: &RoomKey) -> Result<Vec<StoredReflection>, StoreError>;
 }

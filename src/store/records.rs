@@ -11,9 +11,6 @@ use crate::room::{ByConnection, Code, Controls, MemberRole, Person, RoomKey, Tra
 /// How many answers a room keeps for repeated commands.
 pub const DONE_PER_ROOM: usize = 64;
 
-/// How many reflections are kept under one code.
-pub const REFLECTIONS_PER_CODE: usize = 10_000;
-
 /// A room as it is stored: who conducts it, in which reign, and its controls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoomRecord {
@@ -266,27 +263,4 @@ impl FromStr for RoomCursor {
         let code = std::str::from_utf8(&bytes).map_err(|_| BadCursor)?;
         code.parse().map(Self).map_err(|_| BadCursor)
     }
-}
-
-/// A reflection to be stored. The texts are checked by whoever accepts them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewReflection {
-    pub room: RoomKey,
-    pub student_id: String,
-    pub text: String,
-    /// `pre_session`, `post_session` or `exit_ticket`.
-    pub reflection_type: String,
-    pub competency: Option<String>,
-    /// 1 to 5.
-    pub mood: Option<u8>,
-    /// Null for none.
-    pub metadata: Value,
-    pub created_at_us: i64,
-}
-
-/// A reflection with its id.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredReflection {
-    pub id: String,
-    pub reflection: NewReflection,
 }

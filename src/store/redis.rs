@@ -14,7 +14,6 @@ mod inspect;
 mod keys;
 mod link;
 mod record;
-mod reflections;
 mod rooms;
 mod script;
 mod sessions;
@@ -39,9 +38,8 @@ use crate::{
 };
 
 use super::{
-    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, NewReflection, Owned, ReflectionRefused, ReflectionStore,
-    Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, Store, StoreError, StoredMembers, StoredReflection,
-    TakeOver, TakeOverRefused, TakenOver, WriteRefused,
+    CreateRefused, Done, Fence, Lineage, Look, MemberWrite, Owned, Restoration, Restored, RoomCursor, RoomRecord,
+    SessionInfo, Store, StoreError, StoredMembers, TakeOver, TakeOverRefused, TakenOver, WriteRefused,
 };
 use dial::Dialer;
 use events::EVENTS_LIMIT;
@@ -282,17 +280,6 @@ impl Store for RedisStore {
     /// None while Redis is merely away, which passes by itself: [`RedisStore::outage`] tells of that.
     fn failure(&self) -> Option<StoreError> {
         self.dialer.refused()
-    }
-}
-
-#[async_trait]
-impl ReflectionStore for RedisStore {
-    async fn add_reflection(&self, reflection: NewReflection) -> Result<String, ReflectionRefused> {
-        self.keep_reflection(&reflection).await
-    }
-
-    async fn reflections(&self, key: &RoomKey) -> Result<Vec<StoredReflection>, StoreError> {
-        self.read_reflections(key).await
     }
 }
 

@@ -46,12 +46,3 @@ pub enum WriteRefused {
     #[error(transparent)]
     Unavailable(#[from] StoreError),
 }
-
-/// Why a reflection was not stored.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ReflectionRefused {
-    #[error("this room has its {max} reflections already: export them, then erase some")]
-    TooMany { max: usize },
-    #[error(transparent)]
-    Unavailable(#[from] StoreError),
-}

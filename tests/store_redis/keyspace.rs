@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use downbeat::{
     auth::{Secret, TenantConfig},
-    store::{REFLECTIONS_PER_CODE, ReflectionRefused, ReflectionStore, SessionInfo, Store},
+    store::{SessionInfo, Store},
 };
 
 use super::{
     redis_support::RedisServer,
-    samples::{claim, controls, done, here, key, member, owner, record, reflection},
+    samples::{claim, controls, done, here, key, member, owner, record},
     support::{connect_patiently, until_ok},
 };
 
@@ -199,23 +199,6 @@ async fn a_record_that_was_spoilt_by_hand_is_an_error_that_names_it() {
     server.command(&["HDEL", "room:{acme:MUSIC-1234}", "meter"]);
     let error = store.load_room(&room.key).await.unwrap_err().to_string();
     assert!(error.contains("acme:MUSIC-1234") && error.contains("meter"), "{error}");
-}
-
-#[tokio::test]
-async fn reflections_are_a_list_of_json_up_to_their_cap() {
-    let server = RedisServer::start();
-    let store = connect_patiently(&server.url()).await;
-    let new = reflection("MUSIC-1234", 20, "I listened.");
-    let id = store.add_reflection(new.clone()).await.unwrap();
-    let list = "reflections:{acme:MUSIC-1234}";
-    let stored = server.command(&["LRANGE", list, "0", "-1"]);
-    assert!(stored.contains(&id) && stored.contains(r#""text":"I listened.""#), "{stored}");
-    let fill = "for _ = 3, ARGV[1] do redis.call('RPUSH', KEYS[1], redis.call('LINDEX', KEYS[1], 0)) end";
-    server.command(&["EVAL", fill, "1", list, &REFLECTIONS_PER_CODE.to_string()]);
-    store.add_reflection(new.clone()).await.expect("the last");
-    let refused = store.add_reflection(new.clone()).await;
-    assert_eq!(refused, Err(ReflectionRefused::TooMany { max: REFLECTIONS_PER_CODE }));
-    assert_eq!(store.reflections(&new.room).await.unwrap().len(), REFLECTIONS_PER_CODE);
 }
 
 #[tokio::test]

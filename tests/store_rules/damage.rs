@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use downbeat::store::{OpenError, SessionInfo, Store};
+use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
 use super::samples::{TempFile, controls, done, record};
 
@@ -29,7 +30,7 @@ async fn a_damaged_record_is_set_aside_and_the_rest_is_loaded() {
     spoil(&file.path(), "rooms", r#"["acme","MUSIC-0003"]"#, b"\xff\xfe");
     spoil(&file.path(), "done", r#"["acme","MUSIC-0001",7]"#, b"[]");
     spoil(&file.path(), "done", "\u{0}", b"{}");
-    spoil(&file.path(), "reflections", r#"["acme","MUSIC-0001","x"]"#, b"null");
+    spoil(&file.path(), "meta", "\"mood\"", b"null");
 
     let store = file.open();
     assert_eq!(store.damaged_records(), 5);
@@ -42,7 +43,7 @@ async fn a_damaged_record_is_set_aside_and_the_rest_is_loaded() {
     let database = redb::Database::create(file.path()).unwrap();
     let transaction = database.begin_write().unwrap();
     let damaged = transaction.open_table(raw("damaged")).unwrap();
-    let kept = redb::ReadableTable::get(&damaged, br#"rooms/["acme","MUSIC-0003"]"#.as_slice()).unwrap();
+    let kept = damaged.get(br#"rooms/["acme","MUSIC-0003"]"#.as_slice()).unwrap();
     assert_eq!(kept.map(|value| value.value().to_vec()), Some(b"\xff\xfe".to_vec()));
 }
 
@@ -56,7 +57,7 @@ async fn a_room_under_anothers_name_is_damaged() {
         let database = redb::Database::create(file.path()).unwrap();
         let transaction = database.begin_write().unwrap();
         let rooms = transaction.open_table(raw("rooms")).unwrap();
-        let value = redb::ReadableTable::get(&rooms, br#"["acme","MUSIC-0001"]"#.as_slice()).unwrap();
+        let value = rooms.get(br#"["acme","MUSIC-0001"]"#.as_slice()).unwrap();
         value.expect("the key is readable").value().to_vec()
     };
     spoil(&file.path(), "rooms", r#"["other","MUSIC-0001"]"#, &value);
@@ -89,4 +90,31 @@ fn a_file_of_a_newer_release_is_refused_and_left_alone() {
         let error = file.refuses();
         assert!(matches!(error, OpenError::NewerFormat { found: 2, known: 1, .. }), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn the_reflections_of_a_former_release_are_removed_from_the_file_and_nothing_else_is() {
+    let file = TempFile::new();
+    let store = file.open();
+    let room = record("acme", "MUSIC-0001");
+    store.create_room(room.clone(), 10).await.unwrap();
+    drop(store);
+    let path = file.path();
+    spoil(&path, "reflections", r#"["acme","MUSIC-0001","x"]"#, br#"{"id":"x","text":"I listened."}"#);
+    spoil(&path, "damaged", r#"reflections/["acme","MUSIC-0001","y"]"#, br#"{"text":"I counted."#);
+    spoil(&path, "damaged", r#"rooms/["acme","MUSIC-0002"]"#, b"?");
+
+    let store = file.open();
+    assert_eq!(store.damaged_records(), 0, "they are no damage");
+    assert_eq!(store.load_room(&room.key).await.unwrap(), Some(room));
+    drop(store);
+
+    let database = redb::Database::create(&path).unwrap();
+    let transaction = database.begin_read().unwrap();
+    let mut tables: Vec<_> = transaction.list_tables().unwrap().map(|table| table.name().to_owned()).collect();
+    tables.sort();
+    assert_eq!(tables, ["damaged", "done", "meta", "rooms"]);
+    let damaged = transaction.open_table(raw("damaged")).unwrap();
+    let left: Vec<_> = damaged.iter().unwrap().map(|row| row.unwrap().0.value().to_vec()).collect();
+    assert_eq!(left, [br#"rooms/["acme","MUSIC-0002"]"#]);
 }

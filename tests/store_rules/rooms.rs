@@ -1,10 +1,9 @@
 use downbeat::{
     room::RoomKey,
-    store::{CreateRefused, Fence, NewReflection, RoomCursor, TakeOverRefused, WriteRefused},
+    store::{CreateRefused, Fence, RoomCursor, TakeOverRefused, WriteRefused},
 };
-use serde_json::Value;
 
-use super::samples::{WholeStore, claim, controls, done, key, owner, record, reflection};
+use super::samples::{WholeStore, claim, controls, done, key, owner, record};
 
 pub async fn a_room_is_loaded_as_it_was_created(store: &dyn WholeStore) {
     let created = record("acme", "MUSIC-1234");
@@ -127,20 +126,4 @@ pub async fn controls_come_back_as_they_were_written(store: &dyn WholeStore) {
     store.write_room(&room.key, &room.fence(), &changed, None, None).await.unwrap();
     room.controls = changed;
     assert_eq!(store.load_room(&room.key).await.unwrap(), Some(room));
-}
-
-pub async fn reflections_come_back_oldest_first_under_their_room_alone(store: &dyn WholeStore) {
-    let later = reflection("MUSIC-1234", 20, "I listened.");
-    let earlier = reflection("MUSIC-1234", 10, "I counted: «eins, zwei».");
-    let bare = NewReflection { competency: None, mood: None, metadata: Value::Null, ..reflection("MUSIC-9999", 1, "") };
-    let later_id = store.add_reflection(later.clone()).await.unwrap();
-    let earlier_id = store.add_reflection(earlier.clone()).await.unwrap();
-    store.add_reflection(bare.clone()).await.unwrap();
-    let stored = store.reflections(&later.room).await.unwrap();
-    let ids: Vec<_> = stored.iter().map(|stored| stored.id.clone()).collect();
-    assert_eq!(ids, [earlier_id, later_id]);
-    assert_eq!(stored[0].reflection, earlier);
-    assert_eq!(stored[1].reflection, later);
-    assert_eq!(store.reflections(&bare.room).await.unwrap()[0].reflection, bare);
-    assert!(store.reflections(&key("other", "MUSIC-1234")).await.unwrap().is_empty());
 }

@@ -7,15 +7,15 @@ use downbeat::{
     protocol::{Broadcast, TopicKey, broadcast::Body},
     room::{ByConnection, Controls, MemberRole, RoomKey, Track},
     store::{
-        Done, EmbeddedStore, Home, Lineage, MemberRecord, MemberWrite, NewReflection, OpenError, Owner, PresenceRecord,
-        PresenceWrite, ReflectionStore, RoomRecord, Store, TakeOver, TopicStore,
+        Done, EmbeddedStore, Home, Lineage, MemberRecord, MemberWrite, OpenError, Owner, PresenceRecord, PresenceWrite,
+        RoomRecord, Store, TakeOver, TopicStore,
     },
 };
 use serde_json::json;
 
 /// What a rule may ask of a store.
-pub trait WholeStore: Store + ReflectionStore + TopicStore {}
-impl<S: Store + ReflectionStore + TopicStore> WholeStore for S {}
+pub trait WholeStore: Store + TopicStore {}
+impl<S: Store + TopicStore> WholeStore for S {}
 
 pub fn key(tenant: &str, code: &str) -> RoomKey {
     RoomKey { tenant: tenant.into(), code: code.parse().expect("the test's code is well formed") }
@@ -101,19 +101,6 @@ pub fn claim(expected: Owner, claimant: Owner) -> TakeOver {
         from_beat: None,
         highest_seen_epoch: 0,
         now_ms: 1_700_000_000_000,
-    }
-}
-
-pub fn reflection(code: &str, created_at_us: i64, text: &str) -> NewReflection {
-    NewReflection {
-        room: key("acme", code),
-        student_id: "ada".into(),
-        text: text.into(),
-        reflection_type: "exit_ticket".into(),
-        competency: Some("self_awareness".into()),
-        mood: Some(4),
-        metadata: json!({"instrument": "horn"}),
-        created_at_us,
     }
 }
 

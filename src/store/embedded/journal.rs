@@ -32,7 +32,6 @@ impl Table {
             Table::Meta => "meta",
             Table::Rooms => "rooms",
             Table::Done => "done",
-            Table::Reflections => "reflections",
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::room::{Code, Controls, RoomKey};
-use crate::store::{Done, Lineage, NewReflection, RoomRecord, StoreError, StoredReflection};
+use crate::store::{Done, Lineage, RoomRecord, StoreError};
 
 /// The tables of the file. Keys are JSON arrays, `["acme","MUSIC-1234",…]`; values are JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,6 @@ pub enum Table {
     Rooms,
     /// `[tenant, code, number]` → [`Done`].
     Done,
-    /// `[tenant, code, id]` → [`ReflectionJson`].
-    Reflections,
 }
 
 /// A record's new value, or its removal.
@@ -50,10 +48,6 @@ impl Changes {
 
     pub fn done(&mut self, room: &RoomKey, number: u64, done: &Done) -> Result<(), StoreError> {
         self.put(Table::Done, || done_key(room, number), || done)
-    }
-
-    pub fn reflection(&mut self, stored: &StoredReflection) -> Result<(), StoreError> {
-        self.put(Table::Reflections, || reflection_key(stored), || ReflectionJson::from(stored))
     }
 
     pub fn incarnation(&mut self, last: u64) -> Result<(), StoreError> {
@@ -104,11 +98,6 @@ pub fn room_key(room: &RoomKey) -> Value {
 
 fn done_key(room: &RoomKey, number: u64) -> Value {
     serde_json::json!([&*room.tenant, room.code.to_string(), number])
-}
-
-pub fn reflection_key(stored: &StoredReflection) -> Value {
-    let room = &stored.reflection.room;
-    serde_json::json!([&*room.tenant, room.code.to_string(), stored.id])
 }
 
 /// Reads the key of an answer: its room, and its number there.
@@ -175,58 +164,6 @@ impl RoomJson<'_> {
             members_rev: 0,
             lineage: self.lineage.into_owned(),
             controls: self.controls.into_owned(),
-        })
-    }
-}
-
-/// A reflection with its id and room.
-#[derive(Serialize, Deserialize)]
-pub struct ReflectionJson<'a> {
-    id: Cow<'a, str>,
-    tenant: Cow<'a, str>,
-    room: String,
-    student_id: Cow<'a, str>,
-    text: Cow<'a, str>,
-    reflection_type: Cow<'a, str>,
-    competency: Option<Cow<'a, str>>,
-    mood: Option<u8>,
-    metadata: Cow<'a, Value>,
-    created_at_us: i64,
-}
-
-impl<'a> From<&'a StoredReflection> for ReflectionJson<'a> {
-    fn from(stored: &'a StoredReflection) -> Self {
-        let reflection = &stored.reflection;
-        Self {
-            id: Cow::Borrowed(&stored.id),
-            tenant: Cow::Borrowed(&reflection.room.tenant),
-            room: reflection.room.code.to_string(),
-            student_id: Cow::Borrowed(&reflection.student_id),
-            text: Cow::Borrowed(&reflection.text),
-            reflection_type: Cow::Borrowed(&reflection.reflection_type),
-            competency: reflection.competency.as_deref().map(Cow::Borrowed),
-            mood: reflection.mood,
-            metadata: Cow::Borrowed(&reflection.metadata),
-            created_at_us: reflection.created_at_us,
-        }
-    }
-}
-
-impl ReflectionJson<'_> {
-    /// The reflection, unless its room's code is none.
-    pub fn into_stored(self) -> Option<StoredReflection> {
-        Some(StoredReflection {
-            id: self.id.into_owned(),
-            reflection: NewReflection {
-                room: parse_room(&self.tenant, &self.room)?,
-                student_id: self.student_id.into_owned(),
-                text: self.text.into_owned(),
-                reflection_type: self.reflection_type.into_owned(),
-                competency: self.competency.map(Cow::into_owned),
-                mood: self.mood,
-                metadata: self.metadata.into_owned(),
-                created_at_us: self.created_at_us,
-            },
         })
     }
 }

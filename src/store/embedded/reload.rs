@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use redb::{Database, DatabaseError, ReadableTable, StorageError, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition, WriteTransaction,
+};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -15,7 +17,7 @@ use crate::store::Done;
 
 use super::{
     journal::Bytes,
-    json::{self, FORMAT, INCARNATION, ReflectionJson, RoomJson, Table},
+    json::{self, FORMAT, INCARNATION, RoomJson, Table},
     state::State,
 };
 
@@ -28,6 +30,9 @@ const INCARNATION_LEAP: u64 = 1 << 20;
 
 /// `table/key` → the value that could not be understood.
 const DAMAGED: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("damaged");
+
+/// Where a former release kept reflections. They are in the database now.
+const REFLECTIONS: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("reflections");
 
 /// Why the data file was not opened.
 #[derive(Debug, Error)]
@@ -100,8 +105,9 @@ fn format(database: &Database) -> Result<u64, redb::Error> {
 /// Reads all records, and moves those that cannot be understood to the table of damaged ones.
 fn load(database: &Database) -> Result<Loaded, redb::Error> {
     let transaction = database.begin_write()?;
+    drop_reflections(&transaction)?;
     let mut reload = Reload::default();
-    for table in [Table::Meta, Table::Done, Table::Rooms, Table::Reflections] {
+    for table in [Table::Meta, Table::Done, Table::Rooms] {
         let mut stored = transaction.open_table(table.definition())?;
         let mut damaged = Vec::new();
         for row in stored.iter()? {
@@ -131,6 +137,21 @@ fn load(database: &Database) -> Result<Loaded, redb::Error> {
     }
     transaction.commit()?;
     Ok(loaded)
+}
+
+/// Removes what a former release kept of reflections, also what it had set aside of them as damaged: nothing reads it
+/// any more, and no erasure of a student and no end of the retention would ever reach it.
+fn drop_reflections(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    let kept = transaction.open_table(REFLECTIONS)?.len()?;
+    transaction.delete_table(REFLECTIONS)?;
+    let mut aside = transaction.open_table(DAMAGED)?;
+    let before = aside.len()?;
+    aside.retain(|key, _| !key.starts_with(b"reflections/"))?;
+    let dropped = kept + before - aside.len()?;
+    if dropped > 0 {
+        tracing::warn!(dropped, "reflections that a former release kept in this file were removed from it");
+    }
+    Ok(())
 }
 
 /// The records understood so far.
@@ -169,13 +190,6 @@ impl Reload {
                 let done: VecDeque<_> =
                     self.done.remove(&record.key).map(|done| done.into_iter().collect()).unwrap_or_default();
                 self.state.insert_room(record, done);
-            }
-            Table::Reflections => {
-                let stored = serde_json::from_slice::<ReflectionJson>(value).ok()?.into_stored()?;
-                if json::reflection_key(&stored).to_string().as_bytes() != key {
-                    return None;
-                }
-                self.state.insert_reflection(stored);
             }
         }
         Some(())

@@ -11,9 +11,9 @@ use std::{
 
 use crate::room::{ByStudent, Code, Controls, RoomKey};
 use crate::store::{
-    CreateRefused, DONE_PER_ROOM, Done, Fence, Lineage, MemberRecord, MemberWrite, NewReflection, Owned,
-    REFLECTIONS_PER_CODE, ReflectionRefused, Restoration, Restored, RoomCursor, RoomRecord, SessionInfo, SessionRecord,
-    StoreError, StoredMembers, StoredReflection, Succession, TakeOver, TakeOverRefused, WriteRefused,
+    CreateRefused, DONE_PER_ROOM, Done, Fence, Lineage, MemberRecord, MemberWrite, Owned, Restoration, Restored,
+    RoomCursor, RoomRecord, SessionInfo, SessionRecord, StoreError, StoredMembers, Succession, TakeOver,
+    TakeOverRefused, WriteRefused,
 };
 
 use super::json::Changes;
@@ -24,7 +24,6 @@ pub struct State {
     tenants: HashMap<Arc<str>, BTreeMap<Code, Room>>,
     sessions: HashMap<String, SessionRecord>,
     last_incarnation: u64,
-    reflections: HashMap<RoomKey, Vec<StoredReflection>>,
     /// The epochs of rooms that were closed, for [`Restored::Closed`]; in memory, as what restores is.
     closed: HashMap<RoomKey, u64>,
     secrets: HashMap<String, Vec<u8>>,
@@ -317,31 +316,6 @@ impl State {
 
     pub fn sessions(&self) -> Vec<SessionRecord> {
         self.sessions.values().cloned().collect()
-    }
-
-    pub fn add_reflection(
-        &mut self,
-        id: String,
-        reflection: NewReflection,
-        changes: &mut Changes,
-    ) -> Result<String, ReflectionRefused> {
-        if self.reflections.get(&reflection.room).map_or(0, Vec::len) >= REFLECTIONS_PER_CODE {
-            return Err(ReflectionRefused::TooMany { max: REFLECTIONS_PER_CODE });
-        }
-        let stored = StoredReflection { id: id.clone(), reflection };
-        changes.reflection(&stored)?;
-        self.insert_reflection(stored);
-        Ok(id)
-    }
-
-    pub fn insert_reflection(&mut self, stored: StoredReflection) {
-        self.reflections.entry(stored.reflection.room.clone()).or_default().push(stored);
-    }
-
-    pub fn reflections(&self, key: &RoomKey) -> Vec<StoredReflection> {
-        let mut found = self.reflections.get(key).cloned().unwrap_or_default();
-        found.sort_by(|a, b| (a.reflection.created_at_us, &a.id).cmp(&(b.reflection.created_at_us, &b.id)));
-        found
     }
 }
 

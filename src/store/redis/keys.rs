@@ -104,10 +104,6 @@ impl Keys {
         format!("{}secret:{}", self.prefix, escaped(name))
     }
 
-    pub fn reflections(&self, key: &RoomKey) -> String {
-        format!("{}reflections:{{{}:{}}}", self.prefix, escaped(&key.tenant), key.code)
-    }
-
     /// Who is present on a realtime topic.
     pub fn presence(&self, key: &TopicKey) -> String {
         format!("{}presence:{}", self.prefix, topic(key))

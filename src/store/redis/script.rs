@@ -40,7 +40,6 @@ scripts! {
     SET_ONCE = "set_once.lua";
     LOOK = "look.lua";
     AGREE_CLOCK = "agree_clock.lua";
-    ADD_REFLECTION = "add_reflection.lua";
     WRITE_PRESENCES = "write_presences.lua";
     KEEP_BROADCAST = "keep_broadcast.lua";
     ENLIST_STREAM = "enlist_stream.lua";
