@@ -2,6 +2,7 @@
 
 mod damage;
 mod drain;
+mod exhausted;
 mod killed;
 mod limits;
 mod measured;
