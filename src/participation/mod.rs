@@ -4,6 +4,9 @@
 
 mod event;
 mod feed;
+mod journal;
+mod journal_drain;
+mod keeper;
 mod losses;
 mod recorder;
 mod reflection;
@@ -13,6 +16,9 @@ mod submission;
 
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
 pub use feed::Feed;
+pub use journal::{Chunk, Journal, JournalError, JournalFigures};
+pub use journal_drain::{DrainFailed, JournalDrain};
+pub use keeper::{InsertFailed, Keeper};
 pub use recorder::{IsRecorded, NotRecorded, QUEUED_MAX, Receipt, Recorder};
 pub use reflection::Reflection;
 pub use session::SessionHead;
