@@ -8,7 +8,7 @@ use std::{process::ExitCode, time::SystemTime};
 use clap::Parser;
 use downbeat::{
     auth::install_crypto,
-    cli::{self, Cli, Command, Mode, Question, SettingFlags, Settings, print_token},
+    cli::{self, Cli, Command, MigrateArgs, Mode, Question, SettingFlags, Settings, print_token},
     node,
 };
 
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Dev(args) => run(&args.settings, Mode::Dev { lan: args.lan }),
         Command::Serve(args) => run(&args.settings, Mode::Serve),
         Command::Token(args) => print_token(&args, &env, now_s()).map_err(Into::into),
+        Command::Migrate(args) => migrate(&args),
         Command::Nodes(args) => ask(&Question::Nodes(args)),
         Command::Rooms(args) => ask(&Question::Rooms(args)),
         Command::Room(args) => ask(&Question::Room(args)),
@@ -43,6 +44,12 @@ fn run(flags: &SettingFlags, mode: Mode) -> Result<(), Box<dyn std::error::Error
 fn ask(question: &Question) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(cli::ask(question, &env))?;
+    Ok(())
+}
+
+fn migrate(args: &MigrateArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    println!("{}", runtime.block_on(cli::migrate(args, &env))?);
     Ok(())
 }
 

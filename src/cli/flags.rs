@@ -27,6 +27,10 @@ pub struct SettingFlags {
     /// alone [env: DOWNBEAT_REDIS_URL]
     #[arg(long, value_name = "URL")]
     pub redis_url: Option<Secret>,
+    /// Where it is recorded who took part: sqlite:<file>, or postgres://user:password@host/database for a cluster
+    /// [env: DATABASE_URL] [default: sqlite:downbeat.db in the data directory; with Redis none, and nothing is recorded]
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<Secret>,
     /// This node's name, in logs and metrics [env: DOWNBEAT_NODE_ID] [default: the host's name]
     #[arg(long, value_name = "NAME")]
     pub node_id: Option<String>,
@@ -60,9 +64,6 @@ pub struct SettingFlags {
     /// How long a client may be silent, 1 to 3600 [env: DOWNBEAT_IDLE_TIMEOUT_S] [default: 60]
     #[arg(long, value_name = "S", help_heading = "Rarely needed")]
     pub idle_timeout_s: Option<String>,
-    /// Not in this version: it keeps no participation records [env: DATABASE_URL]
-    #[arg(long, value_name = "URL", hide = true)]
-    pub database_url: Option<Secret>,
     /// Not in this version: tenants come from the file [env: DOWNBEAT_OPERATOR_KEY]
     #[arg(long, value_name = "KEY", hide = true)]
     pub operator_key: Option<Secret>,

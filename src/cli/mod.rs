@@ -2,6 +2,7 @@
 
 mod cluster;
 mod flags;
+mod migrate;
 mod setting;
 mod settings;
 mod tenant_file;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use cluster::{AskError, NodesArgs, Question, RoomArgs, RoomsArgs, TailArgs, Whereabouts, ask};
 pub use flags::SettingFlags;
+pub use migrate::{MigrateArgs, MigrateError, migrate};
 pub use setting::Env;
 pub use settings::{LogFormat, Mode, SecretKey, Settings, SettingsError};
 pub use token::{RoleArg, TokenArgs, TokenError, mint_token, print_token};
@@ -41,6 +43,7 @@ pub enum Command {
     Dev(DevArgs),
     Serve(ServeArgs),
     Token(TokenArgs),
+    Migrate(MigrateArgs),
     Nodes(NodesArgs),
     Rooms(RoomsArgs),
     Room(RoomArgs),

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     auth::{Problem, Secret, Tenants},
+    participation::DatabaseUrl,
     redis_url::RedisUrl,
 };
 
@@ -77,6 +78,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// What the nodes share their rooms through. None: this node runs alone, with everything embedded.
     pub redis: Option<RedisUrl>,
+    /// Where it is recorded who took part. None: nothing is.
+    pub database: Option<DatabaseUrl>,
     /// Those of the file; in production at least one.
     pub tenants: Tenants,
 }
@@ -95,6 +98,8 @@ impl fmt::Display for SettingsError {
     }
 }
 
+/// In the data directory.
+const DATABASE_FILE: &str = "downbeat.db";
 const ADDRESS: &str = "must be an IP address and a port, such as 0.0.0.0:4000 or [::]:4000";
 
 impl Settings {
@@ -171,6 +176,7 @@ impl Settings {
             secret_key,
         );
         let redis = redis(flags.redis_url.as_ref(), reader, mode);
+        let database = database(flags.database_url.as_ref(), reader, mode, &data_dir, redis.is_some());
         let mut number =
             |key, flag: &Option<String>, default, range| reader.number(key, flag.as_deref(), default, range);
         let session_ttl_ms = number("session_ttl_ms", &flags.session_ttl_ms, 2_000, (500, 60_000));
@@ -197,6 +203,7 @@ impl Settings {
             max_queue_bytes: queue as usize,
             idle_timeout: Duration::from_secs(idle_timeout_s),
             redis,
+            database,
             tenants: Tenants::default(),
         }
     }
@@ -228,21 +235,38 @@ fn redis(flag: Option<&Secret>, reader: &mut Reader<'_>, mode: Mode) -> Option<R
     }
 }
 
+/// The database that is named, else a file in the data directory; in a cluster none.
+fn database(
+    flag: Option<&Secret>,
+    reader: &mut Reader<'_>,
+    mode: Mode,
+    data_dir: &Path,
+    is_cluster: bool,
+) -> Option<DatabaseUrl> {
+    let default = || (!is_cluster).then(|| DatabaseUrl::Sqlite(data_dir.join(DATABASE_FILE)));
+    let Some(found) = reader.find("database_url", "DATABASE_URL", flag.map(Secret::expose)) else {
+        return default();
+    };
+    if found.from_environment && mode != Mode::Serve {
+        // A developer's shell often has this for other programs.
+        return default();
+    }
+    match found.value.parse() {
+        Ok(url) => Some(url),
+        Err(error) => {
+            reader.problems.push(Problem::hidden(found.name, error.to_string()));
+            None
+        }
+    }
+}
+
 /// Settings of later versions stop the start: nobody shall believe that they do something.
 fn refuse_later_versions(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) {
-    let later: [(&str, &str, &Option<Secret>, &str); 2] = [
-        ("database_url", "DATABASE_URL", &flags.database_url, "keeps no participation records"),
-        ("operator_key", "DOWNBEAT_OPERATOR_KEY", &flags.operator_key, "takes its tenants from the file alone"),
-    ];
-    for (key, env, flag, lacks) in later {
-        let Some(found) = reader.find(key, env, flag.as_ref().map(Secret::expose)) else {
-            continue;
-        };
-        // A developer's shell often has these for other programs, and `dev` promises to embed everything.
-        if found.from_environment && mode != Mode::Serve {
-            continue;
-        }
-        let must = format!("is set, but this version {lacks}: take it out");
+    let flag = flags.operator_key.as_ref().map(Secret::expose);
+    let Some(found) = reader.find("operator_key", "DOWNBEAT_OPERATOR_KEY", flag) else { return };
+    // A developer's shell often has it for other programs, and `dev` promises to embed everything.
+    if !found.from_environment || mode == Mode::Serve {
+        let must = "is set, but this version takes its tenants from the file alone: take it out";
         reader.problems.push(Problem::hidden(found.name, must));
     }
 }

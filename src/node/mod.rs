@@ -5,6 +5,7 @@ mod backend;
 mod dev;
 mod figures;
 pub mod log;
+mod recording;
 mod tasks;
 
 use std::{
@@ -24,7 +25,10 @@ use tokio::{
     time::Instant,
 };
 
-use self::backend::Backend;
+use self::{
+    backend::Backend,
+    recording::{Ground, Recording, RecordingWork},
+};
 use crate::{
     channels::{
         Services,
@@ -34,7 +38,7 @@ use crate::{
     conductor::{Mirror, MirrorSettings, Parts, Router, RouterSettings, Wake, Wishes},
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
     http::{self, DevMode, EventLimit, GuessDelay, HttpState, Readiness},
-    participation::Recorder,
+    participation::{DatabaseError, JournalError},
     placement::{Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
     relay::{Calls, Inbox, Relay, RelayError},
     store::{OpenError, RedisStore, SessionInfo, Store, StoreError},
@@ -66,6 +70,10 @@ pub enum NodeError {
     Namesake { id: String },
     #[error("the nodes of this cluster have not agreed on what time it is: see that Redis answers, then start again")]
     Clock,
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error("the beat thread could not be started: {0}")]
     BeatThread(io::Error),
     #[error("the operating system gives no random numbers: {0}")]
@@ -141,6 +149,7 @@ struct Node {
     mirror: Arc<Mirror>,
     router: Arc<Router>,
     realtime: Arc<Realtime>,
+    recording: Recording,
     gateway: Arc<Gateway>,
     http: HttpState,
     /// Ends with the node.
@@ -154,6 +163,7 @@ struct Work {
     due: mpsc::UnboundedReceiver<Vec<Wake>>,
     wishes: Wishes,
     realtime: RealtimeWork,
+    recording: Option<RecordingWork>,
     inbox: Inbox,
 }
 
@@ -176,6 +186,7 @@ impl Node {
         // What the sockets' ends have started: departures that others still have to hear of.
         self.router.departed(DEPARTURES_TIMEOUT).await;
         self.realtime.written(DEPARTURES_TIMEOUT).await;
+        self.recording.finish().await;
         self.membership.close().await;
     }
 
@@ -196,7 +207,7 @@ impl Node {
 
     /// Makes every part, from the bottom up. Nothing runs yet but the beat thread.
     async fn build(
-        settings: Settings,
+        mut settings: Settings,
         mode: Mode,
         address: SocketAddr,
         metrics_address: SocketAddr,
@@ -225,6 +236,19 @@ impl Node {
         let calls = Calls::new(relay.clone(), id.clone(), getrandom::u64()? >> 1, move || bears.incarnation());
         let calls = Arc::new(calls);
 
+        let given = std::mem::take(&mut settings.tenants);
+        let is_demo = is_dev && given.all().is_empty();
+        let tenants = Arc::new(if is_demo { dev::tenants(&settings.data_dir)? } else { given });
+        let ground = Ground {
+            settings: &settings,
+            tenants: &tenants,
+            clock: &clock,
+            metrics: &metrics,
+            redis: redis.as_ref(),
+            directory: &directory,
+        };
+        let (recording, recording_work) = Recording::open(ground).await?;
+        let recorder = recording.recorder.clone();
         let hub = Arc::new(Hub::new(clock.clone(), &metrics));
         let (due_sender, due) = mpsc::unbounded_channel();
         // The mirror schedules on the thread, and the thread wakes the mirror.
@@ -239,7 +263,6 @@ impl Node {
             }
         })
         .map_err(NodeError::BeatThread)?;
-        let recorder = Arc::new(Recorder::off(metrics.clone()));
         let (mirror, wishes) = Mirror::new(
             clock.clone(),
             metrics.clone(),
@@ -282,11 +305,6 @@ impl Node {
             recorder,
             realtime: realtime.clone(),
         });
-        let tenants = Arc::new(if is_dev && settings.tenants.all().is_empty() {
-            dev::tenants(&settings.data_dir)?
-        } else {
-            settings.tenants
-        });
         let gateway = Arc::new(Gateway::new(
             id,
             clock.clone(),
@@ -321,12 +339,13 @@ impl Node {
             mirror,
             router,
             realtime,
+            recording,
             gateway,
             http,
             _beat_thread: beat_thread,
             _backend_tasks: tasks,
         };
-        Ok((node, Work { due, wishes, realtime: realtime_work, inbox }))
+        Ok((node, Work { due, wishes, realtime: realtime_work, recording: recording_work, inbox }))
     }
 }
 

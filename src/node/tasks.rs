@@ -29,7 +29,7 @@ const DIFFS_EVERY: Duration = Duration::from_millis(50);
 impl Node {
     /// Starts the tasks that run for the node's life.
     pub(super) fn start(&self, work: Work) -> JoinSet<()> {
-        let Work { due, wishes, realtime: realtime_work, inbox } = work;
+        let Work { due, wishes, realtime: realtime_work, recording, inbox } = work;
         let mut tasks = JoinSet::new();
         let (subscriptions, errands) = wishes.split();
         let mirror = self.mirror.clone();
@@ -46,6 +46,7 @@ impl Node {
         tasks.spawn(every(Duration::from_millis(100) / SWEEP_SLOTS as u32, move || {
             turns.next().into_iter().for_each(|turn| mirror.sweep(turn));
         }));
+        self.recording.start(recording, &mut tasks);
         self.start_realtime(&mut tasks, realtime_work);
         self.start_conducting(&mut tasks);
         RoomService::offer(self.router.clone(), &self.calls);

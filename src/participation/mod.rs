@@ -4,6 +4,7 @@
 
 mod event;
 mod feed;
+mod inserter;
 mod journal;
 mod journal_drain;
 mod keeper;
@@ -11,16 +12,21 @@ mod losses;
 mod recorder;
 mod reflection;
 mod session;
+mod retention;
 mod sink;
+mod stream_sink;
 mod submission;
 
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
 pub use feed::Feed;
+pub use inserter::Inserter;
 pub use journal::{Chunk, Journal, JournalError, JournalFigures};
 pub use journal_drain::{DrainFailed, JournalDrain};
 pub use keeper::{InsertFailed, Keeper};
 pub use recorder::{IsRecorded, NotRecorded, QUEUED_MAX, Receipt, Recorder};
 pub use reflection::Reflection;
 pub use session::SessionHead;
+pub use retention::{RETENTION_DAYS, Retention};
 pub use sink::{NotKept, Sink};
+pub use stream_sink::{STREAMED_MAX, StreamSink};
 pub use submission::{Submission, SubmissionRefused, Writer};
