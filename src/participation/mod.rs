@@ -2,6 +2,7 @@
 //!
 //! Nothing here is ever waited for by a note.
 
+mod database;
 mod event;
 mod feed;
 mod inserter;
@@ -17,6 +18,10 @@ mod sink;
 mod stream_sink;
 mod submission;
 
+pub use database::{
+    AuditEntry, BadDatabaseUrl, Database, DatabaseError, DatabaseUrl, ERASED, Erased, Inserted, Leadership, Migrated,
+    Plan, PostgresUrl, Rejected, Retired, StoredReflection, digest_of,
+};
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
 pub use feed::Feed;
 pub use inserter::Inserter;

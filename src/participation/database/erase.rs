@@ -1,0 +1,237 @@
+//! A person, or a tenant, is erased.
+
+use serde_json::{Value, json};
+
+use super::{
+    AuditEntry, Database, DatabaseError,
+    audit::write_entry,
+    on::{Hold, On, Write, on},
+    row::damaged,
+    sql,
+    tombstone::{digest_of, forget},
+};
+
+/// What stands where an erased id stood and something must stand.
+pub const ERASED: &str = "erased";
+
+/// What an erasure did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Rows that were about the person, and are gone.
+    pub events: u64,
+    pub reflections: u64,
+    /// Rows about others, or about the room, that named the person and do so no more.
+    pub mentions: u64,
+    /// Sessions that are gone; of a tenant alone.
+    pub sessions: u64,
+}
+
+impl Erased {
+    fn counts(self, details: Value) -> Value {
+        let mut counts = json!({
+            "events": self.events,
+            "reflections": self.reflections,
+            "mentions": self.mentions,
+            "sessions": self.sessions,
+        });
+        if let (Some(counts), Value::Object(details)) = (counts.as_object_mut(), details) {
+            counts.extend(details);
+        }
+        counts
+    }
+}
+
+impl Database {
+    /// Erases one student, in one transaction that no insertion of the tenant runs beside:
+    /// - the events and reflections that are theirs go;
+    /// - where they acted on others, or on a room, the event stays and its actor is `erased`; likewise the author of
+    ///   others' reflections;
+    /// - lists and maps that name them in an event's details, in a reflection's metadata or in the audit log lose
+    ///   that entry; a single value that names them becomes `erased`;
+    /// - a room that they opened has no teacher.
+    ///
+    /// What is still on its way and happened up to `at_us` meets a tombstone and is dropped, or cleaned likewise.
+    /// What somebody wrote in free text about them stays: it is the writer's.
+    ///
+    /// `audit` is written with the counts added to its details and the salted digest as its subject.
+    pub async fn erase_student(
+        &self,
+        tenant: &str,
+        student_id: &str,
+        at_us: i64,
+        salt: [u8; 16],
+        audit: AuditEntry,
+    ) -> Result<Erased, DatabaseError> {
+        let digest = digest_of(&salt, student_id);
+        let mut write = self.exclusive(tenant).await?;
+        bury(&mut write, tenant, &salt, Some(&digest), at_us).await?;
+        let mut erased = Erased {
+            events: delete(&mut write, sql::ERASE_EVENTS, tenant, Some(student_id)).await?,
+            reflections: delete(&mut write, sql::ERASE_REFLECTIONS, tenant, Some(student_id)).await?,
+            ..Erased::default()
+        };
+        erased.mentions += delete(&mut write, sql::ERASE_TEACHER, tenant, Some(student_id)).await?;
+        for statement in [sql::ERASE_ACTOR, sql::ERASE_AUTHOR, sql::ERASE_AUDIT_ACTOR] {
+            erased.mentions += on!(&mut write, transaction => {
+                let query = sqlx::query(statement).bind(tenant).bind(student_id).bind(ERASED);
+                query.execute(&mut **transaction).await?.rows_affected()
+            });
+        }
+        erased.mentions += forget_in_events(&mut write, tenant, student_id).await?;
+        erased.mentions += forget_in_reflections(&mut write, tenant, student_id).await?;
+        erased.mentions += forget_in_audit(&mut write, tenant, student_id).await?;
+        let mut entry = audit;
+        forget(&mut entry.details, &|id| id == student_id);
+        entry.details = erased.counts(entry.details);
+        entry.subject = Some(digest);
+        if entry.actor == student_id {
+            ERASED.clone_into(&mut entry.actor);
+        }
+        write_entry(&mut write, &entry).await?;
+        write.commit().await?;
+        self.overwrite().await?;
+        Ok(erased)
+    }
+
+    /// Erases everything of a tenant, its audit log too, but for one entry that says how much it was. What is still
+    /// on its way and happened up to `at_us` is dropped when it arrives.
+    pub async fn erase_tenant(&self, tenant: &str, at_us: i64) -> Result<Erased, DatabaseError> {
+        let mut write = self.exclusive(tenant).await?;
+        let erased = Erased {
+            events: delete(&mut write, sql::ERASE_ALL_EVENTS, tenant, None).await?,
+            reflections: delete(&mut write, sql::ERASE_ALL_REFLECTIONS, tenant, None).await?,
+            mentions: 0,
+            sessions: delete(&mut write, sql::ERASE_ALL_SESSIONS, tenant, None).await?,
+        };
+        delete(&mut write, sql::ERASE_ALL_AUDIT, tenant, None).await?;
+        delete(&mut write, sql::ERASE_ALL_TOMBSTONES, tenant, None).await?;
+        bury(&mut write, tenant, &[0; 16], None, at_us).await?;
+        let entry = AuditEntry {
+            tenant: tenant.to_owned(),
+            at_us,
+            actor: "operator".to_owned(),
+            action: "tenant_erased".to_owned(),
+            subject: None,
+            details: erased.counts(Value::Null),
+        };
+        write_entry(&mut write, &entry).await?;
+        write.commit().await?;
+        self.overwrite().await?;
+        Ok(erased)
+    }
+
+    async fn exclusive(&self, tenant: &str) -> Result<Write, DatabaseError> {
+        let mut write = self.pools.write(tenant, Hold::Exclusive).await?;
+        if let On::Postgres(transaction) = &mut write {
+            sqlx::query(sql::PG_PATIENCE).execute(&mut **transaction).await?;
+        }
+        Ok(write)
+    }
+
+    /// SQLite's journal still holds the pages as they were, until it is begun anew. PostgreSQL's are its own matter.
+    async fn overwrite(&self) -> Result<(), DatabaseError> {
+        if let On::Sqlite(pools) = &self.pools {
+            sqlx::query(sql::LITE_CHECKPOINT).execute(&pools.writes).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn bury(
+    write: &mut Write,
+    tenant: &str,
+    salt: &[u8],
+    digest: Option<&[u8]>,
+    at_us: i64,
+) -> Result<(), DatabaseError> {
+    on!(write, transaction => {
+        let query = sqlx::query(sql::BURY).bind(tenant).bind(salt).bind(digest).bind(at_us);
+        query.execute(&mut **transaction).await?;
+    });
+    Ok(())
+}
+
+/// Runs a statement about a tenant, or one of its people, and says how many rows it met.
+async fn delete(
+    write: &mut Write,
+    statement: &'static str,
+    tenant: &str,
+    student_id: Option<&str>,
+) -> Result<u64, DatabaseError> {
+    Ok(on!(write, transaction => {
+        let query = sqlx::query(statement).bind(tenant);
+        let query = match student_id {
+            Some(student_id) => query.bind(student_id),
+            None => query,
+        };
+        query.execute(&mut **transaction).await?.rows_affected()
+    }))
+}
+
+/// How JSON writes the id: what a text must hold to name it.
+fn quoted(student_id: &str) -> String {
+    Value::from(student_id).to_string()
+}
+
+/// The text without the person; none if it only seemed to name them.
+fn forgotten(text: &str, student_id: &str) -> Result<Option<String>, DatabaseError> {
+    let mut value = serde_json::from_str(text).map_err(|_| damaged("a JSON text"))?;
+    Ok(forget(&mut value, &|id| id == student_id).then(|| value.to_string()))
+}
+
+async fn forget_in_events(write: &mut Write, tenant: &str, student_id: &str) -> Result<u64, DatabaseError> {
+    let statement = match write {
+        On::Sqlite(_) => sql::LITE_MENTIONS,
+        On::Postgres(_) => sql::PG_MENTIONS,
+    };
+    let mut count = 0;
+    on!(write, transaction => {
+        let query = sqlx::query_as(statement).bind(tenant).bind(quoted(student_id));
+        let rows: Vec<(String, Vec<u8>, String)> = query.fetch_all(&mut **transaction).await?;
+        for (session, event, details) in rows {
+            if let Some(details) = forgotten(&details, student_id)? {
+                let query = sqlx::query(sql::ERASE_DETAILS).bind(tenant).bind(session).bind(event).bind(details);
+                count += query.execute(&mut **transaction).await?.rows_affected();
+            }
+        }
+    });
+    Ok(count)
+}
+
+async fn forget_in_reflections(write: &mut Write, tenant: &str, student_id: &str) -> Result<u64, DatabaseError> {
+    let statement = match write {
+        On::Sqlite(_) => sql::LITE_METADATA,
+        On::Postgres(_) => sql::PG_METADATA,
+    };
+    let mut count = 0;
+    on!(write, transaction => {
+        let query = sqlx::query_as(statement).bind(tenant).bind(quoted(student_id));
+        let rows: Vec<(String, String)> = query.fetch_all(&mut **transaction).await?;
+        for (reflection, metadata) in rows {
+            if let Some(metadata) = forgotten(&metadata, student_id)? {
+                let query = sqlx::query(sql::ERASE_METADATA).bind(tenant).bind(reflection).bind(metadata);
+                count += query.execute(&mut **transaction).await?.rows_affected();
+            }
+        }
+    });
+    Ok(count)
+}
+
+async fn forget_in_audit(write: &mut Write, tenant: &str, student_id: &str) -> Result<u64, DatabaseError> {
+    let statement = match write {
+        On::Sqlite(_) => sql::LITE_AUDIT_DETAILS,
+        On::Postgres(_) => sql::PG_AUDIT_DETAILS,
+    };
+    let mut count = 0;
+    on!(write, transaction => {
+        let query = sqlx::query_as(statement).bind(tenant).bind(quoted(student_id));
+        let rows: Vec<(i64, String)> = query.fetch_all(&mut **transaction).await?;
+        for (entry, details) in rows {
+            if let Some(details) = forgotten(&details, student_id)? {
+                let query = sqlx::query(sql::ERASE_AUDIT_DETAILS).bind(tenant).bind(entry).bind(details);
+                count += query.execute(&mut **transaction).await?.rows_affected();
+            }
+        }
+    });
+    Ok(count)
+}

@@ -1,0 +1,109 @@
+//! Who was erased, without saying who: what still arrives of them is recognised by a salted digest.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use serde_json::Value;
+
+use super::{
+    DatabaseError,
+    erase::ERASED,
+    on::{Write, on},
+    row::damaged,
+    sql,
+};
+use crate::participation::{Event, Kind};
+
+/// SHA-256 of the salt and the id.
+pub fn digest_of(salt: &[u8; 16], student_id: &str) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(salt);
+    context.update(student_id.as_bytes());
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}
+
+struct Tombstone {
+    salt: [u8; 16],
+    /// None: everybody of the tenant.
+    digest: Option<[u8; 32]>,
+    erased_at_us: i64,
+}
+
+impl Tombstone {
+    fn is_of(&self, id: &str) -> bool {
+        self.digest.is_some_and(|digest| digest == digest_of(&self.salt, id))
+    }
+}
+
+/// The tombstones of one tenant that a batch may be about.
+pub struct Tombstones(Vec<Tombstone>);
+
+impl Tombstones {
+    /// Those from `since_us` on: an earlier one is not about anything that happened since.
+    pub async fn read(write: &mut Write, tenant: &str, since_us: i64) -> Result<Self, DatabaseError> {
+        let rows: Vec<(Vec<u8>, Option<Vec<u8>>, i64)> = on!(write, transaction => {
+            sqlx::query_as(sql::TOMBSTONES).bind(tenant).bind(since_us).fetch_all(&mut **transaction).await
+        })?;
+        let tombstones = rows.into_iter().map(|(salt, digest, erased_at_us)| {
+            Some(Tombstone {
+                salt: salt.try_into().ok()?,
+                digest: digest.map(TryInto::try_into).transpose().ok()?,
+                erased_at_us,
+            })
+        });
+        tombstones.collect::<Option<_>>().map(Self).ok_or_else(|| damaged("a tombstone"))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The event without those who were erased after it; none if it was about them.
+    pub fn without_the_erased(&self, event: &Event) -> Option<Event> {
+        let later = || self.0.iter().filter(|tombstone| tombstone.erased_at_us >= event.at_us);
+        let is_erased = |id: &str| later().any(|tombstone| tombstone.is_of(id));
+        if later().any(|tombstone| tombstone.digest.is_none()) || event.student.as_deref().is_some_and(is_erased) {
+            return None;
+        }
+        let mut event = event.clone();
+        if event.actor.as_deref().is_some_and(is_erased) {
+            event.actor = Some(ERASED.into());
+        }
+        if let Some(details) = &mut event.details {
+            forget(details, &is_erased);
+        }
+        // A room that nobody opened has no teacher, rather than one of that name.
+        if event.kind == Kind::ROOM_OPENED
+            && let Some(details) = event.details.as_mut().and_then(Value::as_object_mut)
+            && details.get("teacher_id").is_some_and(|teacher| teacher == ERASED)
+        {
+            details.remove("teacher_id");
+        }
+        Some(event)
+    }
+}
+
+/// Takes ids out of what an event says: lists and objects are then without them, any other place says [`ERASED`].
+/// Says whether there was one.
+pub fn forget(value: &mut Value, is_erased: &impl Fn(&str) -> bool) -> bool {
+    let names = |value: &Value| value.as_str().is_some_and(is_erased);
+    match value {
+        Value::String(text) if is_erased(text) => {
+            ERASED.clone_into(text);
+            true
+        }
+        Value::Array(list) => {
+            let before = list.len();
+            list.retain(|element| !names(element));
+            let inside = list.iter_mut().fold(false, |found, element| forget(element, is_erased) | found);
+            inside | (list.len() < before)
+        }
+        Value::Object(map) => {
+            let before = map.len();
+            map.retain(|key, _| !is_erased(key));
+            let inside = map.values_mut().fold(false, |found, element| forget(element, is_erased) | found);
+            inside | (map.len() < before)
+        }
+        _ => false,
+    }
+}
