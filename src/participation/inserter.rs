@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::{Batch, Database, DatabaseError, InsertFailed, Keeper, Migrated};
@@ -26,9 +25,7 @@ impl Inserter {
     /// # Errors
     /// The database does not answer, or refuses.
     pub async fn migrate(&self) -> Result<Migrated, DatabaseError> {
-        // Boxed: as a part of this future the compiler cannot tell that it is `Send`.
-        let migration = || -> BoxFuture<'_, _> { Box::pin(self.database.migrate()) };
-        self.migrated.get_or_try_init(migration).await.copied()
+        self.migrated.get_or_try_init(|| self.database.migrate()).await.copied()
     }
 }
 

@@ -43,13 +43,14 @@ impl Database {
         };
         let lacking = self.lacking(&migrator).await?;
         if lacking > 0 {
+            // `run` would do, but for a limit of the compiler: with it this future is not seen to be `Send`.
             match &self.pools {
-                On::Sqlite(pools) => migrator.run(&mut *pools.writes.acquire().await?).await?,
+                On::Sqlite(pools) => migrator.run_direct(None, &mut *pools.writes.acquire().await?, false).await?,
                 On::Postgres(pool) => {
                     // A connection of its own: it has other limits, and when it ends so does the lock that it holds.
                     let mut connection = pool.acquire().await?.detach();
                     sqlx::raw_sql(NO_LIMIT).execute(&mut connection).await?;
-                    migrator.run(&mut connection).await?;
+                    migrator.run_direct(None, &mut connection, false).await?;
                 }
             }
         }
