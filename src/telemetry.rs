@@ -83,7 +83,8 @@ pub struct Metrics {
     pub losses: Kinds,
     /// Seconds that rooms have played on without a conductor on this node.
     pub holdover_seconds: Counter<f64, AtomicU64>,
-    /// Events of lessons by what became of them: kept, lost; and `stalled`, how often they had to wait in memory.
+    /// Events of lessons by what became of them: kept, lost, rejected by the database, unreadable on their way; and
+    /// `stalled`, how often they had to wait in memory.
     pub participation_recorded: Kinds,
     /// Events of lessons that this node has put into the database.
     pub participation_stored: Counter,

@@ -15,6 +15,7 @@ mod reflection;
 mod retention;
 mod session;
 mod sink;
+mod stream_drain;
 mod stream_sink;
 mod submission;
 
@@ -33,5 +34,6 @@ pub use reflection::Reflection;
 pub use retention::{RETENTION_DAYS, Retention};
 pub use session::SessionHead;
 pub use sink::{NotKept, Sink};
+pub use stream_drain::{DrainError, StreamDrain};
 pub use stream_sink::{STREAMED_MAX, StreamSink};
 pub use submission::{Submission, SubmissionRefused, Writer};
