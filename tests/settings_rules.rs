@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser};
 use downbeat::{
     auth::{install_crypto, peek_tenant},
     cli::{Cli, Command, LogFormat, Mode, SettingFlags, Settings, SettingsError, TokenError, mint_token},
+    participation::DatabaseUrl,
 };
 
 const SECRET: &str = "a-secret-of-exactly-thirty-two-b";
@@ -182,13 +183,34 @@ fn a_broken_file_names_the_line() {
 
 #[test]
 fn settings_of_later_versions_stop_the_start() {
-    let toml = format!("operator_key = 'k'\n{TENANT}");
-    let env = [("DATABASE_URL", "postgres://u:hunter2@h/d")];
-    let said = complaint("later", &toml, &env);
-    for name in ["operator_key", "DATABASE_URL"] {
-        assert!(said.contains(&format!("{name}: is set, but this version")), "{said}");
-    }
+    let said = complaint("later", &format!("operator_key = 'k'\n{TENANT}"), &[]);
+    assert!(said.contains("operator_key: is set, but this version"), "{said}");
+    let env = [("DOWNBEAT_OPERATOR_KEY", "k")];
     assert!(load(&Folder::new("later-dev", ""), SettingFlags::default(), &env, Mode::Dev { lan: false }).is_ok());
+}
+
+#[test]
+fn a_node_alone_keeps_its_database_in_its_data_directory_and_a_cluster_has_none_unless_named() {
+    let file = |path: &str| Some(DatabaseUrl::Sqlite(path.into()));
+    let toml = format!("data_dir = 'd'\n{TENANT}");
+    assert_eq!(serve("db-default", &toml, &[]).unwrap().database, file("d/downbeat.db"));
+    assert_eq!(serve("db-named", &toml, &[("DATABASE_URL", "sqlite:other.db")]).unwrap().database, file("other.db"));
+    let toml = format!("redis_url = 'redis://h'\n{TENANT}");
+    assert_eq!(serve("db-cluster", &toml, &[]).unwrap().database, None);
+    let env = [("DATABASE_URL", "postgres://u:hunter2@h/d")];
+    let settings = serve("db-postgres", &toml, &env).unwrap();
+    assert!(matches!(settings.database, Some(DatabaseUrl::Postgres(_))), "{settings:?}");
+    assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
+}
+
+#[test]
+fn a_developer_s_own_database_is_left_alone_and_a_wrong_one_is_told_without_its_password() {
+    let env = [("DATABASE_URL", "postgres://u:hunter2@h/d")];
+    let settings = load(&Folder::new("db-dev", ""), SettingFlags::default(), &env, Mode::Dev { lan: false }).unwrap();
+    assert!(matches!(settings.database, Some(DatabaseUrl::Sqlite(_))), "{settings:?}");
+    let said = complaint("db-bad", TENANT, &[("DATABASE_URL", "mysql://u:hunter2@h/d")]);
+    assert!(said.contains("DATABASE_URL: must begin with `sqlite:` or `postgres://`"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
 }
 
 #[test]

@@ -140,15 +140,15 @@ fn way(ground: &Ground<'_>, inserter: Arc<Inserter>) -> Result<(Arc<dyn Sink>, D
     let stream: Arc<dyn EventStream> = redis.clone();
     let tenants = ground.tenants.clone();
     let (directory, me) = (ground.directory.clone(), ground.settings.node_id.clone());
-    let drain = StreamDrain {
-        stream: stream.clone(),
-        database: inserter,
-        consumer: me.as_str().into(),
-        tenants: Arc::new(move || tenants.all().iter().map(|tenant| tenant.id.clone()).collect()),
-        is_preferred: Arc::new(move |tenant| directory.named(&anchor(tenant)).as_deref() == Some(me.as_str())),
+    let drain = StreamDrain::new(
+        stream.clone(),
+        inserter,
+        me.as_str().into(),
+        Arc::new(move || tenants.all().iter().map(|tenant| tenant.id.clone()).collect()),
+        Arc::new(move |tenant| directory.named(&anchor(tenant)).as_deref() == Some(me.as_str())),
         clock,
         metrics,
-    };
+    );
     Ok((Arc::new(StreamSink::new(stream, STREAMED_MAX)), Drain::Stream(Arc::new(drain))))
 }
 
