@@ -118,7 +118,7 @@ async fn a_database_that_fails_now_and_then_has_everything_in_its_order_in_the_e
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
-        state % 3 != 0
+        !state.is_multiple_of(3)
     };
     let house = house(&folder, Database::new(fails));
     let mut kept = 0;

@@ -1,12 +1,14 @@
 use std::process::Command;
 
 use downbeat::participation::{Journal, NotKept, Sink};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::samples::{TempFolder, batch, drained, ids, keep_each, note_ids, waiting};
 
 const FOLDER: &str = "DOWNBEAT_TEST_EXHAUSTED";
 
-/// The process whose files may not grow beyond 20 KiB, which to it is a disk that is full in the midst of a line.
+/// The process whose files may not grow beyond 20 KiB, which to it is a disk that is full in the midst of a line, until
+/// it lifts that limit.
 #[tokio::test]
 #[ignore = "run by a_full_disk_is_a_passing_failure_and_leaves_no_half_line, as a process of its own"]
 async fn a_node_whose_disk_takes_no_more() {
@@ -22,12 +24,13 @@ async fn a_node_whose_disk_takes_no_more() {
     assert!(matches!(&refused, NotKept::Unavailable(why) if why.contains("see to the disk")), "{refused:?}");
     assert!(journal.keep(&batch("acme", kept..kept + 1)).await.is_err());
     assert_eq!(ids(&waiting(&journal).await), note_ids(0..kept));
-    drop(journal);
 
-    let journal = Journal::open(path, 64 << 20).unwrap();
-    assert_eq!(ids(&drained(&journal).await), note_ids(0..kept), "and the file was whole");
+    setrlimit(Resource::Fsize, Rlimit { current: None, maximum: None }).unwrap();
     keep_each(&journal, kept..kept + 5).await;
-    assert_eq!(ids(&drained(&journal).await), note_ids(kept..kept + 5));
+    assert_eq!(ids(&waiting(&journal).await), note_ids(0..kept + 5));
+    drop(journal);
+    let journal = Journal::open(path, 64 << 20).unwrap();
+    assert_eq!(ids(&drained(&journal).await), note_ids(0..kept + 5), "and the file was whole");
     assert_eq!(journal.figures().damaged, 0);
 }
 
@@ -36,7 +39,7 @@ fn a_full_disk_is_a_passing_failure_and_leaves_no_half_line() {
     let folder = TempFolder::new();
     // The shell's limit is in blocks of 512 bytes. Without the trap the system would end the process.
     let status = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 40; exec \"$0\" \"$@\""])
+        .args(["-c", "trap '' XFSZ; ulimit -S -f 40; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "exhausted::a_node_whose_disk_takes_no_more", "--ignored"])
         .env(FOLDER, folder.path())
