@@ -4,8 +4,15 @@
 
 mod event;
 mod reflection;
+mod report;
 mod session;
 
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
 pub use reflection::Reflection;
+pub use report::{
+    Activity, ActivityBucket, Analytics, AnalyticsView, BadReportOptions, FORMULAS, Formulas, NoTurn,
+    ParticipationView, Peak, ReflectionRow, ReportOptions, SessionFacts, SessionFold, SessionReport, StudentRow,
+    TeacherRow, TempoMark, Voice, analytics_csv, evenness, gini, median, participation_csv, reflections_csv,
+    theil_sen_slope,
+};
 pub use session::SessionHead;
