@@ -10,9 +10,10 @@ mod session;
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
 pub use reflection::Reflection;
 pub use report::{
-    Activity, ActivityBucket, Analytics, AnalyticsView, BadReportOptions, FORMULAS, Formulas, NoTurn,
-    ParticipationView, Peak, ReflectionRow, ReportOptions, SessionFacts, SessionFold, SessionReport, StudentRow,
-    TeacherRow, TempoMark, Voice, analytics_csv, evenness, gini, median, participation_csv, reflections_csv,
-    theil_sen_slope,
+    Activity, ActivityBucket, Analytics, AnalyticsView, BadReportOptions, FORMULAS, Formulas, GroupMedians, NoTurn,
+    ParticipationView, Peak, ReflectionCell, ReflectionRow, ReportOptions, SchoolOverview, SessionFacts, SessionFold,
+    SessionReport, SessionSummary, StudentRow, StudentSummary, StudentTrend, TeacherRow, TempoMark, TrendPoint,
+    TrendSlopes, Voice, WeekFigures, WeekRow, analytics_csv, evenness, gini, median, participation_csv, printable_page,
+    reflections_csv, theil_sen_slope, trend_csv,
 };
 pub use session::SessionHead;

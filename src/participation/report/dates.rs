@@ -1,7 +1,6 @@
 //! Moments as people write them. All in UTC: what zone a school is in, a report does not know.
 
 const DAY_MS: i64 = 86_400_000;
-pub(super) const WEEK_MS: i64 = 7 * DAY_MS;
 
 /// `2026-11-22T16:54:58Z`, to the second.
 pub(super) fn iso_time(at_ms: i64) -> String {
@@ -55,7 +54,7 @@ mod tests {
         let monday = week_began_ms(1_763_829_429_123);
         assert_eq!(iso_time(monday), "2025-11-17T00:00:00Z");
         assert_eq!(week_began_ms(monday), monday);
-        assert_eq!(week_began_ms(monday + WEEK_MS - 1), monday);
-        assert_eq!(week_began_ms(monday - 1), monday - WEEK_MS);
+        assert_eq!(week_began_ms(monday + 7 * DAY_MS - 1), monday);
+        assert_eq!(week_began_ms(monday - 1), monday - 7 * DAY_MS);
     }
 }

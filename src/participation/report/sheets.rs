@@ -6,6 +6,7 @@ use super::{
     cell::{Cell, sheet},
     dates::iso_time,
     figures::{SessionReport, StudentRow},
+    trend::{StudentTrend, TrendPoint},
 };
 use crate::{
     participation::{Reflection, SessionId},
@@ -162,6 +163,56 @@ pub fn reflections_csv(rows: &[ReflectionRow]) -> String {
             "metadata",
         ],
         rows.iter().map(line),
+    )
+}
+
+/// One line a session of the student, the medians of the others beside it.
+#[must_use]
+pub fn trend_csv(trend: &StudentTrend) -> String {
+    let line = |point: &TrendPoint| {
+        [
+            trend.student_id.as_str().into(),
+            point.session_id.as_str().into(),
+            iso_time(point.opened_at_ms).into(),
+            point.attended_s.into(),
+            point.could_play_s.into(),
+            point.notes.into(),
+            point.notes_per_minute.into(),
+            point.notes_share.into(),
+            point.turns.into(),
+            point.offset_median_ms.into(),
+            point.within_50_ms_share.into(),
+            point.assigned_beats_hit_share.into(),
+            point.group.notes_per_minute.into(),
+            point.group.notes_share.into(),
+            point.group.offset_median_ms.into(),
+            point.group.within_50_ms_share.into(),
+            point.group.assigned_beats_hit_share.into(),
+            if point.group.suppressed { "yes" } else { "no" }.into(),
+        ]
+    };
+    sheet(
+        [
+            "student_id",
+            "session_id",
+            "opened_at",
+            "attended_s",
+            "could_play_s",
+            "notes",
+            "notes_per_minute",
+            "notes_share",
+            "turns",
+            "offset_median_ms",
+            "within_50_ms_share",
+            "assigned_beats_hit_share",
+            "group_notes_per_minute",
+            "group_notes_share",
+            "group_offset_median_ms",
+            "group_within_50_ms_share",
+            "group_assigned_beats_hit_share",
+            "group_suppressed",
+        ],
+        trend.sessions.iter().map(line),
     )
 }
 
