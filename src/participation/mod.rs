@@ -12,6 +12,7 @@ mod keeper;
 mod losses;
 mod recorder;
 mod reflection;
+mod report;
 mod retention;
 mod session;
 mod sink;
@@ -31,6 +32,13 @@ pub use journal_drain::{DrainFailed, JournalDrain};
 pub use keeper::{InsertFailed, Keeper};
 pub use recorder::{IsRecorded, NotRecorded, QUEUED_MAX, Receipt, Recorder};
 pub use reflection::Reflection;
+pub use report::{
+    Activity, ActivityBucket, Analytics, AnalyticsView, BadReportOptions, FORMULAS, Formulas, GroupMedians, NoTurn,
+    ParticipationView, Peak, ReflectionCell, ReflectionRow, ReportOptions, SchoolOverview, SessionFacts, SessionFold,
+    SessionReport, SessionSummary, StudentRow, StudentSummary, StudentTrend, TeacherRow, TempoMark, TrendPoint,
+    TrendSlopes, Voice, WeekFigures, WeekRow, analytics_csv, evenness, gini, median, participation_csv, printable_page,
+    reflections_csv, theil_sen_slope, trend_csv,
+};
 pub use retention::{RETENTION_DAYS, Retention};
 pub use session::SessionHead;
 pub use sink::{NotKept, Sink};
