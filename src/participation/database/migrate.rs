@@ -89,7 +89,5 @@ fn migrator(migrations: &[(i64, &'static str, &'static str)]) -> Migrator {
     let migrations = migrations.iter().map(|(version, name, text)| {
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, SqlStr::from_static(text), false)
     });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.set_ignore_missing(true);
-    migrator
+    Migrator::with_migrations(migrations.collect())
 }

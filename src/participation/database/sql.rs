@@ -200,9 +200,8 @@ statements! { SHARED:
         SELECT event_id FROM participation_events WHERE tenant = $1 AND session_id = $2 AND event_id < $4 \
         AND at_us < $3 ORDER BY event_id LIMIT $5)";
     RETIRE_REFLECTIONS = "DELETE FROM student_reflections WHERE tenant = $1 AND session_id = $2 AND updated_at_us < $3";
-    RETIRE_SESSION = "DELETE FROM room_sessions WHERE tenant = $1 AND session_id = $2 AND last_event_at_us < $3 \
-        AND NOT EXISTS (SELECT 1 FROM participation_events e WHERE e.tenant = $1 AND e.session_id = $2) \
-        AND NOT EXISTS (SELECT 1 FROM student_reflections r WHERE r.tenant = $1 AND r.session_id = $2)";
+    /// Nothing of it is younger than its last event.
+    RETIRE_SESSION = "DELETE FROM room_sessions WHERE tenant = $1 AND session_id = $2 AND last_event_at_us < $3";
     RETIRE_AUDIT = "DELETE FROM audit_log WHERE at_us < $1";
     RETIRE_TOMBSTONES = "DELETE FROM erasures WHERE erased_at_us < $1";
 }
