@@ -83,15 +83,14 @@ async fn postgres_sessions(
     Ok(())
 }
 
-/// Rows of one SQLite statement; the last few of a batch go one by one. Few enough for the limit on parameters.
-const LITE_ROWS: usize = 64;
+/// Rows of one SQLite statement. Few kinds, so that each is prepared once; the most is far from the limit on parameters.
+const LITE_ROWS: [usize; 3] = [64, 8, 1];
 
-static LITE_MANY: LazyLock<String> = LazyLock::new(|| lite_insertion(LITE_ROWS));
-static LITE_ONE: LazyLock<String> = LazyLock::new(|| lite_insertion(1));
+static LITE_INSERTIONS: LazyLock<[String; 3]> = LazyLock::new(|| LITE_ROWS.map(lite_insertion));
 
 /// The statement that inserts one event, to be explained.
 pub fn lite_insertion_of_one() -> &'static str {
-    LITE_ONE.as_str()
+    LITE_INSERTIONS[2].as_str()
 }
 
 /// The insertion of so many rows.
@@ -106,12 +105,14 @@ async fn lite_events(
     rows: Vec<EventRow<'_>>,
 ) -> Result<u64, sqlx::Error> {
     let mut new = 0;
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        let (statement, count) = if rows.len() >= LITE_ROWS { (&LITE_MANY, LITE_ROWS) } else { (&LITE_ONE, 1) };
-        let insertion = sqlx::query(LazyLock::force(statement).as_str());
-        let insertion = rows.by_ref().take(count).fold(insertion, |insertion, row| lite_row(insertion, tenant, row));
-        new += insertion.execute(&mut *connection).await?.rows_affected();
+    let mut rows = rows.into_iter();
+    for (count, statement) in LITE_ROWS.into_iter().zip(&*LITE_INSERTIONS) {
+        while rows.len() >= count {
+            let insertion = sqlx::query(statement.as_str());
+            let insertion =
+                rows.by_ref().take(count).fold(insertion, |insertion, row| lite_row(insertion, tenant, row));
+            new += insertion.execute(&mut *connection).await?.rows_affected();
+        }
     }
     Ok(new)
 }

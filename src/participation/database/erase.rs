@@ -65,13 +65,15 @@ impl Database {
         let digest = digest_of(&salt, student_id);
         let mut write = self.exclusive(tenant).await?;
         bury(&mut write, tenant, &salt, Some(&digest), at_us).await?;
+        let erase_events = write.pick(sql::LITE_ERASE_EVENTS, sql::PG_ERASE_EVENTS);
+        let erase_actor = write.pick(sql::LITE_ERASE_ACTOR, sql::PG_ERASE_ACTOR);
         let mut erased = Erased {
-            events: delete(&mut write, sql::ERASE_EVENTS, tenant, Some(student_id)).await?,
+            events: delete(&mut write, erase_events, tenant, Some(student_id)).await?,
             reflections: delete(&mut write, sql::ERASE_REFLECTIONS, tenant, Some(student_id)).await?,
             ..Erased::default()
         };
         erased.mentions += delete(&mut write, sql::ERASE_TEACHER, tenant, Some(student_id)).await?;
-        for statement in [sql::ERASE_ACTOR, sql::ERASE_AUTHOR, sql::ERASE_AUDIT_ACTOR] {
+        for statement in [erase_actor, sql::ERASE_AUTHOR, sql::ERASE_AUDIT_ACTOR] {
             erased.mentions += on!(&mut write, transaction => {
                 let query = sqlx::query(statement).bind(tenant).bind(student_id).bind(ERASED);
                 query.execute(&mut **transaction).await?.rows_affected()
@@ -180,10 +182,7 @@ fn forgotten(text: &str, student_id: &str) -> Result<Option<String>, DatabaseErr
 }
 
 async fn forget_in_events(write: &mut Write, tenant: &str, student_id: &str) -> Result<u64, DatabaseError> {
-    let statement = match write {
-        On::Sqlite(_) => sql::LITE_MENTIONS,
-        On::Postgres(_) => sql::PG_MENTIONS,
-    };
+    let statement = write.pick(sql::LITE_MENTIONS, sql::PG_MENTIONS);
     let mut count = 0;
     on!(write, transaction => {
         let query = sqlx::query_as(statement).bind(tenant).bind(quoted(student_id));
@@ -199,10 +198,7 @@ async fn forget_in_events(write: &mut Write, tenant: &str, student_id: &str) -> 
 }
 
 async fn forget_in_reflections(write: &mut Write, tenant: &str, student_id: &str) -> Result<u64, DatabaseError> {
-    let statement = match write {
-        On::Sqlite(_) => sql::LITE_METADATA,
-        On::Postgres(_) => sql::PG_METADATA,
-    };
+    let statement = write.pick(sql::LITE_METADATA, sql::PG_METADATA);
     let mut count = 0;
     on!(write, transaction => {
         let query = sqlx::query_as(statement).bind(tenant).bind(quoted(student_id));
@@ -218,10 +214,7 @@ async fn forget_in_reflections(write: &mut Write, tenant: &str, student_id: &str
 }
 
 async fn forget_in_audit(write: &mut Write, tenant: &str, student_id: &str) -> Result<u64, DatabaseError> {
-    let statement = match write {
-        On::Sqlite(_) => sql::LITE_AUDIT_DETAILS,
-        On::Postgres(_) => sql::PG_AUDIT_DETAILS,
-    };
+    let statement = write.pick(sql::LITE_AUDIT_DETAILS, sql::PG_AUDIT_DETAILS);
     let mut count = 0;
     on!(write, transaction => {
         let query = sqlx::query_as(statement).bind(tenant).bind(quoted(student_id));

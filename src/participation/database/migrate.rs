@@ -59,12 +59,8 @@ impl Database {
 
     /// How many of the migrations are not applied.
     async fn lacking(&self, migrator: &Migrator) -> Result<usize, DatabaseError> {
-        let statement = match &self.pools {
-            On::Sqlite(_) => sql::LITE_MIGRATIONS,
-            On::Postgres(_) => sql::PG_MIGRATIONS,
-        };
         let applied = on!(self.pools.reads(), pool => {
-            sqlx::query_as::<_, (i64, Vec<u8>)>(statement).fetch_all(pool).await
+            sqlx::query_as::<_, (i64, Vec<u8>)>(sql::MIGRATIONS).fetch_all(pool).await
         });
         let applied = match applied.map_err(DatabaseError::from) {
             Ok(applied) => applied,
@@ -93,7 +89,5 @@ fn migrator(migrations: &[(i64, &'static str, &'static str)]) -> Migrator {
     let migrations = migrations.iter().map(|(version, name, text)| {
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, SqlStr::from_static(text), false)
     });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.set_ignore_missing(true);
-    migrator
+    Migrator::with_migrations(migrations.collect())
 }

@@ -29,6 +29,16 @@ macro_rules! on {
 }
 pub(super) use on;
 
+impl<S, P> On<S, P> {
+    /// Of a statement that each says in its own way, the one.
+    pub fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+}
+
 /// SQLite has one writer at a time. Here writers queue for one connection, where with several they would poll.
 #[derive(Clone, Debug)]
 pub struct LitePools {

@@ -82,7 +82,8 @@ impl Database {
         student_id: &str,
         each: impl FnMut(Event) + Send,
     ) -> Result<u64, DatabaseError> {
-        self.events(sql::EVENTS_OF_STUDENT, tenant, student_id, each).await
+        let statement = self.pools.pick(sql::LITE_EVENTS_OF_STUDENT, sql::PG_EVENTS_OF_STUDENT);
+        self.events(statement, tenant, student_id, each).await
     }
 
     async fn events(

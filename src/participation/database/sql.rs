@@ -53,6 +53,55 @@ macro_rules! may_mention {
     };
 }
 
+/// These four have a hint between them and their conditions, in SQLite: without statistics, which nobody makes for it,
+/// it would take the primary key for anything about a tenant, and read all of it.
+macro_rules! events_of_student {
+    ($hint:literal) => {
+        concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM participation_events ",
+            $hint,
+            "WHERE tenant = $1 \
+            AND student_id = $2 ORDER BY session_id, event_id"
+        )
+    };
+}
+
+macro_rules! erase_events {
+    ($hint:literal) => {
+        concat!("DELETE FROM participation_events ", $hint, "WHERE tenant = $1 AND student_id = $2")
+    };
+}
+
+macro_rules! erase_actor {
+    ($hint:literal) => {
+        concat!(
+            "UPDATE participation_events ",
+            $hint,
+            "SET actor_id = $3 WHERE tenant = $1 AND ",
+            may_mention!(),
+            " \
+            AND actor_id = $2"
+        )
+    };
+}
+
+macro_rules! mentions {
+    ($hint:literal, $position:literal) => {
+        concat!(
+            "SELECT session_id, event_id, details FROM participation_events ",
+            $hint,
+            "WHERE tenant = $1 \
+            AND ",
+            may_mention!(),
+            " AND ",
+            $position,
+            "(details, $2) > 0"
+        )
+    };
+}
+
 /// The head of both databases' insertion of events; SQLite's rows are added by [`super::bulk`].
 macro_rules! insert_events {
     () => {
@@ -73,6 +122,7 @@ pub const INSERT_EVENTS_END: &str = " ON CONFLICT DO NOTHING";
 
 statements! { SHARED:
     REACHABLE = "SELECT 1";
+    MIGRATIONS = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
     TOMBSTONES = "SELECT salt, digest, erased_at_us FROM erasures WHERE tenant = $1 AND erased_at_us >= $2";
     BURY = "INSERT INTO erasures (tenant, salt, digest, erased_at_us) VALUES ($1, $2, $3, $4)";
@@ -82,21 +132,20 @@ statements! { SHARED:
         WHERE tenant = $1 AND session_id >= $2 AND session_id < $3 ORDER BY session_id DESC LIMIT $4");
     SESSIONS = concat!("SELECT ", session_columns!(), " FROM room_sessions s \
         WHERE tenant = $1 AND opened_at_us >= $2 AND opened_at_us < $3 ORDER BY opened_at_us DESC LIMIT $4");
-    /// Hops from session to session along the student's index, however many notes each has.
+    /// Hops from session to session along the student's index, however many notes each has. SQLite joins in the order
+    /// that CROSS JOIN says: from these few.
     SESSIONS_OF_STUDENT = concat!("WITH RECURSIVE attended (session_id) AS (\
         SELECT MIN(session_id) FROM participation_events WHERE tenant = $1 AND student_id = $2 \
         UNION ALL SELECT (SELECT MIN(e.session_id) FROM participation_events e \
         WHERE e.tenant = $1 AND e.student_id = $2 AND e.session_id > attended.session_id) \
         FROM attended WHERE attended.session_id IS NOT NULL) \
-        SELECT ", session_columns!(), " FROM attended JOIN room_sessions s \
-        ON s.tenant = $1 AND s.session_id = attended.session_id ORDER BY s.opened_at_us");
+        SELECT ", session_columns!(), " FROM attended CROSS JOIN room_sessions s \
+        WHERE s.tenant = $1 AND s.session_id = attended.session_id ORDER BY s.opened_at_us");
     TENANTS = "SELECT DISTINCT tenant FROM room_sessions UNION SELECT DISTINCT tenant FROM student_reflections \
         ORDER BY 1";
 
     SESSION_EVENTS = concat!("SELECT ", event_columns!(), " FROM participation_events \
         WHERE tenant = $1 AND session_id = $2 ORDER BY event_id");
-    EVENTS_OF_STUDENT = concat!("SELECT ", event_columns!(), " FROM participation_events \
-        WHERE tenant = $1 AND student_id = $2 ORDER BY session_id, event_id");
 
     REFLECTIONS = concat!("SELECT ", reflection_columns!(), " FROM student_reflections \
         WHERE tenant = $1 AND session_id = $2 AND NOT withdrawn ORDER BY submitted_at_us, reflection_id");
@@ -128,10 +177,7 @@ statements! { SHARED:
     AUDIT_ENTRIES = "SELECT at_us, actor, action, subject, details FROM audit_log WHERE tenant = $1 \
         ORDER BY entry_id DESC LIMIT $2";
 
-    ERASE_EVENTS = "DELETE FROM participation_events WHERE tenant = $1 AND student_id = $2";
     ERASE_REFLECTIONS = "DELETE FROM student_reflections WHERE tenant = $1 AND student_id = $2";
-    ERASE_ACTOR = concat!("UPDATE participation_events SET actor_id = $3 WHERE tenant = $1 AND ", may_mention!(), " \
-        AND actor_id = $2");
     ERASE_DETAILS = "UPDATE participation_events SET details = $4 WHERE tenant = $1 AND session_id = $2 \
         AND event_id = $3";
     ERASE_TEACHER = "UPDATE room_sessions SET teacher_id = NULL WHERE tenant = $1 AND teacher_id = $2";
@@ -154,9 +200,8 @@ statements! { SHARED:
         SELECT event_id FROM participation_events WHERE tenant = $1 AND session_id = $2 AND event_id < $4 \
         AND at_us < $3 ORDER BY event_id LIMIT $5)";
     RETIRE_REFLECTIONS = "DELETE FROM student_reflections WHERE tenant = $1 AND session_id = $2 AND updated_at_us < $3";
-    RETIRE_SESSION = "DELETE FROM room_sessions WHERE tenant = $1 AND session_id = $2 AND last_event_at_us < $3 \
-        AND NOT EXISTS (SELECT 1 FROM participation_events e WHERE e.tenant = $1 AND e.session_id = $2) \
-        AND NOT EXISTS (SELECT 1 FROM student_reflections r WHERE r.tenant = $1 AND r.session_id = $2)";
+    /// Nothing of it is younger than its last event.
+    RETIRE_SESSION = "DELETE FROM room_sessions WHERE tenant = $1 AND session_id = $2 AND last_event_at_us < $3";
     RETIRE_AUDIT = "DELETE FROM audit_log WHERE at_us < $1";
     RETIRE_TOMBSTONES = "DELETE FROM erasures WHERE erased_at_us < $1";
 }
@@ -173,22 +218,24 @@ statements! { POSTGRES:
         $12::integer[], $13::integer[], $14::boolean[], $15::text[]) AS e ON CONFLICT DO NOTHING");
     PG_GROW_SESSIONS = concat!(insert_sessions!(), "SELECT $1, e.* FROM UNNEST($2::text[], $3::text[], $4::bigint[], \
         $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]) AS e", session_grows!());
-    PG_MENTIONS = concat!("SELECT session_id, event_id, details FROM participation_events \
-        WHERE tenant = $1 AND ", may_mention!(), " AND strpos(details, $2) > 0");
+    PG_EVENTS_OF_STUDENT = events_of_student!("");
+    PG_ERASE_EVENTS = erase_events!("");
+    PG_ERASE_ACTOR = erase_actor!("");
+    PG_MENTIONS = mentions!("", "strpos");
     PG_METADATA = "SELECT reflection_id, metadata FROM student_reflections WHERE tenant = $1 \
         AND strpos(metadata, $2) > 0";
     PG_AUDIT_DETAILS = "SELECT entry_id, details FROM audit_log WHERE tenant = $1 AND strpos(details, $2) > 0";
-    PG_MIGRATIONS = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 }
 
 statements! { SQLITE:
     LITE_GROW_SESSION = concat!(insert_sessions!(), "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", session_grows!());
-    LITE_MENTIONS = concat!("SELECT session_id, event_id, details FROM participation_events \
-        WHERE tenant = $1 AND ", may_mention!(), " AND instr(details, $2) > 0");
+    LITE_EVENTS_OF_STUDENT = events_of_student!("INDEXED BY participation_events_student ");
+    LITE_ERASE_EVENTS = erase_events!("INDEXED BY participation_events_student ");
+    LITE_ERASE_ACTOR = erase_actor!("INDEXED BY participation_events_mentions ");
+    LITE_MENTIONS = mentions!("INDEXED BY participation_events_mentions ", "instr");
     LITE_METADATA = "SELECT reflection_id, metadata FROM student_reflections WHERE tenant = $1 \
         AND instr(metadata, $2) > 0";
     LITE_AUDIT_DETAILS = "SELECT entry_id, details FROM audit_log WHERE tenant = $1 AND instr(details, $2) > 0";
-    LITE_MIGRATIONS = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
     /// What was overwritten leaves the journal, too.
     LITE_CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)";
 }
