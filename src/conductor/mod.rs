@@ -15,6 +15,7 @@ mod notes;
 mod people;
 mod record;
 mod reign;
+mod remembered;
 mod restoration;
 mod room_mirror;
 mod roster;

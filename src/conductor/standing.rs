@@ -19,6 +19,9 @@ pub struct RoomStanding {
     /// Milliseconds since the epoch.
     pub created_at: i64,
     pub last_active_at: i64,
+    /// When the room was opened, µs since 1970: with the code, what its session is called by.
+    #[serde(skip)]
+    pub opened_us: i64,
 }
 
 impl RoomStanding {
@@ -34,6 +37,7 @@ impl RoomStanding {
             settings: controls.settings.clone(),
             created_at: controls.created_at_us.div_euclid(1_000),
             last_active_at: controls.last_active_at_us.div_euclid(1_000),
+            opened_us: controls.created_at_us,
         }
     }
 }

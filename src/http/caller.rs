@@ -1,4 +1,4 @@
-//! Who asks: the token of a request, the tenant it is for, and the teacher that it proves.
+//! Who asks: the token of a request, the tenant it is for, and the person that it proves.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -23,6 +23,65 @@ const NAMELESS_TEACHER: &str = "teacher";
 /// REST has no connections; no socket has this one.
 const NO_CONNECTION: u64 = 0;
 
+/// Anybody whose token proves something.
+pub(super) struct Caller {
+    pub tenant: Arc<Tenant>,
+    pub role: TokenRole,
+    /// Where guesses of codes are counted.
+    pub address: IpAddr,
+    sub: Option<String>,
+    /// The only room that the token opens, where it names one.
+    room: Option<String>,
+}
+
+impl FromRequestParts<HttpState> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, Failure> {
+        let token = token_of(&parts.headers, &parts.uri).ok_or(AuthError::TokenMissing)?;
+        let host = host_of(&parts.headers, &parts.uri);
+        let now_s = http.clock.now_s();
+        let (tenant, claims) = auth::authenticate(&http.tenants, &token, host, now_s).await?;
+        let address = counted_address(parts);
+        Ok(Self { tenant, role: claims.role, address, sub: claims.sub, room: claims.room })
+    }
+}
+
+impl Caller {
+    /// See [`Teacher::room`].
+    pub fn room(&self, code: &str) -> Result<RoomKey, Failure> {
+        room_of(&self.tenant, self.room.as_deref(), code)
+    }
+
+    /// Who this is. A student's token must say so, for what is written or read is theirs alone.
+    pub fn id(&self) -> Result<&str, Failure> {
+        match (self.sub.as_deref(), self.role) {
+            (Some(sub), _) => Ok(sub),
+            (None, TokenRole::Teacher) => Ok(NAMELESS_TEACHER),
+            (None, TokenRole::Student) => {
+                Err(Failure::forbidden("the token has no `sub` claim, so it does not say whose data is yours"))
+            }
+        }
+    }
+
+    /// The student whose data alone this may be; None for teachers.
+    pub fn only(&self) -> Result<Option<&str>, Failure> {
+        match self.role {
+            TokenRole::Teacher => Ok(None),
+            TokenRole::Student => self.id().map(Some),
+        }
+    }
+
+    /// Fails unless everything of this person may be read: by teachers, and by the person.
+    pub fn may_read_all_of(&self, student_id: &str) -> Result<(), Failure> {
+        of_all_rooms(self.room.as_deref())?;
+        match self.only()? {
+            Some(own) if own != student_id => Err(Failure::forbidden("a student's token shows its own data alone")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A person whose token proves a teacher.
 pub(super) struct Teacher {
     pub tenant: Arc<Tenant>,
@@ -35,15 +94,12 @@ impl FromRequestParts<HttpState> for Teacher {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, Failure> {
-        let token = token_of(&parts.headers, &parts.uri).ok_or(AuthError::TokenMissing)?;
-        let host = host_of(&parts.headers, &parts.uri);
-        let now_s = http.clock.now_s();
-        let (tenant, claims) = auth::authenticate(&http.tenants, &token, host, now_s).await?;
-        if claims.role != TokenRole::Teacher {
+        let caller = Caller::from_request_parts(parts, http).await?;
+        if caller.role != TokenRole::Teacher {
             return Err(Failure::forbidden("only a teacher may do this: the token's role is student"));
         }
-        let id = claims.sub.unwrap_or_else(|| NAMELESS_TEACHER.to_owned());
-        Ok(Self { tenant, id, room: claims.room })
+        let id = caller.id()?.to_owned();
+        Ok(Self { tenant: caller.tenant, id, room: caller.room })
     }
 }
 
@@ -51,23 +107,31 @@ impl Teacher {
     /// The teacher's room of this code. That it is no code, or one that the token does not open, looks like a room
     /// that does not exist.
     pub fn room(&self, code: &str) -> Result<RoomKey, Failure> {
-        let code: Code = code.parse().map_err(|_| Failure::room_not_found())?;
-        if self.room.as_deref().is_some_and(|only| only != code.as_str()) {
-            return Err(Failure::room_not_found());
-        }
-        Ok(RoomKey { tenant: Arc::clone(&self.tenant.id), code })
+        room_of(&self.tenant, self.room.as_deref(), code)
     }
 
     /// Fails where the token is good for one room alone.
     pub fn of_all_rooms(&self) -> Result<(), Failure> {
-        match self.room {
-            None => Ok(()),
-            Some(_) => Err(Failure::forbidden("the token's `room` claim limits it to that room")),
-        }
+        of_all_rooms(self.room.as_deref())
     }
 
     pub fn actor(&self) -> Actor {
         Actor { student_id: self.id.clone(), role: TokenRole::Teacher, connection: NO_CONNECTION }
+    }
+}
+
+fn room_of(tenant: &Tenant, only: Option<&str>, code: &str) -> Result<RoomKey, Failure> {
+    let code: Code = code.parse().map_err(|_| Failure::room_not_found())?;
+    if only.is_some_and(|only| only != code.as_str()) {
+        return Err(Failure::room_not_found());
+    }
+    Ok(RoomKey { tenant: Arc::clone(&tenant.id), code })
+}
+
+fn of_all_rooms(only: Option<&str>) -> Result<(), Failure> {
+    match only {
+        None => Ok(()),
+        Some(_) => Err(Failure::forbidden("the token's `room` claim limits it to that room")),
     }
 }
 

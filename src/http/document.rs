@@ -19,7 +19,7 @@ use utoipa::{
 use super::{
     actions, broadcast, dev_token, docs_page,
     failure::{FailureBody, FailureDetail},
-    guests, probes, rooms, schema,
+    guests, probes, reflection_schema, reflections, report_schema, reports, rooms, schema, sessions, students,
 };
 
 /// The page has its style inside itself, and no script at all.
@@ -37,6 +37,9 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
     ),
     paths(
         rooms::create, rooms::list, rooms::read, rooms::change, rooms::close, actions::act, guests::admit,
+        reports::participation, reports::analytics, sessions::of_room, sessions::of_school, sessions::overview,
+        reflections::submit, reflections::change, reflections::withdraw, reflections::list,
+        students::export, students::trend, students::erase,
         broadcast::batch, broadcast::one, probes::ping, probes::live, probes::ready, probes::health, json, page, dev_token::give,
     ),
     components(schemas(
@@ -44,10 +47,21 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
         schema::GuestName, schema::BroadcastBatch,
         schema::BroadcastMessage, broadcast::Refusal, broadcast::FieldErrors, guests::GuestPass, FailureBody, FailureDetail, probes::Pong, probes::ReadinessReport,
         dev_token::DevToken,
+        report_schema::Participation, report_schema::Analytics, report_schema::SessionFacts, report_schema::StudentRow,
+        report_schema::TeacherRow, report_schema::TempoMark, report_schema::Activity, report_schema::ActivityBucket,
+        report_schema::Peak, report_schema::Voice, report_schema::NoTurn, report_schema::Formulas,
+        report_schema::SessionRow, report_schema::SessionPage, report_schema::Overview, report_schema::Week,
+        report_schema::Total, report_schema::ReflectionCell, report_schema::Trend, report_schema::TrendPoint,
+        report_schema::GroupMedians, report_schema::TrendSlopes,
+        reflection_schema::NewReflection, reflection_schema::ReflectionKept, reflection_schema::Reflection,
+        reflection_schema::Reflections, reflection_schema::StudentFile, reflection_schema::SessionOfStudent,
+        reflection_schema::Event, reflection_schema::Note, reflection_schema::ErasureDone, reflection_schema::Erased,
     )),
     tags(
         (name = "rooms", description = "For teachers, in the rooms of their own tenant."),
         (name = "guests", description = "For people without an account."),
+        (name = "participation", description = "Who took part, and how it felt: reports, reflections, and what is held \
+            on one person. Nothing here is a score of a person. All answers are of one school."),
         (name = "broadcasts", description = "For whoever has something to say on a realtime topic, but no socket."),
         (name = "health", description = "For load balancers, Kubernetes and people who wonder."),
         (name = "about", description = "This document."),
@@ -73,16 +87,16 @@ impl Modify for Guarded {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
         for item in document.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+            let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             let guarded = operations.into_iter().flatten().filter(|operation| operation.security.is_some());
-            guarded.filter(|operation| !is_broadcast(operation)).for_each(describe_teachers);
+            guarded.filter(|operation| !has_tag(operation, "broadcasts")).for_each(describe_refusals);
         }
     }
 }
 
 /// Broadcasts are open to all and refused in a form of their own.
-fn is_broadcast(operation: &Operation) -> bool {
-    operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "broadcasts"))
+fn has_tag(operation: &Operation, name: &str) -> bool {
+    operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == name))
 }
 
 /// Where Supabase's clients look for the broadcasts, these are too.
@@ -102,13 +116,19 @@ impl Modify for Mounted {
     }
 }
 
-/// All refuse whoever is no teacher, and none needs a body: what is left out takes its default, or stays.
-fn describe_teachers(operation: &mut Operation) {
-    if let Some(RefOr::T(body)) = &mut operation.request_body {
+/// All refuse whoever is no teacher, but for what students may do; of the rooms' none needs a body: what is left out
+/// takes its default, or stays. What was recorded may be switched off, or out of reach.
+fn describe_refusals(operation: &mut Operation) {
+    let mut refusals = vec![
+        ("401", "No token, or one that proves nothing"),
+        ("403", "Not a teacher's token, or the tenant is suspended"),
+    ];
+    if has_tag(operation, "participation") {
+        refusals.push(("409", "`participation_off`: nothing is recorded here"));
+        refusals.push(("503", "`unavailable`: the database does not answer; see Retry-After"));
+    } else if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required = Some(Required::False);
     }
-    let refusals =
-        [("401", "No token, or one that proves nothing"), ("403", "Not a teacher's token, or the tenant is suspended")];
     for (status, description) in refusals {
         let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Failure"))).build();
         let response = ResponseBuilder::new().description(description).content("application/json", body);

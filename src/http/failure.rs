@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{AuthError, MintError},
     conductor::{ControlRefused, CreateRefused},
+    participation::{DeskError, NotRecorded, SubmissionRefused},
     room::{BadField, Refusal},
 };
 
@@ -20,6 +21,8 @@ use crate::{
 const ROOMS_RETRY_AFTER_S: u32 = 60;
 /// When to come back while a room has no conductor or the store does not answer.
 const CONDUCTOR_RETRY_AFTER_S: u32 = 1;
+/// When to come back while the database does not answer: a restart takes it some seconds.
+const DATABASE_RETRY_AFTER_S: u32 = 5;
 
 /// A failed request: a status and code for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +89,8 @@ impl IntoResponse for Failure {
         let detail = FailureDetail { code: self.code, message: self.message, field: self.field };
         let mut response = (self.status, Json(FailureBody { error: detail })).into_response();
         let headers = response.headers_mut();
+        // It is of this moment and of this caller.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -161,7 +166,40 @@ impl From<Refusal> for Failure {
     }
 }
 
-fn unavailable(message: impl Into<String>) -> Failure {
+impl From<DeskError> for Failure {
+    fn from(error: DeskError) -> Self {
+        let message = error.to_string();
+        match error {
+            DeskError::Off => Self::new(StatusCode::CONFLICT, "participation_off", message),
+            DeskError::NoSession => Self::room_not_found(),
+            DeskError::NoReflection => Self::new(StatusCode::NOT_FOUND, "reflection_not_found", message),
+            DeskError::Options(bad) => Self::field(bad.field(), message),
+            DeskError::TooManySessions { .. } => Self::field("from", message),
+            DeskError::Unavailable => unavailable(message).retry_after(DATABASE_RETRY_AFTER_S),
+            DeskError::Damaged => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message),
+        }
+    }
+}
+
+impl From<NotRecorded> for Failure {
+    fn from(refused: NotRecorded) -> Self {
+        match refused {
+            NotRecorded::Off => DeskError::Off.into(),
+            NotRecorded::Lost => unavailable(refused.to_string()),
+        }
+    }
+}
+
+impl From<SubmissionRefused> for Failure {
+    fn from(refused: SubmissionRefused) -> Self {
+        match refused {
+            SubmissionRefused::BadField(bad) => bad.into(),
+            SubmissionRefused::Unauthorized => Self::forbidden("a student writes reflections of their own alone"),
+        }
+    }
+}
+
+pub(super) fn unavailable(message: impl Into<String>) -> Failure {
     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).retry_after(CONDUCTOR_RETRY_AFTER_S)
 }
 

@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     actions, body::BODY_BYTES_MAX, broadcast, cors, dev_token, document, edge, failure::Failure, guests, page, probes,
-    rooms, state::HttpState,
+    reflections, reports, rooms, sessions, state::HttpState, students,
 };
 
 /// A method at a path. The OpenAPI document has an operation for each, which a test compares.
@@ -31,6 +31,10 @@ fn get<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> R
 
 fn post<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
     Row { method: "post", path, handler: routing::post(handler) }
+}
+
+fn put<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
+    Row { method: "put", path, handler: routing::put(handler) }
 }
 
 fn patch<T: 'static>(path: &'static str, handler: impl Handler<T, HttpState>) -> Row {
@@ -56,6 +60,18 @@ fn rows() -> Vec<Row> {
         delete("/api/music/rooms/{code}", rooms::close),
         post("/api/music/rooms/{code}/actions/{event}", actions::act),
         post("/api/music/rooms/{code}/guest", guests::admit),
+        get("/api/music/rooms/{code}/participation", reports::participation),
+        get("/api/music/rooms/{code}/analytics", reports::analytics),
+        get("/api/music/rooms/{code}/reflections", reflections::list),
+        get("/api/music/rooms/{code}/sessions", sessions::of_room),
+        get("/api/music/sessions", sessions::of_school),
+        get("/api/music/overview", sessions::overview),
+        post("/api/music/reflections", reflections::submit),
+        put("/api/music/reflections/{id}", reflections::change),
+        delete("/api/music/reflections/{id}", reflections::withdraw),
+        get("/api/music/students/{id}", students::export),
+        get("/api/music/students/{id}/trend", students::trend),
+        delete("/api/music/students/{id}", students::erase),
         post("/api/broadcast", broadcast::batch),
         post("/api/broadcast/{topic}/events/{event}", broadcast::one),
         post("/realtime/v1/api/broadcast", broadcast::batch),

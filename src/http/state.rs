@@ -7,6 +7,7 @@ use crate::{
     auth::{Tenant, Tenants},
     channels::realtime::Realtime,
     conductor,
+    participation::Desk,
     telemetry::Metrics,
     time::Clock,
 };
@@ -29,6 +30,7 @@ pub struct HttpState {
     pub readiness: Arc<Readiness>,
     pub guess_delay: GuessDelay,
     pub realtime: Arc<Realtime>,
+    pub desk: Arc<Desk>,
     pub admits_events: EventLimit,
     /// Some only under `downbeat dev`.
     pub dev: Option<DevMode>,

@@ -3,6 +3,7 @@
 //! Nothing here is ever waited for by a note.
 
 mod database;
+mod desk;
 mod event;
 mod feed;
 mod inserter;
@@ -23,6 +24,10 @@ mod submission;
 pub use database::{
     AuditEntry, BadDatabaseUrl, Database, DatabaseError, DatabaseUrl, ERASED, Erased, Inserted, Leadership, Migrated,
     Plan, PostgresUrl, Rejected, Retired, StoredReflection, digest_of,
+};
+pub use desk::{
+    Desk, DeskError, OVERVIEW_SESSIONS_MAX, OfSession, OnTheWay, OnTheirWay, SessionOfStudent, SessionPage,
+    SessionReflections, SessionRow, StudentErased, StudentFile, TREND_SESSIONS_MAX,
 };
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
 pub use feed::Feed;

@@ -1,0 +1,35 @@
+//! The report of a session.
+
+use super::{Desk, DeskError, OfSession, at_last};
+use crate::participation::{Database, ReportOptions, SessionFold, SessionHead, SessionReport};
+
+impl Desk {
+    /// The report of a session, live or over. `bucket_us` is the length of a bucket of its activity, see
+    /// [`ReportOptions::bucket_us`].
+    ///
+    /// # Errors
+    /// [`DeskError::NoSession`]; [`DeskError::Options`] where `bucket_us` does not fit; or as the database.
+    pub async fn session_report(
+        &self,
+        of: OfSession<'_>,
+        bucket_us: Option<i64>,
+    ) -> Result<SessionReport, DeskError> {
+        let database = self.of(&of.room.tenant)?;
+        let head = self.head(database, of).await?;
+        at_last(self.fold(database, &of.room.tenant, &head, bucket_us)).await
+    }
+
+    pub(super) async fn fold(
+        &self,
+        database: &Database,
+        tenant: &str,
+        head: &SessionHead,
+        bucket_us: Option<i64>,
+    ) -> Result<SessionReport, DeskError> {
+        let mut fold = SessionFold::new(head, ReportOptions { bucket_us, now_us: self.clock.now_us() })?;
+        // Closed with the node, when nobody reads any more.
+        let _turn = self.reading.acquire().await.map_err(|_| DeskError::Unavailable)?;
+        database.session_events(tenant, &head.session, |event| fold.take(&event)).await?;
+        Ok(fold.finish())
+    }
+}
