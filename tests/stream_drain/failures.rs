@@ -68,10 +68,10 @@ async fn what_the_database_refuses_stays_in_hands_and_no_more_is_taken() {
     for _ in 0..5 {
         let failed = a.drain.drain_once("acme").await;
         assert!(matches!(failed, Err(DrainError::Insert(InsertFailed::Unavailable(_)))), "{failed:?}");
-        assert_eq!(server.command(&["XPENDING", "sel:{acme}", "database"]).lines().next(), Some("256"));
+        assert_eq!(server.command(&["XPENDING", "sel:{acme}", "database"]).lines().next(), Some("128"));
         assert_eq!(waits(&store, "acme").await, (600, 600), "nothing is settled");
     }
-    for settled in [256, 256, 88, 0] {
+    for settled in [128, 128, 128, 128, 88, 0] {
         assert_eq!(a.drain.drain_once("acme").await, Ok(settled));
     }
     assert_eq!(kept.of("acme"), ids(0..600));
