@@ -23,8 +23,9 @@ use super::{Batch, Event, InsertFailed, Keeper};
 
 /// How many events one insert brings at most.
 const BATCH_EVENTS: usize = 2_000;
-/// How many entries are asked for at once. An entry is what a node has heard in 10 ms.
-const ENTRIES_AT_ONCE: usize = 256;
+/// How many entries are asked for at once: Redis does nothing else for a millisecond. An entry is what a node has heard
+/// in 10 ms.
+const ENTRIES_AT_ONCE: usize = 128;
 /// Who has not settled an entry for so long is taken for dead or stuck.
 const RECLAIMED_AFTER: Duration = Duration::from_secs(10);
 
