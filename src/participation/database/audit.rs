@@ -25,6 +25,9 @@ pub struct AuditEntry {
     pub details: Value,
 }
 
+/// Moment, actor, action, subject, details.
+type Row = (i64, String, String, Option<Vec<u8>>, String);
+
 impl Database {
     pub async fn audit(&self, entry: &AuditEntry) -> Result<(), DatabaseError> {
         let mut write = self.pools.write(&entry.tenant, super::on::Hold::Shared).await?;
@@ -34,7 +37,7 @@ impl Database {
 
     /// The newest first.
     pub async fn audit_entries(&self, tenant: &str, limit: u32) -> Result<Vec<AuditEntry>, DatabaseError> {
-        let rows: Vec<(i64, String, String, Option<Vec<u8>>, String)> = on!(self.pools.reads(), pool => {
+        let rows: Vec<Row> = on!(self.pools.reads(), pool => {
             sqlx::query_as(sql::AUDIT_ENTRIES).bind(tenant).bind(i64::from(limit)).fetch_all(pool).await
         })?;
         let entries = rows.into_iter().map(|(at_us, actor, action, subject, details)| {

@@ -13,6 +13,7 @@ use crate::auth::Secret;
 /// | `sqlite:path`, `sqlite://path` | a file, made when it is missing; `sqlite:///var/lib/…` from the root |
 /// | `postgres://user:password@host:port/database?…`, `postgresql://…` | with the options of libpq's URLs, `sslmode` among them |
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a process has one of it")]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
     Postgres(PostgresUrl),
