@@ -66,6 +66,8 @@ mod tests {
     #[test]
     fn a_page_runs_no_script() {
         let policy = page(String::new()).headers()[header::CONTENT_SECURITY_POLICY].clone();
-        assert!(policy.to_str().is_ok_and(|policy| policy.starts_with("default-src 'none'") && !policy.contains("script")));
+        assert!(
+            policy.to_str().is_ok_and(|policy| policy.starts_with("default-src 'none'") && !policy.contains("script"))
+        );
     }
 }

@@ -30,11 +30,7 @@ pub(super) async fn live_session(http: &HttpState, key: &RoomKey) -> Option<Sess
 }
 
 /// Codes can be guessed: a student who tries many waits ever longer, as on sockets.
-pub(super) async fn slowed<T>(
-    http: &HttpState,
-    caller: &Caller,
-    outcome: Result<T, Failure>,
-) -> Result<T, Failure> {
+pub(super) async fn slowed<T>(http: &HttpState, caller: &Caller, outcome: Result<T, Failure>) -> Result<T, Failure> {
     if caller.role == TokenRole::Student {
         let known = !outcome.as_ref().is_err_and(|failure| *failure == Failure::room_not_found());
         tokio::time::sleep((http.guess_delay)(caller.address, known)).await;

@@ -208,11 +208,7 @@ async fn keep(http: &HttpState, caller: &Caller, body: &str) -> Result<Value, Fa
 }
 
 /// The room that a reflection is about, as long as it lives.
-async fn open_room(
-    http: &HttpState,
-    caller: &Caller,
-    code: Option<Code>,
-) -> Result<(RoomKey, RoomStanding), Failure> {
+async fn open_room(http: &HttpState, caller: &Caller, code: Option<Code>) -> Result<(RoomKey, RoomStanding), Failure> {
     let code = code.ok_or_else(|| Failure::field("room_id", "room_id must be a room's code, such as MUSIC-1234"))?;
     if !http.desk.recorder().is_on(&caller.tenant.id) {
         return Err(DeskError::Off.into());

@@ -78,7 +78,9 @@ pub(super) async fn participation(
     let report = slowed(&http, &caller, report.await).await?;
     Ok(match format {
         Format::Json => recorded(&http, &caller.tenant.id, &report, report.participation()).await,
-        Format::Csv => personal::csv(&format!("participation-{}", report.session.session_id), participation_csv(&report)),
+        Format::Csv => {
+            personal::csv(&format!("participation-{}", report.session.session_id), participation_csv(&report))
+        }
         Format::Html => personal::page(printable_page(&report)),
     })
 }

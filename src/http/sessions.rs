@@ -65,11 +65,7 @@ pub(super) async fn of_room(
         (status = 422, description = "`from`, `to`, `limit` or `cursor` is wrong", body = FailureBody),
     )
 )]
-pub(super) async fn of_school(
-    State(http): State<HttpState>,
-    teacher: Teacher,
-    uri: Uri,
-) -> Result<Response, Failure> {
+pub(super) async fn of_school(State(http): State<HttpState>, teacher: Teacher, uri: Uri) -> Result<Response, Failure> {
     teacher.of_all_rooms()?;
     let values = Values::of(&uri);
     let (from_us, to_us) = (values.moment("from")?.unwrap_or(0), values.moment("to")?.unwrap_or(i64::MAX));
@@ -94,11 +90,7 @@ pub(super) async fn of_school(
         (status = 422, description = "`from` or `to` is wrong, or there are too many sessions between them", body = FailureBody),
     )
 )]
-pub(super) async fn overview(
-    State(http): State<HttpState>,
-    teacher: Teacher,
-    uri: Uri,
-) -> Result<Response, Failure> {
+pub(super) async fn overview(State(http): State<HttpState>, teacher: Teacher, uri: Uri) -> Result<Response, Failure> {
     #[derive(Serialize)]
     struct Answer {
         #[serde(flatten)]

@@ -42,11 +42,7 @@ type IdInPath = Result<Path<String>, PathRejection>;
         (status = 422, description = "`id` is no student's id", body = FailureBody),
     )
 )]
-pub(super) async fn export(
-    State(http): State<HttpState>,
-    caller: Caller,
-    id: IdInPath,
-) -> Result<Response, Failure> {
+pub(super) async fn export(State(http): State<HttpState>, caller: Caller, id: IdInPath) -> Result<Response, Failure> {
     #[derive(Serialize)]
     struct Answer {
         student_id: String,
@@ -128,11 +124,7 @@ pub(super) async fn trend(
         (status = 503, description = "A room or the database did not answer: ask again until all is erased; see Retry-After", body = FailureBody),
     )
 )]
-pub(super) async fn erase(
-    State(http): State<HttpState>,
-    teacher: Teacher,
-    id: IdInPath,
-) -> Result<Response, Failure> {
+pub(super) async fn erase(State(http): State<HttpState>, teacher: Teacher, id: IdInPath) -> Result<Response, Failure> {
     let student_id = id_in(id)?;
     teacher.of_all_rooms()?;
     if !http.desk.has_database() {

@@ -29,6 +29,7 @@ use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
+    book::Book,
     ears::{Ears, Heard},
     faulty_store::FaultyStore,
     gate::Gate,
@@ -50,6 +51,7 @@ pub struct World {
     pub store: Arc<FaultyStore>,
     pub bus: LocalBus,
     processes: Arc<AtomicU64>,
+    book: Option<Arc<Book>>,
 }
 
 impl Default for World {
@@ -59,7 +61,19 @@ impl Default for World {
             store: Arc::default(),
             bus: LocalBus::new(),
             processes: Arc::new(AtomicU64::new(1)),
+            book: None,
         }
+    }
+}
+
+impl World {
+    /// One in which it is recorded what happens.
+    pub fn recorded() -> Self {
+        Self { book: Some(Arc::default()), ..Self::default() }
+    }
+
+    pub fn book(&self) -> &Arc<Book> {
+        self.book.as_ref().expect("a world that is recorded")
     }
 }
 
@@ -74,6 +88,7 @@ pub struct House {
     pub ears: Arc<Ears>,
     pub relay: Arc<LossyRelay>,
     pub metrics: Arc<Metrics>,
+    pub recorder: Arc<Recorder>,
     pub tenant: Arc<Tenant>,
     /// Whether the session is renewed as time passes.
     pub renews: Cell<bool>,
@@ -125,7 +140,10 @@ impl House {
         })
         .expect("a thread");
         let settings = MirrorSettings { holdover_us: HOLDOVER_US };
-        let recorder = Arc::new(Recorder::off(metrics.clone()));
+        let recorder = match &world.book {
+            Some(book) => book.recorder(process, metrics.clone()),
+            None => Arc::new(Recorder::off(metrics.clone())),
+        };
         let (mirror, wishes) = Mirror::new(
             clock.clone(),
             metrics.clone(),
@@ -146,7 +164,7 @@ impl House {
             lookout: lookout.clone(),
             calls: calls.clone(),
             metrics: metrics.clone(),
-            recorder,
+            recorder: recorder.clone(),
         };
         let router = Arc::new(Router::new(parts, RouterSettings { control_lead_us: LEAD_US }));
         let (mut tasks, gate) = (JoinSet::new(), Gate::default());
@@ -179,6 +197,7 @@ impl House {
             ears,
             relay,
             metrics,
+            recorder,
             tenant: tenant("acme", Limits::default()),
             renews: Cell::new(true),
             ticks: Cell::new(true),
@@ -217,7 +236,7 @@ impl House {
             lookout: self.lookout.clone(),
             calls: self.calls.clone(),
             metrics: self.metrics.clone(),
-            recorder: Arc::new(Recorder::off(self.metrics.clone())),
+            recorder: self.recorder.clone(),
         };
         Router::new(parts, RouterSettings { control_lead_us: LEAD_US })
     }

@@ -1,6 +1,7 @@
 //! What conductors, the way to them and the mirrors of their rooms promise, on a fake clock and a store that fails
 //! when it is told to.
 
+mod book;
 mod closing;
 mod confirming;
 mod controls;
@@ -21,6 +22,7 @@ mod neighbours;
 mod notes;
 mod presence;
 mod reconciling;
+mod recording;
 mod reigns;
 mod repetition;
 mod restoring;

@@ -1,6 +1,6 @@
 //! One of the two databases.
 
-use std::time::Duration;
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
     PgPool, Postgres, Sqlite, SqlitePool, Transaction,
@@ -71,6 +71,7 @@ impl Pools {
     pub fn new(url: &DatabaseUrl) -> Self {
         match url {
             DatabaseUrl::Sqlite(path) => {
+                make_private(path);
                 let options = SqliteConnectOptions::new()
                     .filename(path)
                     .create_if_missing(true)
@@ -127,6 +128,13 @@ impl Pools {
             }
         }
     }
+}
+
+/// Makes the file, where it is missing, so that its owner alone may read it: SQLite would go by the umask, and gives what
+/// it puts beside the file the file's own rights.
+fn make_private(path: &Path) {
+    // Where this fails, SQLite says why.
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 /// PostgreSQL's advisory locks are numbers. Where two names share one, they only wait for each other.

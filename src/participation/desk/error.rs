@@ -1,6 +1,9 @@
 //! Why a question about what was recorded has no answer.
 
-use super::{AT_LAST, super::{BadReportOptions, DatabaseError}};
+use super::{
+    super::{BadReportOptions, DatabaseError},
+    AT_LAST,
+};
 
 /// Why there is no answer. The texts are for clients; what a database says goes to the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -68,13 +68,7 @@ impl Desk {
     ///
     /// # Errors
     /// As the database.
-    pub async fn sessions(
-        &self,
-        tenant: &str,
-        from_us: i64,
-        to_us: i64,
-        limit: u32,
-    ) -> Result<SessionPage, DeskError> {
+    pub async fn sessions(&self, tenant: &str, from_us: i64, to_us: i64, limit: u32) -> Result<SessionPage, DeskError> {
         let database = self.of(tenant)?;
         let mut heads = soon(database.sessions(tenant, from_us, to_us, limit.saturating_add(1))).await?;
         let has_more = heads.len() > limit as usize;

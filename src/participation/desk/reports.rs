@@ -9,11 +9,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`DeskError::NoSession`]; [`DeskError::Options`] where `bucket_us` does not fit; or as the database.
-    pub async fn session_report(
-        &self,
-        of: OfSession<'_>,
-        bucket_us: Option<i64>,
-    ) -> Result<SessionReport, DeskError> {
+    pub async fn session_report(&self, of: OfSession<'_>, bucket_us: Option<i64>) -> Result<SessionReport, DeskError> {
         let database = self.of(&of.room.tenant)?;
         let head = self.head(database, of).await?;
         at_last(self.fold(database, &of.room.tenant, &head, bucket_us)).await

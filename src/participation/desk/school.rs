@@ -46,9 +46,8 @@ impl Desk {
         tenant: &str,
         heads: &[SessionHead],
     ) -> Result<Vec<SessionSummary>, DeskError> {
-        let folds = stream::iter(heads).map(|head| async {
-            Ok::<_, DeskError>(self.fold(database, tenant, head, None).await?.summary())
-        });
+        let folds = stream::iter(heads)
+            .map(|head| async { Ok::<_, DeskError>(self.fold(database, tenant, head, None).await?.summary()) });
         folds.buffered(READ_AT_ONCE).try_collect().await
     }
 

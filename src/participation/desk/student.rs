@@ -56,8 +56,7 @@ impl Desk {
         })
         .await?;
         let StudentFile { sessions, events, reflections } = &file;
-        let counts =
-            json!({ "sessions": sessions.len(), "events": events.len(), "reflections": reflections.len() });
+        let counts = json!({ "sessions": sessions.len(), "events": events.len(), "reflections": reflections.len() });
         self.note(database, tenant, actor, "student_exported", counts).await?;
         Ok(file)
     }
