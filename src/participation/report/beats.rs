@@ -37,14 +37,16 @@ impl Beats {
     }
 
     /// Goes on to where the clock was when this happened. Events that come a little late do not turn it back.
-    pub fn advance(&mut self, event: &Event) -> Option<CameUp> {
+    /// `at_us` is the event's time, within the session.
+    pub fn advance(&mut self, event: &Event, at_us: i64) -> Option<CameUp> {
         let beat_ub = event.beat_ub.filter(|_| event.run >= self.run)?;
         if event.run > self.run {
             (self.run, self.reached_ub, self.bar0) = (event.run, -1, 0);
         }
-        let passed_us = event.at_us.saturating_sub(self.at_us).max(0);
-        self.at_us = self.at_us.max(event.at_us);
-        let farthest_ub = self.reached_ub.saturating_add((passed_us / 1_000_000 + 2) * BEATS_A_SECOND_MAX * BEAT_UB);
+        let passed_us = at_us.saturating_sub(self.at_us).max(0);
+        self.at_us = self.at_us.max(at_us);
+        let farther_ub = (passed_us / 1_000_000 + 2).saturating_mul(BEATS_A_SECOND_MAX * BEAT_UB);
+        let farthest_ub = self.reached_ub.saturating_add(farther_ub);
         let from = self.reached_ub.div_euclid(BEAT_UB) + 1;
         self.reached_ub = self.reached_ub.max(beat_ub.min(farthest_ub));
         let to = self.reached_ub.div_euclid(BEAT_UB);

@@ -56,7 +56,7 @@ impl SessionFold {
     pub fn take(&mut self, event: &Event) {
         self.events += 1;
         let at_us = self.span.within(event.at_us);
-        self.let_beats_come_up(event);
+        self.let_beats_come_up(event, at_us);
         match &event.student {
             Some(student) if event.kind == Kind::NOTE_PLAYED => self.take_note(student, event, at_us),
             Some(student) => self.take_of(student, event, at_us),
@@ -163,8 +163,8 @@ impl SessionFold {
         }
     }
 
-    fn let_beats_come_up(&mut self, event: &Event) {
-        let Some(came_up) = self.beats.advance(event) else {
+    fn let_beats_come_up(&mut self, event: &Event, at_us: i64) {
+        let Some(came_up) = self.beats.advance(event, at_us) else {
             return;
         };
         let run = came_up.run;

@@ -159,7 +159,7 @@ fn participation(students: &[StudentRow], analytics: &Analytics) -> String {
 fn course(report: &SessionReport) -> String {
     let analytics = &report.analytics;
     let opened_at_ms = report.session.opened_at_ms;
-    let chart = activity_chart(&analytics.activity, report.session.duration_s);
+    let chart = activity_chart(&analytics.activity);
     let peaks: Vec<[String; 2]> =
         analytics.peaks.iter().map(|peak| [since(opened_at_ms, peak.at_ms), peak.notes.to_string()]).collect();
     let tempos: Vec<[String; 2]> = analytics

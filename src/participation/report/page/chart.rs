@@ -14,7 +14,7 @@ const ABOVE: f64 = 8.0;
 const MARKS: usize = 6;
 
 /// An SVG that says in words, too, what it shows.
-pub(super) fn activity_chart(activity: &Activity, duration_s: f64) -> String {
+pub(super) fn activity_chart(activity: &Activity) -> String {
     let most = activity.buckets.iter().map(|bucket| bucket.notes).max().unwrap_or(0);
     if most == 0 {
         return "<p class=\"none\">Nobody played.</p>".to_owned();
@@ -37,7 +37,7 @@ pub(super) fn activity_chart(activity: &Activity, duration_s: f64) -> String {
             mark if mark + 1 == MARKS => "end",
             _ => "middle",
         };
-        let at = duration(duration_s * part);
+        let at = duration(activity.bucket_s * activity.buckets.len() as f64 * part);
         let _ = write!(marks, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{at}</text>", HEIGHT - 5.0);
     }
     let bucket = duration(activity.bucket_s);
