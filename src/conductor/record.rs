@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{actor::Conductor, room_mirror::RoomState};
 use crate::{
     participation::{Event, Kind, NotePlayed, Receipt, Recorder, SessionId},
-    room::{Applied, Controls, MemberChange, Note, Room, RoomEvent, is_assigned, nearest_beat},
+    room::{Applied, Controls, MemberChange, Note, Room, RoomEvent, TokenRole, is_assigned, nearest_beat},
     tempo::BEAT_UB,
 };
 
@@ -149,15 +149,17 @@ struct Happening {
 
 /// All that a change has brought about, in order: who came, what became of the room, who went.
 fn happenings(room: &Room, applied: &Applied) -> Vec<Happening> {
-    let mut happenings: Vec<Happening> = applied.member_changes.iter().filter_map(arrival).collect();
+    let arrivals = applied.member_changes.iter().filter_map(|change| arrival(room, change));
+    let mut happenings: Vec<Happening> = arrivals.collect();
     happenings.extend(applied.events.iter().filter_map(|event| happening(room, event)));
     happenings.extend(applied.member_changes.iter().filter_map(departure));
     happenings
 }
 
-fn arrival(change: &MemberChange) -> Option<Happening> {
+fn arrival(room: &Room, change: &MemberChange) -> Option<Happening> {
     let MemberChange::Joined { student_id, name, role, first: true, .. } = change else { return None };
-    let details = json!({ "name": name, "role": role });
+    let muted = *role == TokenRole::Student && room.controls.is_muted(student_id);
+    let details = json!({ "name": name, "role": role, "muted": muted });
     Some(Happening { kind: Kind::JOINED, student: Some(student_id.as_str().into()), details: Some(details) })
 }
 
@@ -175,7 +177,13 @@ fn happening(room: &Room, RoomEvent { event, payload }: &RoomEvent) -> Option<Ha
         "tempo_changed" => of_room(Kind::TEMPO_CHANGED),
         "clock_started" => of_room(Kind::CLOCK_STARTED),
         "clock_stopped" => of_room(Kind::CLOCK_STOPPED),
-        "meter_changed" => of_room(Kind::METER_CHANGED),
+        "meter_changed" => {
+            let mut details = payload.clone();
+            if let Some(fields) = details.as_object_mut() {
+                fields.insert("bar0_ub".into(), room.controls.meter.bar0_ub.into());
+            }
+            Some(Happening { kind: Kind::METER_CHANGED, student: None, details: Some(details) })
+        }
         "settings_changed" => of_room(Kind::SETTINGS_CHANGED),
         "room_locked" => of_room(Kind::ROOM_LOCKED),
         "room_unlocked" => of_room(Kind::ROOM_UNLOCKED),
@@ -191,11 +199,10 @@ fn happening(room: &Room, RoomEvent { event, payload }: &RoomEvent) -> Option<Ha
         }
         "beat_assignment_updated" => {
             let Controls { assignments, meter, .. } = &room.controls;
-            let bar0 = meter.bar0_ub.div_euclid(BEAT_UB);
             let details = json!({
                 "assignments": assignments,
                 "beats_per_bar": meter.beats_per_bar,
-                "bar0": bar0,
+                "bar0_ub": meter.bar0_ub,
             });
             Some(Happening { kind: Kind::BEATS_ASSIGNED, student: None, details: Some(details) })
         }

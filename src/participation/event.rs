@@ -193,7 +193,7 @@ impl Kind {
     /// Who was in the room when another conductor took it up, `{"students": ["ada"], "muted": ["bob"]}`: a leave or a
     /// mute whose record died with its conductor ends or begins here at the latest.
     pub const ROLL: Self = Self::new("roll");
-    /// A person came who was not here. `{"name", "role"}`
+    /// A person came who was not here. `{"name", "role", "muted"}`
     pub const JOINED: Self = Self::new("joined");
     /// The last of a person's connections went.
     pub const LEFT: Self = Self::new("left");
@@ -202,13 +202,13 @@ impl Kind {
     pub const TEMPO_CHANGED: Self = Self::new("tempo_changed");
     pub const CLOCK_STARTED: Self = Self::new("clock_started");
     pub const CLOCK_STOPPED: Self = Self::new("clock_stopped");
-    /// `{"beats_per_bar", "groups"}`
+    /// `{"beats_per_bar", "groups", "bar0_ub"}`
     pub const METER_CHANGED: Self = Self::new("meter_changed");
     pub const STUDENT_MUTED: Self = Self::new("student_muted");
     pub const STUDENT_UNMUTED: Self = Self::new("student_unmuted");
     pub const HAND_RAISED: Self = Self::new("hand_raised");
     pub const HAND_LOWERED: Self = Self::new("hand_lowered");
-    /// All assignments as they are from now on, `{"assignments": {"1": ["ada"]}, "beats_per_bar": 4}`.
+    /// All assignments as they are from now on, `{"assignments": {"1": ["ada"]}, "beats_per_bar": 4, "bar0_ub": 0}`.
     pub const BEATS_ASSIGNED: Self = Self::new("beats_assigned");
     /// `{"role"}`; null takes it back.
     pub const ROLE_ASSIGNED: Self = Self::new("role_assigned");

@@ -95,7 +95,7 @@ async fn everything_that_happens_in_a_lesson_is_recorded_once_with_who_did_it() 
     assert!(book.events().iter().all(|event| event.session == session));
     let details = |kind: &str| book.of_kind(kind)[0].details.clone().expect("details");
     assert_eq!(details("room_opened"), json!({"name": "4b", "teacher_id": "ms-ray", "bpm": 120, "beats_per_bar": 4}));
-    assert_eq!(details("beats_assigned"), json!({"assignments": {"2": ["bob"]}, "beats_per_bar": 4, "bar0": 0}));
+    assert_eq!(details("beats_assigned"), json!({"assignments": {"2": ["bob"]}, "beats_per_bar": 4, "bar0_ub": 0}));
     assert_eq!(details("tempo_changed")["bpm"], 90);
     assert_eq!(details("role_assigned"), json!({"role": "soloist"}));
 }
