@@ -34,6 +34,7 @@ Examples:
   downbeat dev --lan                           the same, for the devices in the room
   downbeat serve --config downbeat.toml        a production node
   downbeat token --config downbeat.toml --tenant acme --role teacher --sub ada
+  downbeat migrate --config downbeat.toml      the database's tables; nodes do it themselves, where they may
   downbeat nodes --redis-url redis://10.0.0.5   the nodes of a cluster; then `rooms`, `room`, `tail`
 
 `downbeat help <command>` says more about each.";
@@ -100,6 +101,8 @@ A complete downbeat.toml:
   hosts = [\"music.acme.org\"]         # besides acme.<your domain>
   origins = [\"https://*.acme.org\"]   # the web pages that may connect
   guests = false
+  participation = true               # record who took part; docs/privacy.md says what that is
+  retention_days = 180               # and for how long
   [tenants.limits]
   max_rooms_per_tenant = 100
 
@@ -107,6 +110,7 @@ Examples:
   downbeat serve --config downbeat.toml
   DOWNBEAT_LISTEN=0.0.0.0:80 downbeat serve --config downbeat.toml --log-format json
   downbeat serve --config downbeat.toml --redis-url redis://10.0.0.5:6379 --node-id a    one node of several
+  DATABASE_URL=postgres://downbeat:secret@10.0.0.6/downbeat downbeat serve --config downbeat.toml
 
 Every setting is a flag (--drain-s), an environment variable (DOWNBEAT_DRAIN_S) and a line of the file (drain_s).
 Flags win, then the environment, then the file.";
