@@ -80,6 +80,46 @@ fn a_removed_student_is_told_shut_out_and_forgotten() {
 }
 
 #[test]
+fn a_forgotten_student_is_named_nowhere_in_the_room_whether_here_or_long_gone() {
+    for is_here in [true, false] {
+        let mut room = class();
+        for (event, payload) in [
+            ("assign_beat", json!({ "student_id": "ada", "beat": 3 })),
+            ("assign_role", json!({ "student_id": "ada", "role": "soloist" })),
+            ("mute_all", json!({})),
+            ("mute_student", json!({ "student_id": "ada" })),
+            ("unmute_student", json!({ "student_id": "ada" })),
+            ("lock_room", json!({})),
+        ] {
+            ask(&mut room, event, payload);
+        }
+        if !is_here {
+            room.depart(2, NOW);
+        }
+        let forget = Control::ForgetStudent { student_id: "ada".into() };
+        let applied = room.apply(&teacher(), &forget, NOW, LEAD).expect("the teacher's");
+        assert!(applied.controls_changed, "what is stored changes");
+        assert_eq!(applied.ejected.len(), usize::from(is_here));
+        assert!(applied.ejected.iter().all(|ejected| ejected.last_event.is_none()), "it is no removal");
+        let left = serde_json::to_string(&(&room.controls, room.members.keys().collect::<Vec<_>>())).unwrap();
+        assert!(!left.contains("ada"), "{left}");
+        ask(&mut room, "unlock_room", json!({}));
+        assert_eq!(try_join(&mut room, "ada", STUDENT, 30), Ok(()), "and may come again");
+    }
+}
+
+#[test]
+fn forgetting_somebody_unknown_changes_nothing_and_is_no_student_s_to_ask() {
+    let mut room = class();
+    let before = room.clone();
+    let forget = Control::ForgetStudent { student_id: "nobody".into() };
+    let applied = room.apply(&teacher(), &forget, NOW, LEAD).expect("the teacher's");
+    assert!(!applied.controls_changed && applied.member_changes.is_empty() && applied.events.is_empty());
+    assert_eq!(room, before);
+    assert_eq!(room.apply(&student("bob", 3), &forget, NOW, LEAD).unwrap_err(), Refusal::Unauthorized);
+}
+
+#[test]
 fn closing_ends_every_connection_and_the_room_for_good() {
     let mut room = class();
     let applied = ask(&mut room, "close_room", json!({}));
