@@ -5,6 +5,7 @@ mod backend;
 mod dev;
 mod figures;
 pub mod log;
+mod on_their_way;
 mod recording;
 mod tasks;
 
@@ -316,6 +317,7 @@ impl Node {
             token_key,
             gateway_settings,
         ));
+        let desk = Arc::new(recording.desk(clock.clone()));
         let http = HttpState {
             clock,
             tenants,
@@ -324,6 +326,7 @@ impl Node {
             readiness: Arc::new(Readiness::new()),
             guess_delay: guess_delay(&gateway),
             realtime: realtime.clone(),
+            desk,
             admits_events: event_limit(&gateway),
             dev: is_dev.then(|| DevMode { tenant: dev::TENANT.into() }),
         };

@@ -4,13 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
-use super::NodeError;
+use super::{
+    NodeError,
+    on_their_way::{InJournal, InStreams, Nowhere},
+};
 use crate::{
     auth::Tenants,
     cli::Settings,
     participation::{
-        Database, DatabaseUrl, Feed, Inserter, Journal, JournalDrain, RETENTION_DAYS, Recorder, Retention,
-        STREAMED_MAX, Sink, StreamDrain, StreamSink,
+        Database, DatabaseUrl, Desk, Feed, Inserter, Journal, JournalDrain, OnTheirWay, RETENTION_DAYS, Recorder,
+        Retention, STREAMED_MAX, Sink, StreamDrain, StreamSink,
     },
     placement::Directory,
     room::{Code, CodeLength, RoomKey},
@@ -36,6 +39,7 @@ pub(super) struct Recording {
     /// None: nothing is recorded.
     pub database: Option<Database>,
     drain: Option<Drain>,
+    on_their_way: Arc<dyn OnTheirWay>,
 }
 
 /// What the recording's tasks work off.
@@ -43,6 +47,13 @@ pub(super) struct RecordingWork {
     feed: Feed,
     inserter: Arc<Inserter>,
     retention: Retention,
+}
+
+/// From the recorder to the database.
+struct Way {
+    sink: Arc<dyn Sink>,
+    drain: Drain,
+    on_their_way: Arc<dyn OnTheirWay>,
 }
 
 /// Who puts what is kept into the database.
@@ -71,7 +82,7 @@ impl Recording {
                 "nothing is recorded of who takes part, and reflections are refused: set DATABASE_URL to a PostgreSQL"
             );
             let recorder = Arc::new(Recorder::off(metrics.clone()));
-            return Ok((Self { recorder, database: None, drain: None }, None));
+            return Ok((Self { recorder, database: None, drain: None, on_their_way: Arc::new(Nowhere) }, None));
         };
         if matches!(url, DatabaseUrl::Sqlite(_)) && redis.is_some() {
             tracing::warn!("DATABASE_URL names a file, which serves the nodes of one host only: use PostgreSQL");
@@ -82,13 +93,18 @@ impl Recording {
         let database = Database::new(url);
         let inserter = Arc::new(Inserter::new(database.clone(), metrics.clone()));
         make_tables(&inserter).await?;
-        let (sink, drain) = way(&ground, inserter.clone())?;
+        let Way { sink, drain, on_their_way } = way(&ground, inserter.clone())?;
         let book = tenants.clone();
         let days_kept = Box::new(move |tenant: &str| book.get(tenant).map_or(RETENTION_DAYS, |t| t.retention_days));
         let retention = Retention::new(database.clone(), days_kept, clock.clone(), metrics.clone());
         let feed = Feed::new(recorder.clone(), sink);
-        let recording = Self { recorder, database: Some(database), drain: Some(drain) };
+        let recording = Self { recorder, database: Some(database), drain: Some(drain), on_their_way };
         Ok((recording, Some(RecordingWork { feed, inserter, retention })))
+    }
+
+    /// Where what was recorded is asked for.
+    pub fn desk(&self, clock: Arc<dyn Clock>) -> Desk {
+        Desk::new(self.recorder.clone(), self.database.clone(), self.on_their_way.clone(), clock)
     }
 
     /// Starts the tasks that run for the node's life.
@@ -129,13 +145,14 @@ impl Recording {
 }
 
 /// On a single node by a journal, in a cluster by the tenants' streams.
-fn way(ground: &Ground<'_>, inserter: Arc<Inserter>) -> Result<(Arc<dyn Sink>, Drain), NodeError> {
+fn way(ground: &Ground<'_>, inserter: Arc<Inserter>) -> Result<Way, NodeError> {
     let (clock, metrics) = (ground.clock.clone(), ground.metrics.clone());
     let Some(redis) = ground.redis else {
         let folder = ground.settings.data_dir.join(JOURNAL_FOLDER);
         let journal = Arc::new(Journal::open(folder, JOURNAL_BYTES_MAX)?);
         let drain = JournalDrain::new(journal.clone(), inserter, clock, metrics);
-        return Ok((journal, Drain::Journal(Arc::new(drain))));
+        let on_their_way = Arc::new(InJournal(journal.clone()));
+        return Ok(Way { sink: journal, drain: Drain::Journal(Arc::new(drain)), on_their_way });
     };
     let stream: Arc<dyn EventStream> = redis.clone();
     let tenants = ground.tenants.clone();
@@ -149,7 +166,9 @@ fn way(ground: &Ground<'_>, inserter: Arc<Inserter>) -> Result<(Arc<dyn Sink>, D
         clock,
         metrics,
     );
-    Ok((Arc::new(StreamSink::new(stream, STREAMED_MAX)), Drain::Stream(Arc::new(drain))))
+    let on_their_way = Arc::new(InStreams(stream.clone()));
+    let sink = Arc::new(StreamSink::new(stream, STREAMED_MAX));
+    Ok(Way { sink, drain: Drain::Stream(Arc::new(drain)), on_their_way })
 }
 
 /// The ring places rooms; a tenant's stream goes where this room of it would.

@@ -1,6 +1,8 @@
 //! The report of a session.
 
-use super::{Desk, DeskError, OfSession, at_last};
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
+
+use super::{Desk, DeskError, OfSession, READ_AT_ONCE, at_last};
 use crate::participation::{Database, ReportOptions, SessionFold, SessionHead, SessionReport};
 
 impl Desk {
@@ -15,7 +17,19 @@ impl Desk {
         at_last(self.fold(database, &of.room.tenant, &head, bucket_us)).await
     }
 
-    pub(super) async fn fold(
+    /// The reports of these sessions, one after the other.
+    pub(super) fn folds<'a>(
+        &'a self,
+        database: &'a Database,
+        tenant: &'a str,
+        heads: &'a [SessionHead],
+    ) -> impl Stream<Item = Result<SessionReport, DeskError>> + Send + use<'a> {
+        let fold = |head: &'a SessionHead| self.fold(database, tenant, head, None).boxed();
+        let folds: Vec<BoxFuture<'a, _>> = heads.iter().map(fold).collect();
+        stream::iter(folds).buffered(READ_AT_ONCE)
+    }
+
+    async fn fold(
         &self,
         database: &Database,
         tenant: &str,

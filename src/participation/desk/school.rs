@@ -1,8 +1,8 @@
 //! Many sessions together.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::TryStreamExt;
 
-use super::{Desk, DeskError, READ_AT_ONCE, at_last, soon};
+use super::{Desk, DeskError, at_last, soon};
 use crate::participation::{Database, ReflectionRow, SchoolOverview, SessionHead, SessionSummary, StoredReflection};
 
 /// The most sessions that one overview is made of.
@@ -28,13 +28,13 @@ impl Desk {
         }
         at_last(async {
             let summaries = self.summaries(database, tenant, &heads).await?;
-            let reflections: Vec<Vec<ReflectionRow>> = stream::iter(&heads)
-                .map(|head| async { Ok::<_, DeskError>(self.rows(database, tenant, head).await?) })
-                .buffered(READ_AT_ONCE)
-                .try_collect()
-                .await?;
+            let mut reflections = Vec::new();
+            for head in &heads {
+                let stored = database.reflections(tenant, &head.session).await?;
+                reflections.extend(stored.into_iter().map(StoredReflection::into_row));
+            }
             let now_ms = self.clock.now_us().div_euclid(1_000);
-            Ok(SchoolOverview::of(&summaries, &reflections.concat(), now_ms))
+            Ok(SchoolOverview::of(&summaries, &reflections, now_ms))
         })
         .await
     }
@@ -46,20 +46,8 @@ impl Desk {
         tenant: &str,
         heads: &[SessionHead],
     ) -> Result<Vec<SessionSummary>, DeskError> {
-        let folds = stream::iter(heads)
-            .map(|head| async { Ok::<_, DeskError>(self.fold(database, tenant, head, None).await?.summary()) });
-        folds.buffered(READ_AT_ONCE).try_collect().await
-    }
-
-    async fn rows(
-        &self,
-        database: &Database,
-        tenant: &str,
-        head: &SessionHead,
-    ) -> Result<Vec<ReflectionRow>, DeskError> {
-        let _turn = self.reading.acquire().await.map_err(|_| DeskError::Unavailable)?;
-        let stored = database.reflections(tenant, &head.session).await?;
-        Ok(stored.into_iter().map(StoredReflection::into_row).collect())
+        let folds = self.folds(database, tenant, heads);
+        folds.map_ok(|report| report.summary()).try_collect().await
     }
 }
 

@@ -1,10 +1,10 @@
 //! Everything that is held on one person.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Desk, DeskError, READ_AT_ONCE, at_last, soon};
+use super::{Desk, DeskError, at_last, soon};
 use crate::participation::{
     Event, Kind, SessionFacts, SessionReport, StoredReflection, StudentRow, StudentTrend, TeacherRow,
 };
@@ -41,11 +41,8 @@ impl Desk {
         let database = self.by_right()?;
         let heads = soon(database.sessions_of_student(tenant, student_id)).await?;
         let file = at_last(async {
-            let folds = stream::iter(&heads).map(|head| async {
-                let report = self.fold(database, tenant, head, None).await?;
-                Ok::<_, DeskError>(of_student(report, student_id))
-            });
-            let sessions = folds.buffered(READ_AT_ONCE).try_collect().await?;
+            let folds = self.folds(database, tenant, &heads);
+            let sessions = folds.map_ok(|report| of_student(report, student_id)).try_collect().await?;
             let mut events = Vec::new();
             let turn = self.reading.acquire().await.map_err(|_| DeskError::Unavailable)?;
             let take = |event| events.push(without_others(event, student_id));
