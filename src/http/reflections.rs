@@ -256,6 +256,6 @@ mod tests {
         };
         assert_eq!(read("{}"), Ok(json!("0643f1c2a5b900c0ffee00c0ffee0001")));
         assert_eq!(read(""), Ok(json!("0643f1c2a5b900c0ffee00c0ffee0001")));
-        assert_eq!(read(r#"{"id": "0643f1c2a5b900c0ffee00c0ffee0002"}"#), Err(Some("id".into())));
+        assert_eq!(read(r#"{"id": "0643f1c2a5b900c0ffee00c0ffee0002"}"#), Err(Some(std::borrow::Cow::Borrowed("id"))));
     }
 }
