@@ -124,8 +124,11 @@ fn could_play(student: &&StudentSummary) -> bool {
     student.could_play_s > 0.0
 }
 
+/// What a reflection is of.
+type Cell = (ReflectionType, Option<Competency>);
+
 fn cells(reflections: &[&ReflectionRow]) -> Vec<ReflectionCell> {
-    let mut by_cell: Vec<((ReflectionType, Option<Competency>), Vec<&ReflectionRow>)> = Vec::new();
+    let mut by_cell: Vec<(Cell, Vec<&ReflectionRow>)> = Vec::new();
     for row in reflections {
         let key = (row.reflection.reflection_type, row.reflection.competency);
         match by_cell.iter_mut().find(|(known, _)| *known == key) {
