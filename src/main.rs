@@ -8,7 +8,7 @@ use std::{process::ExitCode, time::SystemTime};
 use clap::Parser;
 use downbeat::{
     auth::install_crypto,
-    cli::{self, Cli, Command, MigrateArgs, Mode, Question, SettingFlags, Settings, print_token},
+    cli::{self, Cli, Command, EraseTenantArgs, MigrateArgs, Mode, Question, SettingFlags, Settings, print_token},
     node,
 };
 
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => run(&args.settings, Mode::Serve),
         Command::Token(args) => print_token(&args, &env, now_s()).map_err(Into::into),
         Command::Migrate(args) => migrate(&args),
+        Command::EraseTenant(args) => erase_tenant(&args),
         Command::Nodes(args) => ask(&Question::Nodes(args)),
         Command::Rooms(args) => ask(&Question::Rooms(args)),
         Command::Room(args) => ask(&Question::Room(args)),
@@ -53,12 +54,18 @@ fn migrate(args: &MigrateArgs) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+fn erase_tenant(args: &EraseTenantArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    println!("{}", runtime.block_on(cli::erase_tenant(args, &env, (now_s() + 1) * 1_000_000))?);
+    Ok(())
+}
+
 fn env(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
 }
 
-/// The one look at a clock outside `time`: a token minted by hand needs no more.
-#[expect(clippy::disallowed_methods, reason = "there is no node, and so no `Clock`, when a token is minted by hand")]
+/// The one look at a clock outside `time`: what is done by hand needs no more.
+#[expect(clippy::disallowed_methods, reason = "there is no node, and so no `Clock`, on the command line")]
 fn now_s() -> i64 {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)

@@ -1,20 +1,13 @@
 //! `downbeat migrate`: makes the database's tables, or brings them up to date.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use thiserror::Error;
 
 use super::{
-    SettingsError,
-    setting::{Env, Reader},
-    settings::config_path,
-    tenant_file,
+    database_place::{DatabasePlace, NoPlace},
+    setting::Env,
 };
-use crate::{
-    auth::{Problem, Secret},
-    participation::{BadDatabaseUrl, Database, DatabaseError, DatabaseUrl},
-};
+use crate::participation::{Database, DatabaseError};
 
 /// Make the database's tables, or bring them up to date
 ///
@@ -23,12 +16,8 @@ use crate::{
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct MigrateArgs {
-    /// The database: sqlite:<file> or postgres://user:password@host/database [env: DATABASE_URL]
-    #[arg(long, value_name = "URL")]
-    pub database_url: Option<Secret>,
-    /// The nodes' TOML file, for its database_url [env: DOWNBEAT_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: DatabasePlace,
 }
 
 const EXAMPLES: &str = "\
@@ -40,10 +29,8 @@ Examples:
 /// Why the tables are not as they should be.
 #[derive(Debug, Error)]
 pub enum MigrateError {
-    #[error("no database is named: give --database-url, DATABASE_URL or a --config file with database_url")]
-    NoDatabase,
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Place(#[from] NoPlace),
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
@@ -53,23 +40,11 @@ pub enum MigrateError {
 /// # Errors
 /// No database is named, or it does not answer, or it refuses.
 pub async fn migrate(args: &MigrateArgs, env: Env<'_>) -> Result<String, MigrateError> {
-    let url = database_url(args, env)?;
+    let url = args.place.url(env)?;
     let migrated = Database::new(&url).migrate().await?;
     Ok(match migrated.applied {
         0 => format!("{url}: everything is in place"),
         1 => format!("{url}: one migration was applied"),
         applied => format!("{url}: {applied} migrations were applied"),
     })
-}
-
-fn database_url(args: &MigrateArgs, env: Env<'_>) -> Result<DatabaseUrl, MigrateError> {
-    let file = match config_path(args.config.as_deref(), env) {
-        Some(path) => tenant_file::read(&path).map_err(|problem| SettingsError(vec![problem]))?,
-        None => toml::Table::new(),
-    };
-    let mut reader = Reader::new(env, file);
-    let flag = args.database_url.as_ref().map(Secret::expose);
-    let found = reader.find("database_url", "DATABASE_URL", flag).ok_or(MigrateError::NoDatabase)?;
-    let wrong = |error: BadDatabaseUrl| SettingsError(vec![Problem::hidden(found.name.clone(), error.to_string())]);
-    Ok(found.value.parse().map_err(wrong)?)
 }

@@ -1,6 +1,8 @@
 //! The command line: what `downbeat` can be asked, and its settings.
 
 mod cluster;
+mod database_place;
+mod erase_tenant;
 mod flags;
 mod migrate;
 mod setting;
@@ -11,6 +13,8 @@ mod token;
 use clap::{Args, Parser, Subcommand};
 
 pub use cluster::{AskError, NodesArgs, Question, RoomArgs, RoomsArgs, TailArgs, Whereabouts, ask};
+pub use database_place::{DatabasePlace, NoPlace};
+pub use erase_tenant::{EraseError, EraseTenantArgs, erase_tenant};
 pub use flags::SettingFlags;
 pub use migrate::{MigrateArgs, MigrateError, migrate};
 pub use setting::Env;
@@ -45,6 +49,7 @@ pub enum Command {
     Serve(ServeArgs),
     Token(TokenArgs),
     Migrate(MigrateArgs),
+    EraseTenant(EraseTenantArgs),
     Nodes(NodesArgs),
     Rooms(RoomsArgs),
     Room(RoomArgs),
