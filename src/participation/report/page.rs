@@ -68,7 +68,7 @@ fn header(session: &SessionFacts, title: &str) -> String {
     let code = session.room_id.as_ref().map_or(session.session_id.as_str(), |code| code.as_str());
     let end = match session.closed_at_ms {
         Some(closed_at_ms) => format!("to {}", time(closed_at_ms)),
-        None => format!("not closed; counted up to {}", time(session.counted_until_at_ms)),
+        None => format!("· not closed; counted up to {}", time(session.counted_until_at_ms)),
     };
     let missing = if session.events_missing == 0 {
         String::new()
