@@ -89,6 +89,10 @@ impl RoomMirror {
         let missed_events = is_new_rev && (!is_same_reign || update.stamp.rev > state.stamp.rev + 1);
         let missed_members = update.members_rev > state.members_rev + u64::from(is_new_member);
         let unspoken = if is_new_rev { self.take_controls(&mut state, update) } else { Vec::new() };
+        // Whoever is sent away is not kept among the members because he is here.
+        for connection in update.ejected.iter().flat_map(|ejection| &ejection.connections) {
+            state.residents.remove(connection);
+        }
         if is_new_member {
             state.members_rev = update.members_rev;
             state.take_members(update);
@@ -107,9 +111,6 @@ impl RoomMirror {
             self.send_timeline(&state);
         }
         for ejection in &update.ejected {
-            for connection in &ejection.connections {
-                state.residents.remove(connection);
-            }
             let last = ejection.last_event.as_ref().map(|last| (&*last.event, &*last.payload));
             self.audience.eject(&ejection.connections, last);
         }

@@ -69,6 +69,7 @@ async fn of_an_erased_student_no_answer_knows_anything_and_the_room_has_forgotte
     assert!(done["erased"]["events"].as_u64().is_some_and(|events| events >= 3), "{done}");
     assert_eq!(done["on_their_way"], 0, "{done}");
 
+    bob.hear(|frame| frame[3] == "phx_close").await;
     let snapshot = teaching.ask("get_room", json!({})).await.to_string();
     assert!(!snapshot.contains("\"bob\""), "the room forgot: {snapshot}");
     for path in [

@@ -17,6 +17,7 @@ async fn school_with_a_lesson(name: &str) -> School {
     let lesson = Lesson::days_ago("acme", "MUSIC-0042", 2)
         .and(1, Kind::JOINED, Some("eve"), json!({ "name": WITH_FORMULA, "role": "student" }))
         .and(2, Kind::JOINED, Some("mal"), json!({ "name": WITH_SCRIPT, "role": "student" }))
+        .and(4_000, Kind::LEFT, Some("mal"), serde_json::Value::Null)
         .reflection("eve", "+1, \"really\"\nnice");
     school.remember(&lesson.batch()).await;
     school
@@ -111,7 +112,7 @@ async fn a_wrong_value_is_named() {
         ("id", "/students/%ff/trend"),
     ] {
         let refused = school.get(path, &teacher("acme")).await;
-        // The lesson is two days long, so far as anybody could record: more than 2000 buckets of a second.
+        // The lesson is 4000 seconds long: more than 2000 buckets of a second.
         assert_eq!(refused.failure(), (422, "invalid_field".into(), Some(field.into())), "{path}");
     }
     let long_id = format!("/students/{}", "x".repeat(65));
