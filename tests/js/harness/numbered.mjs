@@ -24,19 +24,30 @@ export class Pupil extends Player {
     this.acknowledged = [];
     /** Whether these were played nobody knows. */
     this.unanswered = [];
+    /** Told at each ok, before anything else happens. */
+    this.waiting = new Set();
     this.playing = null;
+  }
+
+  get nextNote() {
+    return noteOf(this.next);
   }
 
   /** Plays the next note; true when it was acknowledged. */
   async playNext() {
-    const note = noteOf(this.next);
-    const { status, response } = await answered(this.channel.push("play_note", note, ANSWER_MS));
+    const note = this.nextNote;
+    const push = this.channel.push("play_note", note, ANSWER_MS);
+    push.receive("ok", () => {
+      this.acknowledged.push(note);
+      for (const tell of [...this.waiting]) tell();
+    });
+    const { status, response } = await answered(push);
     if (status === "error") {
       assert.ok(NOT_PLAYED.includes(response.reason), `${this.id}: play_note was refused: ${response.reason}`);
       return false;
     }
     this.next += 1;
-    (status === "ok" ? this.acknowledged : this.unanswered).push(note);
+    if (status === "timeout") this.unanswered.push(note);
     return status === "ok";
   }
 
@@ -60,14 +71,20 @@ export class Pupil extends Player {
     this.playing = null;
   }
 
-  /** Until so many notes more are acknowledged, while it plays. */
+  /** Until so many notes more are acknowledged, while it plays; at once with the last one's ok. */
   async hasPlayed(count, ms = 30_000) {
     const goal = this.acknowledged.length + count;
-    const reached = async () => {
-      while (this.acknowledged.length < goal) await span(20);
-    };
+    const reached = new Promise((resolve) => {
+      const tell = () => {
+        if (this.acknowledged.length < goal) return;
+        this.waiting.delete(tell);
+        resolve();
+      };
+      this.waiting.add(tell);
+      tell();
+    });
     // A loop that failed says more than one that is late.
-    await soon(`${count} notes of ${this.id}`, Promise.race([reached(), this.playing.ended]), ms);
+    await soon(`${count} notes more of ${this.id}`, Promise.race([reached, this.playing.ended]), ms);
   }
 }
 
