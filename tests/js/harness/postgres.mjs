@@ -66,7 +66,11 @@ export class Postgres {
   }
 
   get url() {
-    return `postgres://downbeat@127.0.0.1:${this.port}/downbeat`;
+    return this.urlOf("downbeat");
+  }
+
+  urlOf(database) {
+    return `postgres://downbeat@127.0.0.1:${this.port}/${database}`;
   }
 
   #words(name, args) {

@@ -4,15 +4,52 @@ import assert from "node:assert/strict";
 import { insist } from "../harness/controls.mjs";
 import { eventsOf, recorded } from "../harness/recorded.mjs";
 import { RecordedCluster, withClass } from "../harness/recorded_cluster.mjs";
+import { Server, TENANTS } from "../harness/server.mjs";
 import { span } from "../harness/wait.mjs";
 import { now } from "../harness/witness.mjs";
 
 const AWAY_MS = 10_000;
 
 let all;
-before(async () => (all = await RecordedCluster.start()));
+/** A node of its own, with a database that nothing happens to: its hourly job begins a minute after its start. */
+let tidy;
+before(async () => {
+  all = await RecordedCluster.start();
+  await all.postgres.query("CREATE DATABASE tidy", "postgres");
+  const toml = TENANTS.replace('id = "acme"', 'id = "acme"\nretention_days = 1');
+  tidy = await Server.start({ toml, args: ["--database-url", all.postgres.urlOf("tidy")] });
+  await all.postgres.query(lessonsOfLongAgo(), "tidy");
+});
 beforeEach(() => all.mended());
-after(() => all?.stop());
+after(async () => {
+  await tidy?.stop();
+  await all?.stop();
+});
+
+const HOUR_US = 3_600_000_000;
+const SESSIONS = [
+  { tenant: "acme", code: "MUSIC-1001", hours: 25, events: 3 },
+  { tenant: "acme", code: "MUSIC-1002", hours: 23, events: 2 },
+  { tenant: "globex", code: "MUSIC-1001", hours: 25, events: 1 },
+];
+
+/** Two lessons of a day before yesterday, of which one school's is to go, and one of this day. */
+function lessonsOfLongAgo() {
+  const statements = SESSIONS.map(({ tenant, code, hours, events }) => {
+    const at = Date.now() * 1000 - hours * HOUR_US;
+    const session = `${code}.${at.toString(16)}`;
+    const id = (number) => `decode('${Math.floor(at / 1000).toString(16).padStart(12, "0")}${String(number).padStart(20, "0")}', 'hex')`;
+    const rows = Array.from({ length: events }, (_, index) => `(${at}, 0, ${id(index)}, '${tenant}', '${session}', 'hand_raised', 'ada')`);
+    return `
+      INSERT INTO room_sessions (opened_at_us, last_event_at_us, named_at_us, tenant, session_id, name)
+        VALUES (${at}, ${at}, 0, '${tenant}', '${session}', '');
+      INSERT INTO participation_events (at_us, run, event_id, tenant, session_id, kind, student_id) VALUES ${rows};
+      INSERT INTO student_reflections
+        (submitted_at_us, updated_at_us, withdrawn, tenant, reflection_id, session_id, student_id, author_id, reflection_text)
+        VALUES (${at}, ${at}, false, '${tenant}', '${tenant}-${code}', '${session}', 'ada', 'ada', 'words');`;
+  });
+  return statements.join("");
+}
 
 for (const [what, conductor, victim, refuge] of [
   ["another node than the conductor's", "a", "b", "c"],
@@ -107,3 +144,22 @@ test("a session that lasted through it all ends in the database when its room cl
     );
     assert.ok(session.closed_at_us >= session.opened_at_us && session.last_event_at_us >= session.closed_at_us);
   }));
+
+test("what is older than a school keeps it goes, the log and the audit say how much, and nothing else goes", async () => {
+  const isDone = ({ fields }) => fields?.message === "what was kept long enough is deleted";
+  // This long after the start it begins; much of that is over.
+  const { fields } = await tidy.log.until("the job's line", isDone, { ms: 90_000 });
+  const { days, sessions, events, reflections, "tenant.id": tenant } = fields;
+  assert.deepEqual({ tenant, days, sessions, events, reflections }, { tenant: "acme", days: 1, sessions: 1, events: 3, reflections: 1 });
+  const left = async (table) => {
+    const lines = await all.postgres.query(`SELECT tenant || ' ' || left(session_id, 10) FROM ${table} ORDER BY 1`, "tidy");
+    return [...new Set(lines.trim().split("\n"))];
+  };
+  for (const table of ["room_sessions", "participation_events", "student_reflections"])
+    assert.deepEqual(await left(table), ["acme MUSIC-1002", "globex MUSIC-1001"], table);
+  const audit = JSON.parse(await all.postgres.query("SELECT json_agg(row_to_json(t)) FROM audit_log t", "tidy"));
+  assert.deepEqual(
+    audit.map(({ tenant, actor, action, subject, details }) => ({ tenant, actor, action, subject, ...JSON.parse(details) })),
+    [{ tenant: "acme", actor: "downbeat", action: "retention", subject: null, days: 1, sessions: 1, events: 3, reflections: 1 }],
+  );
+});
