@@ -1,6 +1,9 @@
 // What the database has of a room: asked for with SQL, and nothing of Downbeat.
 import { eventually, span } from "./wait.mjs";
 
+/** For a `Server`: clients that are still there keep it no longer. */
+export const SHORT = ["--drain-s", "2"];
+
 /** @typedef {{rows: (select: string) => Promise<object[]>, tables: () => Promise<string[]>}} Database */
 
 /** All events of a room's code, in the order in which they happened; `details` read. */

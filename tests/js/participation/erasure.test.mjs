@@ -1,13 +1,19 @@
 // A student is erased while the class plays and the database lags: nothing of him is left, but what he did afterwards.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
 import { insist } from "../harness/controls.mjs";
 import { Pupil } from "../harness/numbered.mjs";
-import { eventsOf, keysWith, notesOf, placesOf, recorded } from "../harness/recorded.mjs";
+import { eventsOf, keysWith, notesOf, placesOf, recorded, SHORT } from "../harness/recorded.mjs";
 import { RecordedCluster, withClass } from "../harness/recorded_cluster.mjs";
-import { call } from "../harness/rest.mjs";
-import { teacherToken } from "../harness/token.mjs";
+import { Player } from "../harness/player.mjs";
+import { call, makeRoom } from "../harness/rest.mjs";
+import { Server } from "../harness/server.mjs";
+import { Sqlite } from "../harness/sqlite.mjs";
+import { studentToken, teacherToken } from "../harness/token.mjs";
 import { eventually } from "../harness/wait.mjs";
+import { now } from "../harness/witness.mjs";
 
 /** A name that stands in no other word. */
 const NAME = "zebulon";
@@ -75,29 +81,27 @@ test("a student who plays, with a backlog before the database: all of him goes, 
     await all.postgres.comeBack();
     const answer = await erased(NAME);
     t.diagnostic(`${begun.length} of his notes recorded before, ${backlog} events on their way: ${JSON.stringify(answer)}`);
+    // The erasure sent him out of the room.
+    await pupil.hears("phx_close");
     pupil.playing.stop();
     await lesson.havePlayed(2, lesson.pupils.slice(0, -1));
     for (const other of lesson.pupils.slice(0, -1)) await other.rest();
     await pupil.disconnect();
-    await pupil.rest();
+    lesson.pupils.pop();
     await emptied();
-    const own = lesson.pupils.pop();
-    await recorded(
-      "the others' notes, every one",
-      () => lesson.wrongs(),
-      (wrongs) => wrongs.every((wrong) => wrong.startsWith(NAME)),
-      60_000,
-    );
-    const his = (await notesOf(all.postgres, lesson.room)).filter((row) => row.student_id === NAME);
-    t.diagnostic(`${own.acknowledged.length} of his notes were acknowledged, ${his.length} are recorded: those after`);
-    assert.ok(his.length <= own.acknowledged.length - 10, "what he played before the erasure is gone");
-    // He has gone. What he did between the erasure and his going is erased, too, and then there is nothing.
-    await eventually(
-      "his leaving",
-      () => teacher.ok("get_room"),
-      ({ members }) => !members.some((one) => one.student_id === NAME),
-    );
-    await erased(NAME);
+    assert.deepEqual(await lesson.wrongs(), [], "the others' notes, every one, and none of his");
+    assert.ok(pupil.acknowledged.length >= 10);
+    assert.deepEqual(await placesOf(all.postgres, NAME), [], "nothing of him arrived later");
+
+    // He may come again, and is recorded from then on; until he is erased anew.
+    const again = new Pupil({ server: lesson.doors.get("a"), room: lesson.room, id: NAME, join });
+    assert.equal((await again.join()).status, "ok");
+    for (let note = 0; note < 3; note++) assert.equal(await again.playNext(), true);
+    const his = async () => (await notesOf(all.postgres, lesson.room)).filter((row) => row.student_id === NAME);
+    await recorded("his new notes", his, ({ length }) => length === 3);
+    assert.equal((await erased(NAME)).erased.rooms, 1);
+    await again.hears("phx_close");
+    await again.disconnect();
     await assertNothingLeft(NAME);
     const events = await eventsOf(all.postgres, lesson.room);
     const tempo = events.find(({ kind, details }) => kind === "tempo_changed" && details.bpm === 111);
@@ -127,7 +131,7 @@ test("a student who was removed, and is muted and assigned in a room that lives 
   }));
 
 test("students erase nobody, not even themselves, and read nobody's file but their own", () =>
-  withClass(all, { conductor: "a", students: 2 }, async (lesson) => {
+  withClass(all, { conductor: "a", students: 2, prefix: "reader" }, async (lesson) => {
     const [ada, bob] = lesson.pupils;
     await ada.playNext();
     await emptied();
@@ -141,3 +145,51 @@ test("students erase nobody, not even themselves, and read nobody's file but the
     assert.equal(own.json.events.filter(({ kind }) => kind === "note_played").length, 1);
     assert.ok(!own.text.includes(`"${bob.id}"`), "nothing of bob is in ada's file");
   }));
+
+test("on a single node no byte of an erased student is left in its database and its journal", async (t) => {
+  const server = await Server.start({ args: SHORT });
+  t.after(() => server.stop());
+  const database = new Sqlite(server);
+  const room = await makeRoom(server);
+  const player = (id, token) => new Player({ server, room, id, token: () => token(id), join: { name: `Name of ${id}` } });
+  const [teacher, pupil, other] = [player("ms-lee", teacherToken), player(NAME, studentToken), player("ada", studentToken)];
+  for (const one of [teacher, pupil, other]) assert.equal((await one.join()).status, "ok");
+  await teacher.ok("assign_beat", { student_id: NAME, beat: 2 });
+  await teacher.ok("mute_student", { student_id: NAME });
+  await teacher.ok("unmute_student", { student_id: NAME });
+  for (let midi = 0; midi < 9; midi++) await pupil.ok("play_note", { midi });
+  await pupil.ok("submit_reflection", { reflection_text: `signed ${NAME}`, reflection_type: "exit_ticket" });
+  const rows = () => database.rows("SELECT reflection_id FROM student_reflections");
+  await recorded("the reflection", rows, ({ length }) => length === 1);
+  assert.notDeepEqual(filesWith(server, NAME), [], "he was in the files");
+  // What is on its way to the database at this moment is in the journal.
+  const last = pupil.push("play_note", { midi: 9 });
+  const path = `/api/music/students/${NAME}`;
+  const asked = now();
+  const { status, json, text } = await call(server, "DELETE", path, { token: teacherToken() });
+  t.diagnostic(`erased after ${(now() - asked).toFixed(0)} ms: ${text}`);
+  assert.equal(status, 200, text);
+  assert.ok(json.erased.events >= 9 && json.erased.reflections === 1 && json.erased.rooms === 1, text);
+  await last;
+  await pupil.disconnect();
+  // Of the other's note is known that it came later.
+  await other.ok("play_note", { midi: 77 });
+  const later = () => database.rows("SELECT midi FROM participation_events WHERE midi = 77");
+  await recorded("a later note", later, ({ length }) => length === 1);
+  const found = await eventually(
+    "files without him",
+    async () => filesWith(server, NAME),
+    (files) => files.length === 0,
+  );
+  assert.deepEqual(found, []);
+  assert.deepEqual(await placesOf(database, NAME), []);
+});
+
+/** The node's files that have these bytes; the room records' apart, whose pages are overwritten by and by. */
+function filesWith(server, text) {
+  const folder = join(server.dir, "data");
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== "rooms.redb")
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .filter((file) => readFileSync(file).includes(text));
+}

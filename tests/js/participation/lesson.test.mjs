@@ -2,7 +2,7 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { Player } from "../harness/player.mjs";
-import { eventsOf, recorded } from "../harness/recorded.mjs";
+import { eventsOf, recorded, SHORT } from "../harness/recorded.mjs";
 import { call, makeRoom } from "../harness/rest.mjs";
 import { Server } from "../harness/server.mjs";
 import { Sqlite } from "../harness/sqlite.mjs";
@@ -19,7 +19,7 @@ let events;
 const told = {};
 
 before(async () => {
-  server = await Server.start();
+  server = await Server.start({ args: SHORT });
   database = new Sqlite(server);
   room = await makeRoom(server, { bpm: 120, beats_per_bar: 4, name: NAME });
   await playTheLesson();
@@ -194,8 +194,9 @@ const near = (actual, wanted, within, what) =>
 test("what else there is to say of an event stands in its details", () => {
   const details = (kind, index) => one(kind, index).details;
   assert.deepEqual(details("room_opened"), { name: NAME, teacher_id: "ms-lee", bpm: 120, beats_per_bar: 4 });
-  assert.deepEqual(details("joined"), { name: "Name of ms-lee", role: "teacher" });
-  assert.deepEqual(details("joined", 1), { name: "Name of ada", role: "student" });
+  assert.deepEqual(details("joined"), { name: "Name of ms-lee", role: "teacher", muted: false });
+  assert.deepEqual(details("joined", 1), { name: "Name of ada", role: "student", muted: false });
+  assert.deepEqual(details("joined", 3), { name: "Name of cyd", role: "student", muted: true });
   assert.equal(details("tempo_changed").bpm, 90);
   assert.equal(details("tempo_changed").beats, undefined);
   assert.deepEqual([details("tempo_changed", 1).bpm, details("tempo_changed", 1).beats], [140, 8]);
@@ -291,4 +292,77 @@ test("a reflection stands in its own table, and its text nowhere else", async ()
     },
   );
   assert.ok(!JSON.stringify(events).includes("I kept time"));
+});
+
+/** Seconds between pairs of events of one student, `begins` and `ends`, until the room closed. */
+function secondsOf(id, begins, ends) {
+  let [since, total] = [null, 0];
+  for (const { kind, student_id, at_us } of events) {
+    const mine = student_id === id || kind === "room_closed";
+    if (mine && (ends.includes(kind) || kind === "room_closed") && since !== null) {
+      total += at_us - since;
+      since = null;
+    }
+    if (mine && begins.includes(kind) && since === null) since = at_us;
+  }
+  return total / 1e6;
+}
+
+test("the session's report says the same, person by person", async () => {
+  const { status, json, text } = await call(server, "GET", `/api/music/rooms/${room}/participation`, { token: teacherToken() });
+  assert.equal(status, 200, text);
+  assert.deepEqual([json.events_missing, json.events_waiting], [0, 0]);
+  assert.equal(json.session.session_id, events[0].session_id);
+  near(json.session.duration_s, (one("room_closed").at_us - events[0].at_us) / 1e6, 0.01, "duration");
+  assert.equal(json.session.events, events.length);
+  assert.deepEqual(
+    json.students.map(({ student_id, name, notes, hands_raised, reconnects, roles }) => ({
+      student_id,
+      name,
+      notes,
+      hands_raised,
+      reconnects,
+      roles,
+    })),
+    [
+      { student_id: "ada", name: "Name of ada", notes: 6, hands_raised: 2, reconnects: 0, roles: [] },
+      { student_id: "bob", name: "Name of bob", notes: 1, hands_raised: 0, reconnects: 1, roles: ["soloist", "co_teacher"] },
+      { student_id: "cyd", name: "Name of cyd", notes: 1, hands_raised: 0, reconnects: 0, roles: [] },
+    ],
+  );
+  assert.deepEqual(json.teachers.map(({ teacher_id, notes }) => [teacher_id, notes]), [["ms-lee", 0]]);
+  for (const row of json.students) {
+    const id = row.student_id;
+    near(row.attended_s, secondsOf(id, ["joined"], ["left"]), 0.01, `${id} attended`);
+    near(row.muted_s, secondsOf(id, ["student_muted"], ["student_unmuted", "left"]), 0.01, `${id} muted`);
+    near(row.could_play_s, row.attended_s - row.muted_s - row.silent_by_role_s, 0.01, `${id} could play`);
+    const timed = events
+      .filter(({ student_id, offset_us, uncertainty_us }) => student_id === id && offset_us !== null && uncertainty_us <= 10_000)
+      .map(({ offset_us }) => offset_us / 1000)
+      .sort((a, b) => a - b);
+    assert.equal(row.notes_timed, timed.length, id);
+    const middle = (timed[Math.floor((timed.length - 1) / 2)] + timed[Math.floor(timed.length / 2)]) / 2;
+    near(row.offset_median_ms, middle, 0.1, `${id}: the median offset`);
+  }
+  assert.ok(json.students[0].assigned_beats_hit >= 1, "ada hit her beat");
+});
+
+test("the session's analytics know the tempi, and the page and the sheet have everybody", async () => {
+  const get = (path) => call(server, "GET", `/api/music/rooms/${room}/${path}`, { token: teacherToken() });
+  const { json } = await get("analytics?bucket_s=1");
+  assert.deepEqual(json.tempo_history.map(({ bpm }) => bpm), [120, 90, 140]);
+  assert.equal(json.tempo_history[2].ramp_beats, 8);
+  assert.equal(json.notes, 8);
+  assert.equal(json.activity.buckets.reduce((sum, { notes }) => sum + notes, 0), 8);
+  assert.deepEqual(json.share_of_voice.map(({ student_id, notes }) => [student_id, notes]).sort(), [
+    ["ada", 6],
+    ["bob", 1],
+    ["cyd", 1],
+  ]);
+  const sheet = await get("participation?format=csv");
+  const page = await get("participation?format=html");
+  for (const id of ["ada", "bob", "cyd"]) for (const { text } of [sheet, page]) assert.ok(text.includes(`Name of ${id}`), id);
+  const own = await call(server, "GET", `/api/music/rooms/${room}/participation`, { token: studentToken("bob") });
+  assert.deepEqual(own.json.students.map(({ student_id }) => student_id), ["bob"]);
+  for (const id of ["ada", "cyd"]) assert.ok(!own.text.includes(id), `bob's answer names ${id}`);
 });

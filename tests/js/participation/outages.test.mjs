@@ -2,7 +2,7 @@
 import { after, before, beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
 import { insist } from "../harness/controls.mjs";
-import { eventsOf, recorded } from "../harness/recorded.mjs";
+import { eventsOf, recorded, SHORT } from "../harness/recorded.mjs";
 import { RecordedCluster, withClass } from "../harness/recorded_cluster.mjs";
 import { Server, TENANTS } from "../harness/server.mjs";
 import { span } from "../harness/wait.mjs";
@@ -17,7 +17,7 @@ before(async () => {
   all = await RecordedCluster.start();
   await all.postgres.query("CREATE DATABASE tidy", "postgres");
   const toml = TENANTS.replace('id = "acme"', 'id = "acme"\nretention_days = 1');
-  tidy = await Server.start({ toml, args: ["--database-url", all.postgres.urlOf("tidy")] });
+  tidy = await Server.start({ toml, args: [...SHORT, "--database-url", all.postgres.urlOf("tidy")] });
   await all.postgres.query(lessonsOfLongAgo(), "tidy");
 });
 beforeEach(() => all.mended());

@@ -2,7 +2,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { notesWrong, Pupil } from "../harness/numbered.mjs";
-import { notesOf, recorded } from "../harness/recorded.mjs";
+import { notesOf, recorded, SHORT } from "../harness/recorded.mjs";
 import { makeRoom } from "../harness/rest.mjs";
 import { Server } from "../harness/server.mjs";
 import { Sqlite } from "../harness/sqlite.mjs";
@@ -10,7 +10,7 @@ import { Sqlite } from "../harness/sqlite.mjs";
 const STUDENTS = 8;
 
 test("after kill -9 right behind the last ok, and a restart, every acknowledged note is recorded, and none twice", async (t) => {
-  const server = await Server.start();
+  const server = await Server.start({ args: SHORT });
   t.after(() => server.stop());
   const database = new Sqlite(server);
   const room = await makeRoom(server, { bpm: 120 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Cluster } from "../harness/cluster.mjs";
 import { Player } from "../harness/player.mjs";
 import { Postgres } from "../harness/postgres.mjs";
-import { recorded } from "../harness/recorded.mjs";
+import { recorded, SHORT } from "../harness/recorded.mjs";
 import { Redis } from "../harness/redis.mjs";
 import { call, makeRoom } from "../harness/rest.mjs";
 import { Server, TENANTS } from "../harness/server.mjs";
@@ -33,7 +33,7 @@ describe("on one node", () => {
   let room;
   let people;
   before(async () => {
-    server = await Server.start();
+    server = await Server.start({ args: SHORT });
     database = new Sqlite(server);
   });
   beforeEach(async () => {
@@ -187,6 +187,7 @@ describe("on one node", () => {
 
   test("once the room is closed there is no room to write of, and what was written stays", async () => {
     const { id } = await people.ada.ok("submit_reflection", FULL);
+    await rowsThat("the reflection", ({ length }) => length === 1);
     await people.teacher.ok("close_room");
     await people.ada.hears("phx_close");
     for (const [method, path, body] of [
@@ -227,7 +228,7 @@ describe("on one node", () => {
 test("a reflection that is submitted while PostgreSQL is down is there once it is back", async (t) => {
   const postgres = await Postgres.start();
   t.after(() => postgres.stop());
-  const server = await Server.start({ args: ["--database-url", postgres.url] });
+  const server = await Server.start({ args: [...SHORT, "--database-url", postgres.url] });
   t.after(() => server.stop());
   const room = await makeRoom(server);
   const ada = player(server, room, "ada");
@@ -281,7 +282,7 @@ async function assertOff(server, room, { student, teacher }) {
 
 test("a school that records nothing: clear refusals, the music goes on, and nothing of it is stored", async (t) => {
   const toml = TENANTS.replace(/id = "open"\n/, 'id = "open"\nparticipation = false\n');
-  const server = await Server.start({ toml });
+  const server = await Server.start({ toml, args: SHORT });
   t.after(() => server.stop());
   const tokens = { student: studentToken("ada", { tenant: "open" }), teacher: teacherToken("ms-lee", { tenant: "open" }) };
   const room = await makeRoom(server, {}, tokens.teacher);

@@ -2,7 +2,7 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { Player } from "../harness/player.mjs";
-import { eventsOf, recorded } from "../harness/recorded.mjs";
+import { eventsOf, recorded, SHORT } from "../harness/recorded.mjs";
 import { call, makeRoom } from "../harness/rest.mjs";
 import { Server, TENANTS } from "../harness/server.mjs";
 import { Sqlite } from "../harness/sqlite.mjs";
@@ -18,7 +18,7 @@ let database;
 let room;
 before(async () => {
   const toml = TENANTS.replace(/origins = .*\n(?=\n)/g, "$&[tenants.limits]\nmax_rooms_per_tenant = 1900\n");
-  server = await Server.start({ toml });
+  server = await Server.start({ toml, args: SHORT });
   database = new Sqlite(server);
   room = await sharedCode();
   for (const tenant of SCHOOLS) await lesson(tenant);
