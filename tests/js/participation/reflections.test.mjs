@@ -108,6 +108,10 @@ describe("on one node", () => {
     const { reflection_text, reflection_type, competency, mood, metadata } = row;
     assert.deepEqual([reflection_text, reflection_type, competency, mood, metadata], Array(5).fill(null));
     assert.deepEqual(await listed(server, room), []);
+    // What is withdrawn stays withdrawn; whoever is told that his words are kept may rely on it.
+    const late = await reflect(server, "ada", "PUT", `/${id}`, { ...FULL, room_id: room });
+    if (late.status === 200) await rowsThat("the words that were acknowledged", ([one]) => one.reflection_text === FULL.reflection_text);
+    else assert.equal(late.json.error.code, "reflection_not_found");
   });
 
   test("nobody changes or withdraws another's, whatever way they try", async () => {
