@@ -12,7 +12,7 @@ use crate::{
     error::LoadError,
     lab::Lab,
     redis_server::RedisServer,
-    server::{Place, Server},
+    server::{Place, Recording, Server},
 };
 
 /// So long all nodes need to see each other: two looks at the store.
@@ -44,7 +44,7 @@ impl Cluster {
     /// waits until all know each other.
     pub fn join(&mut self, lab: &Lab, ids: &[&'static str], boot_ahead_s: Option<u32>) -> Result<(), LoadError> {
         for id in ids {
-            let place = Place { redis_url: self.redis.url(), id, boot_ahead_s };
+            let place = Place { redis_url: self.redis.url(), id, recording: Recording::USUAL, boot_ahead_s };
             let server = Server::join(&place, &lab.options.server, &lab.cores)?;
             self.nodes.push(Node { id, server });
         }

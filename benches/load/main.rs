@@ -9,6 +9,8 @@ mod histogram;
 mod http;
 mod lab;
 mod options;
+#[path = "../participation/postgres.rs"]
+mod postgres;
 mod procfs;
 mod redis_server;
 mod report;

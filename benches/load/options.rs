@@ -11,7 +11,7 @@ use clap::{Parser, ValueEnum};
 #[derive(Parser, Debug)]
 #[command(name = "cargo bench --bench load --", after_help = EXAMPLES)]
 pub struct Options {
-    /// What to measure; may be repeated. Without it: all but `cluster`, in about six minutes on a quiet machine.
+    /// What to measure; may be repeated. Without it: all but `cluster` and `recording`, in about six minutes on a quiet machine.
     #[arg(long, value_enum)]
     pub scenario: Vec<Scenario>,
     /// How long each single measurement lasts.
@@ -80,6 +80,8 @@ pub enum Scenario {
     Broadcast,
     /// Several nodes on one Redis: commands, beats and notes across nodes, rooms taken over from a node that dies.
     Cluster,
+    /// 50 rooms of 20: what recording adds to a note, on one node and, with `redis-server` and PostgreSQL, in a cluster.
+    Recording,
 }
 
 /// The release build that lies beside this one.

@@ -43,11 +43,25 @@ pub enum Subject {
     BareCoalescing,
 }
 
+/// Whether a server records its lessons, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Recording<'a> {
+    pub on: bool,
+    /// None: where the server does by itself, in a file of its data directory or, in a cluster, nowhere.
+    pub database: Option<&'a str>,
+}
+
+impl Recording<'_> {
+    /// As a server does by itself.
+    pub const USUAL: Self = Self { on: true, database: None };
+}
+
 /// A node's place in a cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     pub redis_url: &'a str,
     pub id: &'a str,
+    pub recording: Recording<'a>,
     /// How far the node's boot-time clock is ahead of the machine's; none: it is the machine's.
     pub boot_ahead_s: Option<u32>,
 }
@@ -73,6 +87,17 @@ impl Server {
     pub fn start(subject: Subject, program: &Path, cores: &Cores) -> Result<Self, LoadError> {
         let directory = new_directory()?;
         let command = command(subject, program, &directory)?;
+        Self::begin(command, subject, directory, cores)
+    }
+
+    /// Starts Downbeat on its core, and waits until it listens.
+    pub fn start_recording(recording: Recording<'_>, program: &Path, cores: &Cores) -> Result<Self, LoadError> {
+        let directory = new_directory()?;
+        let command = serve(None, program, &directory, recording)?;
+        Self::begin(command, Subject::Downbeat, directory, cores)
+    }
+
+    fn begin(command: Command, subject: Subject, directory: PathBuf, cores: &Cores) -> Result<Self, LoadError> {
         // A process begins on the core of the thread that starts it.
         procfs::pin(None, cores.server);
         let child = spawn(command, &directory);
@@ -88,7 +113,7 @@ impl Server {
             launcher.args(["--time", "--boottime", &seconds.to_string()]).arg(program);
             launcher
         });
-        let mut command = serve(launcher, program, &directory)?;
+        let mut command = serve(launcher, program, &directory, place.recording)?;
         command.args(["--redis-url", place.redis_url, "--node-id", place.id]);
         cores.unpin();
         let child = spawn(command, &directory);
@@ -242,7 +267,7 @@ fn spawn(mut command: Command, directory: &Path) -> Result<Child, LoadError> {
 
 fn command(subject: Subject, program: &Path, directory: &Path) -> Result<Command, LoadError> {
     let flags: &[&str] = match subject {
-        Subject::Downbeat => return serve(None, program, directory),
+        Subject::Downbeat => return serve(None, program, directory, Recording::USUAL),
         Subject::Bare { clock: false } => &[],
         Subject::Bare { clock: true } => &["--bare-clock"],
         Subject::BareCoalescing => &["--bare-coalescing"],
@@ -254,12 +279,18 @@ fn command(subject: Subject, program: &Path, directory: &Path) -> Result<Command
 }
 
 /// `launcher`: what starts the program in its place, and names it already.
-fn serve(launcher: Option<Command>, program: &Path, directory: &Path) -> Result<Command, LoadError> {
+fn serve(
+    launcher: Option<Command>,
+    program: &Path,
+    directory: &Path,
+    recording: Recording<'_>,
+) -> Result<Command, LoadError> {
     if !program.exists() {
         return Err(LoadError::NoServer(program.to_owned()));
     }
     let config = directory.join("load.toml");
-    fs::write(&config, CONFIG.replace("SECRET", SECRET)).doing("writing the configuration")?;
+    let text = CONFIG.replace("SECRET", SECRET).replace("RECORDED", if recording.on { "true" } else { "false" });
+    fs::write(&config, text).doing("writing the configuration")?;
     let mut command = launcher.unwrap_or_else(|| Command::new(program));
     command
         .args(["serve", "--listen", "127.0.0.1:0"])
@@ -269,6 +300,9 @@ fn serve(launcher: Option<Command>, program: &Path, directory: &Path) -> Result<
         .arg(config)
         .arg("--data-dir")
         .arg(directory);
+    if let Some(url) = recording.database {
+        command.args(["--database-url", url]);
+    }
     Ok(command)
 }
 
@@ -277,6 +311,7 @@ const CONFIG: &str = r#"default_tenant = "load"
 [[tenants]]
 id = "load"
 jwt_secret = "SECRET"
+participation = RECORDED
 [tenants.limits]
 max_concurrent_users = 1000000
 max_joins_per_second = 100000

@@ -10,6 +10,7 @@ mod listen;
 mod memory;
 mod notes;
 mod play;
+mod recording;
 mod scheduling;
 
 use clap::ValueEnum;
@@ -34,7 +35,8 @@ pub fn run(options: Options) -> Result<(), LoadError> {
     println!("{} open files for each process", lab.open_files);
     let mut chosen = lab.options.scenario.clone();
     if chosen.is_empty() {
-        chosen.extend(Scenario::value_variants().iter().filter(|scenario| **scenario != Scenario::Cluster));
+        let apart = [Scenario::Cluster, Scenario::Recording];
+        chosen.extend(Scenario::value_variants().iter().filter(|scenario| !apart.contains(scenario)));
     }
     for scenario in chosen {
         let measure = match scenario {
@@ -47,6 +49,7 @@ pub fn run(options: Options) -> Result<(), LoadError> {
             Scenario::Flatness => flatness::measure,
             Scenario::Broadcast => broadcast::measure,
             Scenario::Cluster => cluster::measure,
+            Scenario::Recording => recording::measure,
         };
         measure(&lab, &mut report)?;
     }
