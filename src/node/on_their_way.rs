@@ -9,7 +9,7 @@ use crate::{
     store::EventStream,
 };
 
-/// A single node's journal. It holds all tenants' together and knows no ages: where it is empty, nothing waits.
+/// A single node's journal. It knows no ages.
 pub(super) struct InJournal(pub Arc<Journal>);
 
 /// In a cluster, the tenants' streams.
@@ -20,8 +20,8 @@ pub(super) struct Nowhere;
 
 #[async_trait]
 impl OnTheirWay for InJournal {
-    async fn waiting(&self, _: &str) -> Option<OnTheWay> {
-        Some(OnTheWay { events: self.0.figures().waiting, oldest_age_ms: None })
+    async fn waiting(&self, tenant: &str) -> Option<OnTheWay> {
+        Some(OnTheWay { events: self.0.waiting_of(tenant).await.ok()?, oldest_age_ms: None })
     }
 }
 

@@ -86,6 +86,12 @@ impl Journal {
         *self.figures.borrow()
     }
 
+    /// How many events of one tenant are kept and not settled.
+    pub async fn waiting_of(&self, tenant: &str) -> Result<u64, JournalError> {
+        let tenant = tenant.to_owned();
+        self.ask(|counted| Ask::Count { tenant, counted }).await
+    }
+
     /// Waits until so many events wait to be drained.
     pub async fn waiting_at_least(&self, events: u64) -> Result<(), JournalError> {
         let mut figures = self.figures.clone();

@@ -40,7 +40,7 @@ impl Retention {
     }
 
     /// Once an hour, on one node of all. Runs for the node's life.
-    pub async fn run(self) {
+    pub async fn run(&self) {
         tokio::time::sleep(FIRST_AFTER).await;
         loop {
             match self.database.try_lead(JOB).await {

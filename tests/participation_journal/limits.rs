@@ -28,6 +28,23 @@ async fn what_is_kept_is_read_in_its_order_until_it_is_settled() {
 }
 
 #[tokio::test]
+async fn each_tenant_is_told_of_its_own_waiting_events_alone_after_a_restart_too() {
+    let folder = TempFolder::new();
+    let journal = folder.open(MIB);
+    for batch in [batch("acme", 0..3), batch("other", 3..4), batch("acme", 4..6)] {
+        journal.keep(&batch).await.unwrap();
+    }
+    let first = journal.read(1).await.unwrap().unwrap();
+    journal.settle(first.upto).await.unwrap();
+    for (tenant, events) in [("acme", 2), ("other", 1), ("nobody", 0)] {
+        assert_eq!(journal.waiting_of(tenant).await.unwrap(), events, "{tenant}");
+    }
+    drop(journal);
+    let journal = folder.open(MIB);
+    assert_eq!(journal.waiting_of("other").await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn what_was_not_settled_is_there_after_a_restart() {
     let folder = TempFolder::new();
     let journal = folder.open(MIB);

@@ -6,6 +6,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{super::Batch, line};
@@ -29,6 +30,7 @@ pub struct Line {
     pub at: u64,
     /// With its end.
     pub bytes: u64,
+    pub tenant: Arc<str>,
     pub events: u64,
     /// What stands in it, where it need not be read from the file.
     pub batch: Option<Batch>,
@@ -49,7 +51,7 @@ impl Segment {
                 break;
             }
             match line::count(text) {
-                Ok(events) => lines.push_back(Line { at, bytes: length, events, batch: None }),
+                Ok((tenant, events)) => lines.push_back(Line { at, bytes: length, tenant, events, batch: None }),
                 Err(error) => {
                     damaged += 1;
                     report_damage(&path, at, length, &error);

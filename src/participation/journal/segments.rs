@@ -75,6 +75,12 @@ impl Segments {
         self.waiting_events
     }
 
+    /// Those of one tenant.
+    pub fn waiting_events_of(&self, tenant: &str) -> u64 {
+        let lines = self.first.iter().chain([&self.last]).flat_map(|segment| &segment.lines);
+        lines.filter(|line| *line.tenant == *tenant).map(|line| line.events).sum()
+    }
+
     /// Bytes of lines that are not settled.
     pub fn waiting_bytes(&self) -> u64 {
         self.waiting_bytes
@@ -98,10 +104,10 @@ impl Segments {
         }
         let mut at = self.last.end - text.len() as u64;
         for (batch, bytes) in lines {
-            let events = batch.events.len() as u64;
+            let (tenant, events) = (batch.tenant.clone(), batch.events.len() as u64);
             let is_fresh = self.fresh_bytes + bytes <= FRESH_BYTES_MAX;
             self.fresh_bytes += if is_fresh { bytes } else { 0 };
-            self.last.lines.push_back(Line { at, bytes, events, batch: is_fresh.then_some(batch) });
+            self.last.lines.push_back(Line { at, bytes, tenant, events, batch: is_fresh.then_some(batch) });
             at += bytes;
             self.waiting_bytes += bytes;
             self.waiting_events += events;

@@ -16,6 +16,7 @@ pub enum Ask {
     Keep { batch: Batch, kept: oneshot::Sender<Result<(), NotKept>> },
     Read { bytes_max: u64, read: oneshot::Sender<Result<Option<Chunk>, JournalError>> },
     Settle { upto: u64, settled: oneshot::Sender<()> },
+    Count { tenant: String, counted: oneshot::Sender<u64> },
 }
 
 pub struct Writer {
@@ -102,6 +103,9 @@ impl Writer {
                 self.segments.settle(upto);
                 self.tell();
                 let _ = settled.send(());
+            }
+            Ask::Count { tenant, counted } => {
+                let _ = counted.send(self.segments.waiting_events_of(&tenant));
             }
         }
     }
