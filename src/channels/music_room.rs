@@ -32,6 +32,7 @@ pub struct MusicRoom {
     /// The token's, which a student may do without.
     sub: Option<String>,
     reads: Rate,
+    pub(super) reflections: Rate,
     /// It was joined as a realtime topic.
     pub(super) bridge: Option<Box<Bridge>>,
     stay: Stay,
@@ -67,6 +68,7 @@ impl MusicRoom {
             role: peer.claims.role,
             sub: peer.claims.sub.clone(),
             reads: Rate::default(),
+            reflections: Rate::default(),
             bridge,
             stay,
             _seat: seat,

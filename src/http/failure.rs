@@ -185,7 +185,7 @@ impl From<NotRecorded> for Failure {
     fn from(refused: NotRecorded) -> Self {
         match refused {
             NotRecorded::Off => DeskError::Off.into(),
-            NotRecorded::Lost => unavailable(refused.to_string()),
+            NotRecorded::Lost | NotRecorded::Unknown => unavailable(refused.to_string()),
         }
     }
 }

@@ -228,15 +228,7 @@ impl Node {
             idle_timeout: settings.idle_timeout,
             dev: is_dev,
         };
-        let info = session_info(&settings, address, metrics_address).await?;
-        let membership =
-            Membership::open(id.clone(), clock.clone(), store.clone(), metrics.clone(), terms, info).await?;
-        let membership = Arc::new(membership);
-        lookout.look().await?;
-        let bears = membership.clone();
-        let calls = Calls::new(relay.clone(), id.clone(), getrandom::u64()? >> 1, move || bears.incarnation());
-        let calls = Arc::new(calls);
-
+        // Before the session begins: a database may take its time, and a session lapses.
         let given = std::mem::take(&mut settings.tenants);
         let is_demo = is_dev && given.all().is_empty();
         let tenants = Arc::new(if is_demo { dev::tenants(&settings.data_dir)? } else { given });
@@ -250,6 +242,15 @@ impl Node {
         };
         let (recording, recording_work) = Recording::open(ground).await?;
         let recorder = recording.recorder.clone();
+        let info = session_info(&settings, address, metrics_address).await?;
+        let membership =
+            Membership::open(id.clone(), clock.clone(), store.clone(), metrics.clone(), terms, info).await?;
+        let membership = Arc::new(membership);
+        lookout.look().await?;
+        let bears = membership.clone();
+        let calls = Calls::new(relay.clone(), id.clone(), getrandom::u64()? >> 1, move || bears.incarnation());
+        let calls = Arc::new(calls);
+
         let hub = Arc::new(Hub::new(clock.clone(), &metrics));
         let (due_sender, due) = mpsc::unbounded_channel();
         // The mirror schedules on the thread, and the thread wakes the mirror.

@@ -1,7 +1,8 @@
 //! What is recorded of lessons: on which way it goes on this node, and the tasks that carry it.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::task::JoinSet;
 
 use super::{
@@ -18,7 +19,7 @@ use crate::{
     placement::Directory,
     room::{Code, CodeLength, RoomKey},
     store::{EventStream, RedisStore},
-    telemetry::Metrics,
+    telemetry::{Metrics, count},
     time::Clock,
 };
 
@@ -28,6 +29,8 @@ const JOURNAL_FOLDER: &str = "participation";
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 /// How long a start waits for the database's tables. A database that is down does not keep a node down.
 const TABLES_WITHIN: Duration = Duration::from_secs(5);
+/// How soon a part that has ended begins anew.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How soon tables are asked for again.
 const TABLES_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long a stopping node takes to put what it has recorded into the database.
@@ -61,6 +64,26 @@ struct Way {
 enum Drain {
     Journal(Arc<JournalDrain>),
     Stream(Arc<StreamDrain>),
+}
+
+impl Drain {
+    async fn run(&self) {
+        match self {
+            Self::Journal(drain) => drain.run().await,
+            Self::Stream(drain) => drain.run().await,
+        }
+    }
+}
+
+/// Runs a task again that has ended or failed: without it nothing would be recorded, and nobody would know.
+async fn keep_running<F: Future<Output = ()>>(part: &'static str, metrics: Arc<Metrics>, run: impl Fn() -> F) {
+    loop {
+        if AssertUnwindSafe(run()).catch_unwind().await.is_err() {
+            count(&metrics.panics, part);
+        }
+        tracing::error!(part, "a part of the recording has ended: it begins anew");
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
 }
 
 /// What recording needs of the node.
@@ -108,10 +131,14 @@ impl Recording {
     }
 
     /// Starts the tasks that run for the node's life.
-    pub fn start(&self, work: Option<RecordingWork>, tasks: &mut JoinSet<()>) {
+    pub fn start(&self, work: Option<RecordingWork>, metrics: &Arc<Metrics>, tasks: &mut JoinSet<()>) {
         let Some(RecordingWork { feed, inserter, retention }) = work else { return };
         tasks.spawn(feed.run());
-        tasks.spawn(retention.run());
+        let retention = Arc::new(retention);
+        tasks.spawn(keep_running("retention", metrics.clone(), move || {
+            let retention = retention.clone();
+            async move { retention.run().await }
+        }));
         // Reports need the tables even where nothing is to be inserted.
         tasks.spawn(async move {
             while let Err(error) = inserter.migrate().await {
@@ -119,27 +146,32 @@ impl Recording {
                 tokio::time::sleep(TABLES_AGAIN_AFTER).await;
             }
         });
-        match self.drain.clone() {
-            Some(Drain::Journal(drain)) => drop(tasks.spawn(async move { drain.run().await })),
-            Some(Drain::Stream(drain)) => drop(tasks.spawn(async move { drain.run().await })),
-            None => {}
+        if let Some(drain) = self.drain.clone() {
+            tasks.spawn(keep_running("drain", metrics.clone(), move || {
+                let drain = drain.clone();
+                async move { drain.run().await }
+            }));
         }
     }
 
     /// The node goes: what it has recorded goes into the database, or stays where the next start, or another node, finds
     /// it.
     pub async fn finish(&self) {
-        self.recorder.emptied(LAST_ROUND_WITHIN).await;
-        let left = match &self.drain {
-            Some(Drain::Journal(drain)) => drain.last_round(LAST_ROUND_WITHIN).await,
+        let lost = self.recorder.emptied(LAST_ROUND_WITHIN).await;
+        if lost > 0 {
+            tracing::error!(events = lost, "what was recorded last could not be kept, and is lost with this process");
+        }
+        match &self.drain {
+            Some(Drain::Journal(drain)) => {
+                let left = drain.last_round(LAST_ROUND_WITHIN).await;
+                if left > 0 {
+                    tracing::info!(events = left, "what is recorded waits in the journal for the next start");
+                }
+            }
             Some(Drain::Stream(drain)) => {
                 drain.last_round(LAST_ROUND_WITHIN).await;
-                0
             }
-            None => 0,
-        };
-        if left > 0 {
-            tracing::info!(events = left, "what is recorded waits in the journal for the next start");
+            None => {}
         }
     }
 }

@@ -46,7 +46,7 @@ impl Node {
         tasks.spawn(every(Duration::from_millis(100) / SWEEP_SLOTS as u32, move || {
             turns.next().into_iter().for_each(|turn| mirror.sweep(turn));
         }));
-        self.recording.start(recording, &mut tasks);
+        self.recording.start(recording, &self.http.metrics, &mut tasks);
         self.start_realtime(&mut tasks, realtime_work);
         self.start_conducting(&mut tasks);
         RoomService::offer(self.router.clone(), &self.calls);

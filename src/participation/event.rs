@@ -78,6 +78,13 @@ pub struct Batch {
     pub events: Vec<Event>,
 }
 
+impl Batch {
+    /// There is nothing else in it.
+    pub fn tells_of_losses(&self) -> bool {
+        self.events.iter().all(|event| event.kind == Kind::EVENTS_MISSING)
+    }
+}
+
 impl EventId {
     /// `at_us` since 1970; `process` (48 bits) is random for each process, and `count` its own count of events.
     pub fn new(at_us: i64, process: u64, count: u32) -> Self {

@@ -35,7 +35,7 @@ pub use inserter::Inserter;
 pub use journal::{Chunk, Journal, JournalError, JournalFigures};
 pub use journal_drain::{DrainFailed, JournalDrain};
 pub use keeper::{InsertFailed, Keeper};
-pub use recorder::{IsRecorded, NotRecorded, QUEUED_MAX, Receipt, Recorder};
+pub use recorder::{IsRecorded, NotRecorded, Outcome, QUEUED_MAX, Receipt, Recorder};
 pub use reflection::Reflection;
 pub use report::{
     Activity, ActivityBucket, Analytics, AnalyticsView, BadReportOptions, FORMULAS, Formulas, GroupMedians, NoTurn,

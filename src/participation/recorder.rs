@@ -1,8 +1,11 @@
 //! Where events are put. Whoever does so never waits; who must know that an event is safe asks its receipt.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -13,6 +16,11 @@ use crate::telemetry::{Metrics, count};
 
 /// Events that wait to be kept, of all tenants together. Beyond them the newest are lost, and counted.
 pub const QUEUED_MAX: usize = 100_000;
+
+/// The same where more than this wait already: reflections are long, and whoever sends one is told.
+const SUBMITTED_MAX: usize = 1_000;
+/// Past this, whoever must know is told that nobody does: well within a client's own patience of 10 s.
+const KNOWN_WITHIN: Duration = Duration::from_secs(4);
 
 /// Whether a tenant's lessons are recorded.
 pub type IsRecorded = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -38,6 +46,8 @@ pub(super) struct Queue {
     pub losses: Losses,
     /// Those that the feed has taken out and still holds.
     pub held: usize,
+    /// The node goes: losses are told now or never.
+    pub tells_at_once: bool,
 }
 
 /// One event in the queue.
@@ -70,7 +80,14 @@ pub enum NotRecorded {
     Off,
     #[error("it could not be kept: try again in a moment")]
     Lost,
+    /// It waits in memory.
+    #[error("nobody knows yet whether it is kept: look whether it is there before you send it again")]
+    Unknown,
 }
+
+/// Tells what has become of an event that somebody must know of.
+#[derive(Debug)]
+pub struct Outcome(oneshot::Receiver<bool>);
 
 impl Recorder {
     /// `process` is a random number.
@@ -112,28 +129,29 @@ impl Recorder {
         }
     }
 
-    /// Takes an event in and waits until it is safe.
+    /// Takes an event in of which somebody must know whether it is safe. Never blocks.
     ///
     /// # Errors
-    /// It was not kept.
-    pub async fn keep(&self, tenant: &Arc<str>, event: Event) -> Result<(), NotRecorded> {
+    /// It cannot be kept.
+    pub fn submit(&self, tenant: &Arc<str>, event: Event) -> Result<Outcome, NotRecorded> {
         if !self.is_on(tenant) {
             return Err(NotRecorded::Off);
         }
         let (told, outcome) = oneshot::channel();
         self.put(Waiting { tenant: tenant.clone(), event, told: Some(told) }).ok_or(NotRecorded::Lost)?;
-        match outcome.await {
-            Ok(true) => Ok(()),
-            _ => Err(NotRecorded::Lost),
-        }
+        Ok(Outcome(outcome))
     }
 
-    /// The event's place in the queue; none where there is no space.
+    /// The event's place in the queue; none where there is no space. One that its sender knows to be refused counts as
+    /// no loss: it may be sent again.
     fn put(&self, waiting: Waiting) -> Option<u64> {
         let mut queue = self.queue.lock();
-        if queue.waiting.len() + queue.held >= QUEUED_MAX {
-            queue.losses.add(&waiting.tenant, std::slice::from_ref(&waiting.event));
-            count(&self.metrics.participation_recorded, "lost");
+        let max = if waiting.told.is_some() { SUBMITTED_MAX } else { QUEUED_MAX };
+        if queue.waiting.len() + queue.held >= max {
+            if waiting.told.is_none() {
+                queue.losses.add(&waiting.tenant, std::slice::from_ref(&waiting.event));
+                count(&self.metrics.participation_recorded, "lost");
+            }
             return None;
         }
         let was_empty = queue.waiting.is_empty();
@@ -145,6 +163,20 @@ impl Recorder {
             self.filled.notify_one();
         }
         Some(number)
+    }
+}
+
+impl Outcome {
+    /// Resolves once it is known, or after [`KNOWN_WITHIN`].
+    ///
+    /// # Errors
+    /// It was not kept, or nobody knows.
+    pub async fn known(self) -> Result<(), NotRecorded> {
+        match tokio::time::timeout(KNOWN_WITHIN, self.0).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(_) => Err(NotRecorded::Lost),
+            Err(_) => Err(NotRecorded::Unknown),
+        }
     }
 }
 

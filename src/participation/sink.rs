@@ -9,6 +9,8 @@ use super::Batch;
 pub trait Sink: Send + Sync {
     /// Keeps a batch. `Ok` means that the end of this process, however sudden, no longer loses it. A batch whose answer
     /// was lost is offered again, so events may be kept twice: the database knows them by their ids.
+    ///
+    /// A full sink still takes what tells of losses ([`Batch::tells_of_losses`]): a little of that.
     async fn keep(&self, batch: &Batch) -> Result<(), NotKept>;
 }
 

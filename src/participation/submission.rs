@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Event, EventId, Kind, NotRecorded, Recorder, Reflection, SessionId};
+use super::{Event, EventId, Kind, NotRecorded, Outcome, Recorder, Reflection, SessionId};
 use crate::room::{self, BadField, RoomKey, TokenRole};
 
 /// Who sends a reflection, and from which room's session.
@@ -93,12 +93,20 @@ impl Submission {
         Self { reflection_id, student_id, session, tenant: writer.room.tenant.clone(), event }
     }
 
-    /// Keeps it; it is safe then.
+    /// Puts it on its way; the outcome tells when it is safe.
     ///
     /// # Errors
-    /// It is not, and may be sent again.
+    /// It cannot be kept.
+    pub fn submit(self, recorder: &Recorder) -> Result<Outcome, NotRecorded> {
+        recorder.submit(&self.tenant, self.event)
+    }
+
+    /// The same, and waits for the outcome.
+    ///
+    /// # Errors
+    /// It is not safe.
     pub async fn keep(self, recorder: &Recorder) -> Result<(), NotRecorded> {
-        recorder.keep(&self.tenant, self.event).await
+        self.submit(recorder)?.known().await
     }
 }
 

@@ -5,11 +5,10 @@ mod sink;
 use std::{sync::Arc, time::Duration};
 
 use downbeat::{
-    participation::{Event, Feed, Kind, NotRecorded, QUEUED_MAX, Receipt, Recorder, SessionId},
+    participation::{Event, Feed, Kind, NotRecorded, Outcome, QUEUED_MAX, Receipt, Recorder, SessionId},
     room::RoomKey,
     telemetry::Metrics,
 };
-use futures_util::FutureExt;
 use sink::{Answer, Shelf};
 use tokio::time::Instant;
 
@@ -52,6 +51,11 @@ impl Desk {
         }
     }
 
+    /// An event of acme's of which somebody must know.
+    fn submit(&self, code: &str) -> Result<Outcome, NotRecorded> {
+        self.recorder.submit(&ACME.into(), self.event(ACME, code))
+    }
+
     fn record(&self, tenant: &str) -> Receipt {
         self.recorder.record(&tenant.into(), self.event(tenant, "MUSIC-1234"))
     }
@@ -87,8 +91,8 @@ async fn what_gathers_in_a_hundredth_of_a_second_is_kept_together_by_tenant_and_
 async fn a_tenant_that_wants_no_records_has_none_and_nobody_waits() {
     let desk = Desk::open();
     assert!(desk.record("other").is_settled());
-    let refused = desk.recorder.keep(&"other".into(), desk.event("other", "MUSIC-1234")).await;
-    assert_eq!(refused, Err(NotRecorded::Off));
+    let refused = desk.recorder.submit(&"other".into(), desk.event("other", "MUSIC-1234"));
+    assert_eq!(refused.err(), Some(NotRecorded::Off));
     desk.record(ACME).settled().await;
     assert_eq!(desk.shelf.events(), 1);
 }
@@ -118,10 +122,10 @@ async fn nobody_waits_longer_than_a_quarter_of_a_second_for_a_sink_that_does_not
     let began = Instant::now();
     desk.record(ACME).settled().await;
     assert!(began.elapsed() <= Duration::from_millis(265), "{:?}", began.elapsed());
-    // What must be known waits on: it is the client's own patience that ends it.
-    let tenant = ACME.into();
-    let kept = desk.recorder.keep(&tenant, desk.event(ACME, "MUSIC-1234"));
-    assert!(tokio::time::timeout(Duration::from_secs(60), kept).await.is_err());
+    // Who must know waits longer, and is told in time that nobody does.
+    let (began, outcome) = (Instant::now(), desk.submit("MUSIC-1234").expect("there is space"));
+    assert_eq!(outcome.known().await, Err(NotRecorded::Unknown));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,17 +136,17 @@ async fn a_full_sink_loses_the_newest_and_each_session_is_told_how_many_it_lacks
     for code in ["MUSIC-0001", "MUSIC-0001", "MUSIC-0002"] {
         desk.recorder.record(&ACME.into(), desk.event(ACME, code)).settled().await;
     }
-    let refused = desk.recorder.keep(&ACME.into(), desk.event(ACME, "MUSIC-0002")).await;
-    assert_eq!(refused, Err(NotRecorded::Lost), "who must know is told");
-    assert_eq!(desk.counted("lost"), 4);
+    let refused = desk.submit("MUSIC-0002").expect("there is space").known().await;
+    assert_eq!(refused, Err(NotRecorded::Lost), "who must know is told, and may send it again: that is no loss");
+    assert_eq!(desk.counted("lost"), 3);
     // While it stays full, what is to be told of the losses is refused too, and counts no loss itself.
     tokio::time::advance(Duration::from_secs(30)).await;
-    assert_eq!(desk.counted("lost"), 4);
+    assert_eq!(desk.counted("lost"), 3);
     desk.shelf.answers(Answer::Ok);
     tokio::time::advance(Duration::from_secs(3)).await;
     let mut told: Vec<(String, u64)> = desk.shelf.missing();
     told.sort();
-    assert_eq!(told, [("MUSIC-0001.f4240".to_owned(), 2), ("MUSIC-0002.f4240".to_owned(), 2)]);
+    assert_eq!(told, [("MUSIC-0001.f4240".to_owned(), 2), ("MUSIC-0002.f4240".to_owned(), 1)]);
     tokio::time::advance(Duration::from_secs(60)).await;
     assert_eq!(desk.shelf.missing().len(), 2, "it is told once");
 }
@@ -156,13 +160,68 @@ async fn the_queue_is_bounded_and_what_does_not_fit_is_counted() {
     for _ in 0..5 {
         assert!(desk.record(ACME).is_settled(), "nobody waits for what is lost");
     }
-    let refused = desk.recorder.keep(&ACME.into(), desk.event(ACME, "MUSIC-1234")).now_or_never();
-    assert_eq!(refused, Some(Err(NotRecorded::Lost)));
+    assert_eq!(desk.submit("MUSIC-1234").err(), Some(NotRecorded::Lost));
     tokio::spawn(Feed::new(desk.recorder.clone(), desk.shelf.clone()).run());
     desk.recorder.emptied(Duration::from_secs(60)).await;
-    assert_eq!(desk.shelf.missing(), [("MUSIC-1234.f4240".to_owned(), 6)]);
+    assert_eq!(desk.shelf.missing(), [("MUSIC-1234.f4240".to_owned(), 5)]);
     assert_eq!(desk.shelf.events(), QUEUED_MAX + 1);
     assert!(desk.shelf.batches().iter().all(|batch| batch.events.len() <= 500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_things_that_somebody_waits_for_are_few_in_the_queue() {
+    let desk = Desk::without_feed();
+    let kept = (0..2_000).filter(|_| desk.submit("MUSIC-1234").is_ok()).count();
+    assert_eq!(kept, 1_000);
+    assert!(!desk.record(ACME).is_settled(), "notes have the space that is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_whose_events_are_stuck_is_in_no_other_tenant_s_way() {
+    let desk = Desk::open();
+    desk.shelf.answers_to("zeta", Answer::Unavailable);
+    desk.record("zeta").settled().await;
+    for _ in 0..3 {
+        desk.record(ACME).settled().await;
+        tokio::time::advance(Duration::from_millis(20)).await;
+    }
+    assert_eq!(desk.counted("kept"), 3, "acme's are kept meanwhile");
+    desk.record("zeta").settled().await;
+    desk.shelf.answers_to("zeta", Answer::Ok);
+    desk.recorder.emptied(Duration::from_secs(5)).await;
+    let of_zeta: Vec<_> = desk
+        .shelf
+        .batches()
+        .into_iter()
+        .filter(|batch| &*batch.tenant == "zeta")
+        .flat_map(|batch| batch.events)
+        .collect();
+    assert_eq!(of_zeta.len(), 2);
+    assert!(of_zeta.is_sorted_by_key(|event| event.id), "in their order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_goes_tells_what_was_lost_and_how_much_only_it_holds() {
+    let desk = Desk::open();
+    desk.shelf.answers(Answer::Full);
+    desk.record(ACME).settled().await;
+    desk.shelf.answers(Answer::Ok);
+    assert_eq!(desk.recorder.emptied(Duration::from_millis(900)).await, 0);
+    assert_eq!(desk.shelf.missing(), [("MUSIC-1234.f4240".to_owned(), 1)], "now or never");
+    desk.shelf.answers(Answer::Unavailable);
+    desk.record(ACME).settled().await;
+    assert_eq!(desk.recorder.emptied(Duration::from_secs(2)).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_fails_costs_what_it_holds_and_goes_on() {
+    let desk = Desk::open();
+    desk.shelf.answers(Answer::Panic);
+    desk.record(ACME).settled().await;
+    desk.shelf.answers(Answer::Ok);
+    desk.record(ACME).settled().await;
+    assert_eq!(desk.shelf.events(), 1);
+    assert!(desk.metrics.exposition().contains("downbeat_panics_total{kind=\"feed\"} 1"));
 }
 
 #[tokio::test(start_paused = true)]

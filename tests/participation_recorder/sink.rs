@@ -13,6 +13,7 @@ pub enum Answer {
     Unavailable,
     Full,
     Never,
+    Panic,
 }
 
 #[derive(Default)]
@@ -73,6 +74,7 @@ impl Sink for Shelf {
             Answer::Unavailable => Err(NotKept::Unavailable("out".to_owned())),
             Answer::Full => Err(NotKept::Full { max: "nothing".to_owned() }),
             Answer::Never => std::future::pending().await,
+            Answer::Panic => panic!("a sink that fails"),
         }
     }
 }

@@ -11,6 +11,9 @@ use super::{
 /// What may go in one write.
 const WRITE_BYTES_MAX: usize = 1 << 20;
 
+/// What more a full journal takes, of what tells of losses.
+const TELLING_BYTES_MAX: u64 = 1 << 20;
+
 /// What is asked of the thread.
 pub enum Ask {
     Keep { batch: Batch, kept: oneshot::Sender<Result<(), NotKept>> },
@@ -64,7 +67,8 @@ impl Writer {
             let _ = kept.send(Err(NotKept::Unavailable(format!("a batch cannot be written as JSON ({error})"))));
             return;
         }
-        if self.segments.waiting_bytes() + group.text.len() as u64 > self.bytes_max {
+        let bytes_max = self.bytes_max + if batch.tells_of_losses() { TELLING_BYTES_MAX } else { 0 };
+        if self.segments.waiting_bytes() + group.text.len() as u64 > bytes_max {
             group.text.truncate(before);
             let _ = kept.send(Err(NotKept::Full { max: for_people(self.bytes_max) }));
             return;
