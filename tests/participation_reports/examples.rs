@@ -1,6 +1,6 @@
 //! Worked examples: what one reads in a report, with numbers that can be counted on fingers.
 
-use downbeat::participation::{BadReportOptions, Kind, ReportOptions, SessionFold};
+use downbeat::participation::{BadReportOptions, Kind, ReportOptions, SessionFold, printable_page};
 use serde_json::json;
 
 use crate::support::{Lesson, OPENED_US, SECOND_US, at};
@@ -18,6 +18,43 @@ fn who_does_not_leave_is_here_until_the_end() {
     assert_eq!(lesson.row("ada").attended_s, 540.0);
     let closed = lesson.room(300.0, Kind::ROOM_CLOSED, json!(null)).leave(301.0, "ada");
     assert_eq!(closed.row("ada").attended_s, 240.0, "a closed room is empty");
+}
+
+#[test]
+fn a_lesson_whose_people_just_leave_ends_when_the_last_of_them_goes() {
+    let lesson = Lesson::of_s(6_300.0)
+        .with(0.0, Kind::JOINED, Some("tess"), json!({ "name": "Tess", "role": "teacher" }))
+        .join(60.0, "ada")
+        .notes(&[100.0, 2_600.0], "ada")
+        .leave(2_699.0, "ada")
+        .leave(2_700.0, "tess")
+        // A note that another gateway saw: clocks differ by as much.
+        .note(2_700.4, "ada")
+        .room(6_300.0, Kind::ROOM_CLOSED, json!(null));
+    let report = lesson.report();
+    let session = &report.session;
+    assert_eq!((session.duration_s, session.counted_until_at_ms), (2_700.0, at(2_700.0) / 1_000));
+    assert_eq!(session.closed_at_ms, Some(at(6_300.0) / 1_000));
+    let activity = &report.analytics.activity;
+    assert_eq!((activity.bucket_s, activity.buckets.len()), (30.0, 90));
+    assert_eq!(activity.buckets[89].notes, 1, "a note of the very end");
+    assert_eq!((report.students[0].attended_s, report.teachers[0].attended_s), (2_639.0, 2_700.0));
+    assert!(printable_page(&report).contains("<dt>Duration</dt><dd>45:00</dd>"));
+    let chosen = lesson.report_with(ReportOptions { bucket_us: Some(60 * SECOND_US), now_us: 0 });
+    assert_eq!(chosen.analytics.activity.buckets.len(), 45);
+}
+
+#[test]
+fn a_lesson_goes_on_while_anybody_is_there_and_when_somebody_comes_back() {
+    let duration_s = |lesson: Lesson| lesson.room(600.0, Kind::ROOM_CLOSED, json!(null)).report().session.duration_s;
+    let left = || Lesson::of_s(600.0).join(0.0, "ada").join(0.0, "bob").leave(100.0, "ada");
+    assert_eq!(duration_s(left()), 600.0, "bob was there until it was closed");
+    assert_eq!(duration_s(left().leave(200.0, "bob")), 200.0);
+    assert_eq!(duration_s(left().leave(200.0, "bob").join(300.0, "ada")), 600.0);
+    assert_eq!(duration_s(left().of(250.0, Kind::STUDENT_REMOVED, "bob")), 250.0);
+    assert_eq!(duration_s(left().room(300.0, Kind::ROLL, json!({ "students": [], "muted": [] }))), 300.0);
+    let open = left().leave(200.0, "bob");
+    assert_eq!(open.report().session.duration_s, 600.0, "somebody may come back");
 }
 
 #[test]
@@ -107,6 +144,21 @@ fn timing_is_told_of_notes_whose_clocks_are_certain() {
     let ada = lesson.row("ada");
     assert_eq!((ada.notes_timed, ada.notes_untimed), (4, 2));
     assert_eq!((ada.offset_median_ms, ada.within_50_ms_share), (Some(-15.0), Some(0.75)));
+}
+
+#[test]
+fn a_note_whose_player_s_device_did_not_say_when_is_untimed() {
+    let lesson = Lesson::of_s(60.0)
+        .join(0.0, "ada")
+        .timed(1.0, "ada", Some(20_000), 10_000, false)
+        .timed(2.0, "ada", Some(i32::MIN), u32::MAX, true)
+        .beat(1, 2.0)
+        .timed(3.0, "ada", Some(i32::MAX), u32::MAX, false);
+    let ada = lesson.row("ada");
+    assert_eq!((ada.notes, ada.notes_timed, ada.notes_untimed), (3, 1, 2));
+    assert_eq!((ada.offset_median_ms, ada.within_50_ms_share), (Some(20.0), Some(1.0)));
+    let none_timed = Lesson::of_s(60.0).join(0.0, "ada").timed(1.0, "ada", Some(0), u32::MAX, false).row("ada");
+    assert_eq!((none_timed.offset_median_ms, none_timed.within_50_ms_share), (None, None));
 }
 
 #[test]
@@ -249,6 +301,48 @@ fn the_history_of_the_tempo_begins_with_the_room_s() {
     let history: Vec<_> =
         history.iter().map(|mark| (mark.at_ms - OPENED_US / 1_000, mark.bpm, mark.ramp_beats)).collect();
     assert_eq!(history, [(0, 120, None), (10_000, 90, None), (20_000, 140, Some(16))]);
+}
+
+#[test]
+fn a_tempo_that_is_said_again_is_no_other_tempo() {
+    let said = |bpm: u32| json!({ "name": "", "teacher_id": "tess", "bpm": bpm, "beats_per_bar": 4 });
+    let roll = |bpm: u32| json!({ "bpm": bpm, "students": [], "muted": [] });
+    let history = |lesson: &Lesson| -> Vec<(i64, u64)> {
+        let marks = lesson.report().analytics.tempo_history;
+        marks.iter().map(|mark| (mark.at_ms - OPENED_US / 1_000, mark.bpm)).collect()
+    };
+    let again = Lesson::of_s(60.0)
+        .room(0.0, Kind::ROOM_OPENED, said(120))
+        .room(0.5, Kind::TEMPO_CHANGED, json!({ "bpm": 120 }))
+        .room(10.0, Kind::TEMPO_CHANGED, json!({ "bpm": 90 }))
+        .room(10.5, Kind::TEMPO_CHANGED, json!({ "bpm": 90 }))
+        .room(20.0, Kind::ROLL, roll(90));
+    assert_eq!(history(&again), [(0, 120), (10_000, 90)]);
+    let meant = again.room(30.0, Kind::TEMPO_CHANGED, json!({ "bpm": 90 }));
+    assert_eq!(history(&meant), [(0, 120), (10_000, 90), (30_000, 90)], "somebody asked for it once more");
+    let lost = Lesson::of_s(60.0).room(20.0, Kind::ROLL, roll(90)).room(40.0, Kind::ROLL, roll(90));
+    assert_eq!(history(&lost), [(0, 120), (20_000, 90)], "the change died with who made it");
+}
+
+#[test]
+fn a_roll_teaches_the_bars_where_nothing_else_did() {
+    let assigned_beats = |opening: Option<u32>| {
+        let mut lesson = Lesson::of_s(60.0);
+        lesson.events.clear();
+        if let Some(beats) = opening {
+            lesson = lesson.room(0.0, Kind::ROOM_OPENED, json!({ "bpm": 120, "beats_per_bar": beats }));
+        }
+        let roll = json!({ "bpm": 120, "beats_per_bar": 3, "students": ["ada"], "muted": [] });
+        lesson
+            .room(1.0, Kind::ROLL, roll)
+            .room(1.0, Kind::BEATS_ASSIGNED, json!({ "assignments": { "1": ["ada"] } }))
+            .room(7.0, Kind::CLOCK_STOPPED, json!(null))
+            .beat(1, 11.5)
+            .row("ada")
+            .assigned_beats
+    };
+    assert_eq!(assigned_beats(None), 4, "beats 0, 3, 6 and 9");
+    assert_eq!(assigned_beats(Some(6)), 2, "beats 0 and 6");
 }
 
 #[test]

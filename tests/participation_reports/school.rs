@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use downbeat::{
-    participation::{Reflection, ReflectionRow, SchoolOverview, SessionSummary, StudentSummary},
+    participation::{
+        Reflection, ReflectionCell, ReflectionRow, SchoolOverview, SessionId, SessionSummary, StudentSummary,
+    },
     room::{Competency, ReflectionType},
 };
 use proptest::prelude::*;
@@ -32,6 +34,16 @@ pub fn reflection(student_id: &str, mood: u8) -> ReflectionRow {
             metadata: None,
         },
     }
+}
+
+const WEEK_US: i64 = 7 * 86_400_000_000;
+
+/// Of a session so many weeks before.
+fn weeks_before(weeks: i64, mut row: ReflectionRow) -> ReflectionRow {
+    let opened_us = OPENED_US - weeks * WEEK_US;
+    row.session = SessionId::parse(&format!("MUSIC-1234.{opened_us:x}")).expect("a session");
+    row.submitted_at_us = opened_us + 50_000_000;
+    row
 }
 
 fn session(day: i64, students: std::ops::Range<u32>) -> SessionSummary {
@@ -96,6 +108,45 @@ fn five_reflections_of_one_student_are_one_student_s() {
     assert_eq!(cell.moods, [None; 5]);
 }
 
+#[test]
+fn two_students_of_one_week_are_not_what_two_weeks_tell_more_than_the_other() {
+    let week = |weeks, students: std::ops::Range<u32>, mood| {
+        students.map(move |number| weeks_before(weeks, reflection(&format!("s{number}"), mood)))
+    };
+    let (first, second): (Vec<_>, Vec<_>) = (week(1, 0..2, 1).collect(), week(0, 10..20, 4).collect());
+    let alone = SchoolOverview::of(&[], &second, NOW_MS).reflections;
+    assert_eq!((alone[0].reflections, alone[0].students), (Some(10), Some(10)));
+    let both = SchoolOverview::of(&[], &[first, second].concat(), NOW_MS).reflections;
+    assert_eq!((both[0].reflections, both[0].students, both[0].moods), (Some(10), Some(10), alone[0].moods));
+    assert!(both[0].suppressed, "there is a week of which nothing is said");
+}
+
+#[test]
+fn weeks_that_are_told_are_added_up_and_a_student_of_both_is_one_student() {
+    let week = |weeks, students: std::ops::Range<u32>, mood| {
+        students.map(move |number| weeks_before(weeks, reflection(&format!("s{number}"), mood)))
+    };
+    let rows: Vec<_> =
+        week(1, 0..6, 3).chain(week(1, 6..12, 4)).chain(week(0, 0..5, 3)).chain(week(0, 5..11, 2)).collect();
+    let cell = SchoolOverview::of(&[], &rows, NOW_MS).reflections.remove(0);
+    assert_eq!((cell.reflections, cell.students), (Some(23), Some(12)));
+    assert_eq!(
+        cell.moods,
+        [None, Some(6), None, Some(6), None],
+        "each week hides mood 3, with those that nobody chose"
+    );
+}
+
+#[test]
+fn a_reflection_belongs_to_the_week_of_its_session_however_late_it_is_changed() {
+    let late = |number: u32| ReflectionRow {
+        submitted_at_us: OPENED_US,
+        ..weeks_before(1, reflection(&format!("s{number}"), 1))
+    };
+    let rows: Vec<_> = (0..2).map(late).chain((10..20).map(|number| reflection(&format!("s{number}"), 4))).collect();
+    assert_eq!(SchoolOverview::of(&[], &rows, NOW_MS).reflections[0].reflections, Some(10));
+}
+
 /// What somebody who knows the whole learns of what is hidden, by subtraction.
 fn leaks(groups: &[(bool, BTreeSet<&str>)]) -> bool {
     let small_told = groups.iter().any(|(is_told, group)| *is_told && group.len() < 5);
@@ -140,4 +191,88 @@ proptest! {
         }
         prop_assert!(!leaks(&groups), "{cells:?}");
     }
+    #[test]
+    fn no_week_that_is_hidden_is_the_difference_of_two_answers(
+        rows in prop::collection::vec((0_i64..WEEKS, 0_u32..30, 0_usize..2, 0_usize..2, prop::option::of(1_u8..4)), 0..300),
+    ) {
+        let rows: Vec<(i64, ReflectionRow)> = rows
+            .into_iter()
+            .map(|(week, student, kind, competency, mood)| {
+                let mut row = weeks_before(week, reflection(&format!("s{student}"), 1));
+                row.reflection.reflection_type = TYPES[kind];
+                row.reflection.competency = COMPETENCIES[competency];
+                row.reflection.mood = mood;
+                (week, row)
+            })
+            .collect();
+        let of = |weeks: std::ops::Range<i64>| -> Vec<ReflectionRow> {
+            rows.iter().filter(|(week, _)| weeks.contains(week)).map(|(_, row)| row.clone()).collect()
+        };
+        let answer = |weeks| SchoolOverview::of(&[], &of(weeks), NOW_MS).reflections;
+        let pairs = (0..WEEKS).flat_map(|from| (from + 1..=WEEKS).map(move |to| (from, to)));
+        for (from, to) in pairs {
+            let longer = answer(from..to);
+            for (shorter, week) in [(answer(from + 1..to), from), (answer(from..to - 1), to - 1)] {
+                // What the longer answer tells more is of one week: nothing, or of a group that may be told.
+                let own = of(week..week + 1);
+                let mut groups = Vec::new();
+                for cell in &longer {
+                    let own = || own.iter().filter(|row| is_of(cell, row));
+                    let less = shorter.iter().find(|other| subject(other) == subject(cell));
+                    let more = cell.reflections.unwrap_or(0) - less.and_then(|less| less.reflections).unwrap_or(0);
+                    prop_assert!(more == 0 || more == own().count() as u64);
+                    let newcomers = cell.students.unwrap_or(0) - less.and_then(|less| less.students).unwrap_or(0);
+                    prop_assert!(more > 0 || newcomers == 0);
+                    if own().count() > 0 {
+                        groups.push((more > 0, own().map(|row| row.student_id.as_str()).collect()));
+                    }
+                    let mut moods = Vec::new();
+                    for at in 0..cell.moods.len() {
+                        let chose = || own().filter(|row| row.reflection.mood == u8::try_from(at + 1).ok());
+                        let more = cell.moods[at].unwrap_or(0) - less.and_then(|less| less.moods[at]).unwrap_or(0);
+                        prop_assert!(more == 0 || more == chose().count() as u64);
+                        moods.push((more > 0, chose().map(|row| row.student_id.as_str()).collect()));
+                    }
+                    prop_assert!(!leaks(&moods), "{cell:?} {less:?}");
+                }
+                prop_assert!(!leaks(&groups), "{longer:?} {shorter:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_total_is_as_if_hidden_weeks_had_never_been(
+        sessions in prop::collection::vec((0_i64..WEEKS, 0_u32..12, 0_u32..7, 0_u64..40), 0..12),
+    ) {
+        let sessions: Vec<(i64, SessionSummary)> = sessions
+            .into_iter()
+            .map(|(week, from, count, notes)| {
+                let mut session = session(-7 * week, from..from + count);
+                session.students.iter_mut().for_each(|student| student.notes = notes);
+                (week, session)
+            })
+            .collect();
+        let is_told = |week: i64| {
+            let present = sessions.iter().filter(|(other, _)| *other == week).flat_map(|(_, session)| &session.students);
+            present.map(|student| &student.student_id).collect::<BTreeSet<_>>().len() >= 5
+        };
+        let total = |sessions: Vec<SessionSummary>| SchoolOverview::of(&sessions, &[], NOW_MS).total;
+        for (from, to) in (0..WEEKS).flat_map(|from| (from + 1..=WEEKS).map(move |to| (from, to))) {
+            let within = || sessions.iter().filter(|(week, _)| (from..to).contains(week));
+            let all = within().map(|(_, session)| session.clone()).collect();
+            let told = within().filter(|(week, _)| is_told(*week)).map(|(_, session)| session.clone()).collect();
+            prop_assert_eq!(total(all), total(told));
+        }
+    }
+}
+
+/// As many as the ranges of these tests have.
+const WEEKS: i64 = 4;
+
+fn subject(cell: &ReflectionCell) -> (ReflectionType, Option<Competency>) {
+    (cell.reflection_type, cell.competency)
+}
+
+fn is_of(cell: &ReflectionCell, row: &ReflectionRow) -> bool {
+    (row.reflection.reflection_type, row.reflection.competency) == subject(cell)
 }

@@ -13,13 +13,17 @@ use crate::{
 /// Faster than any clock runs, beats a second: positions that grow faster are no positions.
 const BEATS_A_SECOND_MAX: i64 = 5;
 
+/// The bar of a room that nobody has changed.
+const BEATS_PER_BAR_UNTOLD: u32 = 4;
+
 /// Where the clock has come to, and what it comes by.
 pub(super) struct Beats {
     run: u64,
     /// Of the run, in millionths of a beat: the beats up to here have come up.
     reached_ub: i64,
     at_us: i64,
-    beats_per_bar: u32,
+    /// None: nothing has said it yet.
+    beats_per_bar: Option<u32>,
     /// The beat at which bar 1 begins.
     bar0: i64,
     assignments: BTreeMap<u32, Vec<String>>,
@@ -33,7 +37,7 @@ pub(super) struct CameUp {
 
 impl Beats {
     pub fn from(at_us: i64) -> Self {
-        Self { run: 0, reached_ub: -1, at_us, beats_per_bar: 4, bar0: 0, assignments: BTreeMap::new() }
+        Self { run: 0, reached_ub: -1, at_us, beats_per_bar: None, bar0: 0, assignments: BTreeMap::new() }
     }
 
     /// Goes on to where the clock was when this happened. Events that come a little late do not turn it back.
@@ -55,8 +59,9 @@ impl Beats {
 
     /// Each of the beats with the students whose it was.
     pub fn owners(&self, came_up: CameUp) -> impl Iterator<Item = (i64, &str)> {
-        came_up.beats.flat_map(|beat| {
-            let place = place_of_beat(&self.assignments, self.beats_per_bar, self.bar0, beat);
+        let beats_per_bar = self.beats_per_bar.unwrap_or(BEATS_PER_BAR_UNTOLD);
+        came_up.beats.flat_map(move |beat| {
+            let place = place_of_beat(&self.assignments, beats_per_bar, self.bar0, beat);
             let ids = place.and_then(|place| self.assignments.get(&place)).into_iter().flatten();
             ids.map(move |id| (beat, id.as_str()))
         })
@@ -65,10 +70,7 @@ impl Beats {
     /// What a `room_opened`, a `meter_changed` or a `beats_assigned` says of bars and assignments.
     pub fn learn(&mut self, details: Option<&Value>) {
         let field = |name| details.and_then(|details| details.get(name));
-        if let Some(beats) = field("beats_per_bar").and_then(Value::as_u64).and_then(|beats| u32::try_from(beats).ok())
-        {
-            self.beats_per_bar = beats;
-        }
+        self.beats_per_bar = beats_per_bar(details).or(self.beats_per_bar);
         if let Some(bar0_ub) = field("bar0_ub").and_then(Value::as_i64) {
             self.bar0 = bar0_ub.div_euclid(BEAT_UB);
         }
@@ -80,6 +82,15 @@ impl Beats {
             self.assignments = assignments.iter().filter_map(read).collect();
         }
     }
+
+    /// A `roll` says the bars as they are, which counts where the events that made them so are missing.
+    pub fn learn_of_roll(&mut self, details: Option<&Value>) {
+        self.beats_per_bar = self.beats_per_bar.or_else(|| beats_per_bar(details));
+    }
+}
+
+fn beats_per_bar(details: Option<&Value>) -> Option<u32> {
+    u32::try_from(details?.get("beats_per_bar")?.as_u64()?).ok()
 }
 
 /// The assigned beat that a note fell nearest to.

@@ -32,8 +32,9 @@ pub struct SessionFacts {
     pub opened_at_ms: i64,
     /// Null: it goes on, or nobody could record its end.
     pub closed_at_ms: Option<i64>,
-    /// All times are counted up to here: its end, or the moment of this report. A session without an end that has
-    /// been silent for six hours is counted up to its last event.
+    /// All times are counted up to here: its end, or the moment of this report. A room that was closed because nobody
+    /// was there ended when the last person went; a session without an end that has been silent for six hours, with
+    /// its last event.
     pub counted_until_at_ms: i64,
     /// From the opening to `counted_until_at_ms`.
     pub duration_s: f64,
@@ -72,9 +73,10 @@ pub struct StudentRow {
     pub offset_median_ms: Option<f64>,
     /// How many of the timed notes came at most 50 ms before or after the nearest beat.
     pub within_50_ms_share: Option<f64>,
-    /// The notes that these two are about.
+    /// The notes that these two are about: those whose player's device said when they were played, to within 10 ms,
+    /// while the clock ran.
     pub notes_timed: u64,
-    /// The other notes: the clock stood, or clocks were uncertain by more than 10 ms.
+    /// The other notes: the clock stood, the device did not say when, or clocks were uncertain by more than 10 ms.
     pub notes_untimed: u64,
     pub hands_raised: u64,
     /// How often the student came back after having left.

@@ -18,6 +18,9 @@ use super::{
     statistics::{ms, rounded, seconds, share},
 };
 
+/// The same tempo asked for twice within this is one mark in the history.
+const SAME_START_MS: i64 = 1_000;
+
 /// A report in the making.
 ///
 /// Takes the events in the order of their ids, which is nearly that of their times: what different nodes saw may be a
@@ -28,6 +31,12 @@ pub struct SessionFold {
     people: Vec<Person>,
     by_id: HashMap<Arc<str>, usize>,
     soloists_here: usize,
+    /// Students and teachers.
+    people_here: usize,
+    /// When the last of them went; none while somebody is here, or where nobody was yet.
+    emptied_us: Option<i64>,
+    /// When the last person had gone from a room that was closed because it was empty.
+    ended_us: Option<i64>,
     beats: Beats,
     tempo_history: Vec<TempoMark>,
     events: u64,
@@ -45,6 +54,9 @@ impl SessionFold {
             people: Vec::new(),
             by_id: HashMap::new(),
             soloists_here: 0,
+            people_here: 0,
+            emptied_us: None,
+            ended_us: None,
             beats: Beats::from(span.opened_us),
             tempo_history: Vec::new(),
             events: 0,
@@ -108,20 +120,36 @@ impl SessionFold {
 
     fn take_of_all(&mut self, event: &Event, at_us: i64) {
         let number = |name| event.details.as_ref().and_then(|details| details.get(name)?.as_u64());
-        if event.kind == Kind::TEMPO_CHANGED || event.kind == Kind::ROOM_OPENED {
-            let mark = |bpm| TempoMark { at_ms: ms(at_us), bpm, ramp_beats: number("beats") };
-            self.tempo_history.extend(number("bpm").map(mark));
+        if let Some(bpm) = number("bpm") {
+            self.mark_tempo(&event.kind, TempoMark { at_ms: ms(at_us), bpm, ramp_beats: number("beats") });
         }
         if [Kind::ROOM_OPENED, Kind::METER_CHANGED, Kind::BEATS_ASSIGNED].contains(&event.kind) {
             self.beats.learn(event.details.as_ref());
         } else if event.kind == Kind::ROLL {
+            self.beats.learn_of_roll(event.details.as_ref());
             self.take_roll(event.details.as_ref(), at_us);
         } else if event.kind == Kind::ROOM_CLOSED {
+            self.ended_us = self.emptied_us;
             for who in 0..self.people.len() {
                 self.change(who, at_us, |person| person.leave(at_us));
             }
         } else if event.kind == Kind::EVENTS_MISSING {
             self.events_missing += number("count").unwrap_or(0);
+        }
+    }
+
+    /// A roll or a second opening say a tempo that was there before: it is news only where its own event is missing.
+    fn mark_tempo(&mut self, kind: &Kind, mark: TempoMark) {
+        let is_news = match self.tempo_history.last() {
+            None => [Kind::ROOM_OPENED, Kind::TEMPO_CHANGED, Kind::ROLL].contains(kind),
+            Some(last) if *kind == Kind::ROLL => last.bpm != mark.bpm,
+            Some(last) if *kind == Kind::TEMPO_CHANGED => {
+                (last.bpm, last.ramp_beats) != (mark.bpm, mark.ramp_beats) || mark.at_ms - last.at_ms >= SAME_START_MS
+            }
+            Some(_) => false,
+        };
+        if is_news {
+            self.tempo_history.push(mark);
         }
     }
 
@@ -154,8 +182,20 @@ impl SessionFold {
         let person = &mut self.people[who];
         person.count_until(at_us, soloist_was_here);
         self.soloists_here -= usize::from(person.is_soloist_here());
+        let was_here = person.is_here;
         change(person);
         self.soloists_here += usize::from(person.is_soloist_here());
+        match (was_here, person.is_here) {
+            (false, true) => {
+                self.people_here += 1;
+                (self.emptied_us, self.ended_us) = (None, None);
+            }
+            (true, false) => {
+                self.people_here -= 1;
+                self.emptied_us = (self.people_here == 0).then_some(at_us);
+            }
+            _ => {}
+        }
         if soloist_was_here != (self.soloists_here > 0) {
             for person in &mut self.people {
                 person.count_until(at_us, soloist_was_here);
@@ -190,6 +230,10 @@ impl SessionFold {
     /// The report of what was taken so far.
     #[must_use]
     pub fn finish(mut self) -> SessionReport {
+        // A room that nobody is in stays open for an hour, in case they come back: that is no lesson.
+        if let Some(ended_us) = self.ended_us {
+            self.span = self.span.ended_at(ended_us);
+        }
         for person in &mut self.people {
             person.count_until(self.span.end_us, self.soloists_here > 0);
             person.conclude();

@@ -39,6 +39,8 @@ pub(super) struct Span {
     /// Not before `opened_us`.
     pub end_us: i64,
     pub bucket_us: i64,
+    /// Somebody asked for buckets of this length.
+    is_bucket_chosen: bool,
 }
 
 impl BadReportOptions {
@@ -63,7 +65,14 @@ impl Span {
             }
             Some(bucket_us) => bucket_us,
         };
-        Ok(Self { opened_us, end_us, bucket_us })
+        Ok(Self { opened_us, end_us, bucket_us, is_bucket_chosen: options.bucket_us.is_some() })
+    }
+
+    /// The session ended earlier than it was closed.
+    pub fn ended_at(self, end_us: i64) -> Self {
+        let end_us = self.within(end_us);
+        let usual_us = usual_bucket_us(end_us.saturating_sub(self.opened_us));
+        Self { end_us, bucket_us: if self.is_bucket_chosen { self.bucket_us } else { usual_us }, ..self }
     }
 
     /// At least one.

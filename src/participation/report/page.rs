@@ -31,8 +31,8 @@ const DEFINITIONS: [(&str, &str); 10] = [
     ),
     (
         "Timing",
-        "The middle of all distances from the nearest beat. Notes are left out while the clock stood, or when its \
-         time was uncertain by more than 10 ms.",
+        "The middle of all distances from the nearest beat. Told only of notes whose player’s device said when they \
+         were played, to within 10 ms, and while the clock ran.",
     ),
     ("Within 50 ms", "The part of these notes at most 50 ms before or after the beat."),
     ("Evenness and Gini", "How the notes per minute were spread over those who could play; the formulas are below."),

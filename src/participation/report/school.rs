@@ -5,10 +5,12 @@
 //!   no subtraction leads to one that is not.
 //! - The week that is not over is left out: an overview of today and one of yesterday would differ by a few students.
 //! - Of sessions, only those in which at least five students are compared have a part in `evenness_median`.
-//! - Reflections stand in one table, type by competency, without sums by row or column. Cells with fewer than five
-//!   students are hidden, and of a cell that is told, each mood that fewer than five students chose; a mood that
-//!   nobody chose is one of these. Because the whole may be known, more is hidden, the smallest first, until what is
-//!   hidden is two groups at least and five students at least together.
+//! - Reflections stand in one table for each week, type by competency, without sums by row or column. Cells with fewer
+//!   than five students are hidden, and of a cell that is told, each mood that fewer than five students chose; a mood
+//!   that nobody chose is one of these. Because the whole may be known, more is hidden, the smallest first, until what
+//!   is hidden is two groups at least and five students at least together.
+//! - The table of the answer adds up what its weeks tell, and nothing that one of them hides: two answers of
+//!   overlapping ranges then differ by nothing but what some week tells by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +33,7 @@ pub struct SchoolOverview {
     pub weeks: Vec<WeekRow>,
     /// Of the weeks that are told.
     pub total: WeekFigures,
-    /// Of the weeks that are over.
+    /// Of the weeks that are over, those that are told: see the head of this file.
     pub reflections: Vec<ReflectionCell>,
 }
 
@@ -56,51 +58,57 @@ pub struct WeekFigures {
     pub suppressed: bool,
 }
 
-/// The reflections of one type about one competency. There is no cell where there is no reflection.
+/// The reflections of one type about one competency, added up over the weeks that tell of them. There is no cell where
+/// there is no reflection.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReflectionCell {
     pub reflection_type: ReflectionType,
     /// Null: about none in particular.
     pub competency: Option<Competency>,
+    /// Null: no week tells of them.
     pub reflections: Option<u64>,
     /// Different students who wrote them.
     pub students: Option<u64>,
-    /// How many of them chose mood 1, 2, 3, 4 and 5.
+    /// How many of them chose mood 1, 2, 3, 4 and 5, each of the weeks that tell of it; null: none does.
     pub moods: [Option<u64>; MOODS],
-    /// Nothing, or (of `moods`) not everything is said, because a group is too small.
+    /// In some week nothing, or (of `moods`) not everything is said, because a group is too small: figures may be
+    /// smaller than the whole.
     pub suppressed: bool,
 }
 
 impl SchoolOverview {
-    /// Of the sessions and reflections of whole weeks; `now_ms` since 1970.
+    /// Of the sessions of whole weeks and the reflections that belong to them; `now_ms` since 1970.
     #[must_use]
     pub fn of(sessions: &[SessionSummary], reflections: &[ReflectionRow], now_ms: i64) -> Self {
-        let over_ms = week_began_ms(now_ms);
-        let mut by_week: BTreeMap<i64, Vec<&SessionSummary>> = BTreeMap::new();
-        for session in sessions.iter().filter(|session| session.opened_at_ms < over_ms) {
-            by_week.entry(week_began_ms(session.opened_at_ms)).or_default().push(session);
-        }
-        let weeks: Vec<(WeekRow, Vec<&SessionSummary>)> = by_week
-            .into_iter()
-            .map(|(began_ms, sessions)| {
-                let row = WeekRow { week_of: iso_date(began_ms), figures: figures(&sessions) };
-                (row, sessions)
-            })
-            .collect();
-        let told: Vec<&SessionSummary> = weeks
+        let sessions_by_week = by_week_over(sessions, |session| session.opened_at_ms, now_ms);
+        let reflections_by_week = by_week_over(reflections, of_session_opened_at_ms, now_ms);
+        let weeks: Vec<WeekRow> = sessions_by_week
             .iter()
+            .map(|(began_ms, sessions)| WeekRow { week_of: iso_date(*began_ms), figures: figures(sessions) })
+            .collect();
+        let with_sessions = weeks.iter().zip(sessions_by_week.values());
+        let told: Vec<&SessionSummary> = with_sessions
             .filter(|(week, _)| !week.figures.suppressed)
             .flat_map(|(_, sessions)| sessions)
             .copied()
             .collect();
-        let of_weeks_over: Vec<&ReflectionRow> =
-            reflections.iter().filter(|row| row.submitted_at_us.div_euclid(1_000) < over_ms).collect();
-        Self {
-            total: figures(&told),
-            weeks: weeks.into_iter().map(|(week, _)| week).collect(),
-            reflections: cells(&of_weeks_over),
-        }
+        Self { total: figures(&told), weeks, reflections: cells(reflections_by_week.into_values()) }
     }
+}
+
+/// By the Monday of their week, without the week that is not over.
+fn by_week_over<T>(all: &[T], at_ms: impl Fn(&T) -> i64, now_ms: i64) -> BTreeMap<i64, Vec<&T>> {
+    let over_ms = week_began_ms(now_ms);
+    let mut by_week: BTreeMap<i64, Vec<&T>> = BTreeMap::new();
+    for one in all.iter().filter(|one| at_ms(one) < over_ms) {
+        by_week.entry(week_began_ms(at_ms(one))).or_default().push(one);
+    }
+    by_week
+}
+
+/// A reflection belongs to the week of its session, whenever it was written or changed: ranges are made of sessions.
+fn of_session_opened_at_ms(row: &ReflectionRow) -> i64 {
+    row.session.opened_us().unwrap_or(row.submitted_at_us).div_euclid(1_000)
 }
 
 fn figures(sessions: &[&SessionSummary]) -> WeekFigures {
@@ -125,46 +133,65 @@ fn could_play(student: &&StudentSummary) -> bool {
 }
 
 /// What a reflection is of.
-type Cell = (ReflectionType, Option<Competency>);
+type Subject = (ReflectionType, Option<Competency>);
 
-fn cells(reflections: &[&ReflectionRow]) -> Vec<ReflectionCell> {
-    let mut by_cell: Vec<(Cell, Vec<&ReflectionRow>)> = Vec::new();
-    for row in reflections {
-        let key = (row.reflection.reflection_type, row.reflection.competency);
-        match by_cell.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, rows)) => rows.push(row),
-            None => by_cell.push((key, vec![row])),
-        }
-    }
-    by_cell.sort_by_key(|((reflection_type, competency), _)| (*reflection_type as u8, competency.map(|one| one as u8)));
-    let groups: Vec<BTreeSet<&str>> = by_cell.iter().map(|(_, rows)| students(rows)).collect();
-    by_cell
-        .iter()
-        .zip(&groups)
-        .zip(hidden(&groups))
-        .map(|((cell, group), is_hidden)| told(cell, group, is_hidden))
-        .collect()
+/// What is told of one subject, of the weeks that tell of it.
+#[derive(Default)]
+struct Told<'a> {
+    /// In some week not everything is said.
+    suppressed: bool,
+    reflections: Option<u64>,
+    students: BTreeSet<&'a str>,
+    moods: [Option<u64>; MOODS],
 }
 
-fn told(
-    ((reflection_type, competency), rows): &((ReflectionType, Option<Competency>), Vec<&ReflectionRow>),
-    group: &BTreeSet<&str>,
-    is_hidden: bool,
-) -> ReflectionCell {
-    let of_mood = |mood: u8| rows.iter().filter(move |row| row.reflection.mood == Some(mood)).copied();
-    let by_mood: Vec<Vec<&ReflectionRow>> = (1..=MOODS as u8).map(|mood| of_mood(mood).collect()).collect();
-    let hidden_moods = hidden(&by_mood.iter().map(|rows| students(rows)).collect::<Vec<_>>());
-    let mut moods = [None; MOODS];
-    for ((told, rows), is_hidden_mood) in moods.iter_mut().zip(&by_mood).zip(hidden_moods) {
-        *told = (!is_hidden && !is_hidden_mood).then_some(rows.len() as u64);
+/// Each week is hidden and told by itself, and what is told is added up.
+fn cells<'a>(weeks: impl Iterator<Item = Vec<&'a ReflectionRow>>) -> Vec<ReflectionCell> {
+    let mut all: BTreeMap<(u8, Option<u8>), (Subject, Told<'a>)> = BTreeMap::new();
+    for week in weeks {
+        let mut subjects: BTreeMap<(u8, Option<u8>), (Subject, Vec<&'a ReflectionRow>)> = BTreeMap::new();
+        for row in week {
+            let subject = (row.reflection.reflection_type, row.reflection.competency);
+            let order = (subject.0 as u8, subject.1.map(|one| one as u8));
+            subjects.entry(order).or_insert((subject, Vec::new())).1.push(row);
+        }
+        let groups: Vec<BTreeSet<&str>> = subjects.values().map(|(_, rows)| students(rows)).collect();
+        for ((order, (subject, rows)), is_hidden) in subjects.into_iter().zip(hidden(&groups)) {
+            all.entry(order).or_insert((subject, Told::default())).1.add_week(&rows, is_hidden);
+        }
     }
-    ReflectionCell {
-        reflection_type: *reflection_type,
-        competency: *competency,
-        reflections: (!is_hidden).then_some(rows.len() as u64),
-        students: (!is_hidden).then_some(group.len() as u64),
-        suppressed: moods.contains(&None),
-        moods,
+    all.into_values().map(|(subject, told)| told.into_cell(subject)).collect()
+}
+
+impl<'a> Told<'a> {
+    fn add_week(&mut self, rows: &[&'a ReflectionRow], is_hidden: bool) {
+        if is_hidden {
+            self.suppressed = true;
+            return;
+        }
+        *self.reflections.get_or_insert(0) += rows.len() as u64;
+        self.students.extend(students(rows));
+        let of_mood = |mood: u8| rows.iter().filter(move |row| row.reflection.mood == Some(mood)).copied();
+        let by_mood: Vec<Vec<&ReflectionRow>> = (1..=MOODS as u8).map(|mood| of_mood(mood).collect()).collect();
+        let hidden_moods = hidden(&by_mood.iter().map(|rows| students(rows)).collect::<Vec<_>>());
+        for ((told, rows), is_hidden_mood) in self.moods.iter_mut().zip(&by_mood).zip(hidden_moods) {
+            if is_hidden_mood {
+                self.suppressed = true;
+            } else {
+                *told.get_or_insert(0) += rows.len() as u64;
+            }
+        }
+    }
+
+    fn into_cell(self, (reflection_type, competency): Subject) -> ReflectionCell {
+        ReflectionCell {
+            reflection_type,
+            competency,
+            reflections: self.reflections,
+            students: self.reflections.map(|_| self.students.len() as u64),
+            moods: self.moods,
+            suppressed: self.suppressed,
+        }
     }
 }
 
