@@ -47,6 +47,7 @@ rules_of_both_databases! {
     an_event_comes_back_as_it_was,
     tenants_never_mix,
     a_session_is_known_by_what_its_events_say_in_any_order,
+    a_session_whose_opening_was_lost_is_known_by_its_rolls,
     an_event_that_no_database_takes_keeps_nothing_else_out,
     the_sessions_of_a_code_are_listed_newest_first_page_by_page,
     a_student_s_sessions_and_events_are_found,
