@@ -1,6 +1,7 @@
 //! What the database of participation promises, over SQLite and over a real PostgreSQL.
 
 mod erasing;
+mod erasing_words;
 mod inserting;
 mod leading;
 mod lessons;
@@ -15,6 +16,7 @@ mod targets;
 mod urls;
 
 use erasing::*;
+use erasing_words::*;
 use inserting::*;
 use migrating::*;
 use plans::*;
@@ -58,6 +60,9 @@ rules_of_both_databases! {
     what_was_on_its_way_when_a_student_was_erased_does_not_return,
     an_erasure_and_insertions_at_once_leave_no_trace,
     an_erased_tenant_leaves_one_entry_with_the_counts,
+    a_tenant_that_nobody_had_stays_unknown_when_it_is_erased,
+    an_erased_student_takes_nothing_of_anybody_else_along_whatever_the_id_is,
+    a_tombstone_that_cannot_be_read_makes_events_wait_and_loses_none,
     retention_removes_what_is_older_to_the_row,
     audit_entries_go_after_three_years_and_tombstones_after_a_month,
     migrating_twice_applies_nothing_twice,
