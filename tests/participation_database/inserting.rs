@@ -119,6 +119,32 @@ pub async fn a_session_is_known_by_what_its_events_say_in_any_order(target: Targ
     assert_eq!(head, Some(expected));
 }
 
+pub async fn a_session_whose_opening_was_lost_is_known_by_its_rolls(target: Target) {
+    let mut lesson = Lesson::new();
+    let mut roll = |after_s: i64, name: &str, teacher_id: Value| {
+        let details = json!({"name": name, "teacher_id": teacher_id, "students": ["ada"], "muted": []});
+        lesson.event(Kind::ROLL, OPENED_US + after_s * SECOND_US, None, Some(details))
+    };
+    // The last one is of a teacher who was erased.
+    let rolls = [roll(5, "Choir", json!("ms-lee")), roll(3, "Older", json!("ms-lee")), roll(6, "Choir", Value::Null)];
+    let named = |lesson: &mut Lesson, after_s: i64, name: &str| {
+        let details = json!({ "settings": { "name": name } });
+        lesson.event(Kind::SETTINGS_CHANGED, OPENED_US + after_s * SECOND_US, None, Some(details))
+    };
+    let (before, after) = (named(&mut lesson, 2, "Before"), named(&mut lesson, 9, "After"));
+    let database = &target.database;
+    let head = async || {
+        let head = database.session("acme", &lesson.session).await.expect("it is up").expect("it is there");
+        (head.name, head.teacher_id)
+    };
+    database.insert(&batch(rolls.to_vec())).await.expect("it is up");
+    assert_eq!(head().await, ("Choir".to_owned(), Some("ms-lee".to_owned())));
+    database.insert(&batch(vec![before])).await.expect("it is up");
+    assert_eq!(head().await, ("Choir".to_owned(), Some("ms-lee".to_owned())));
+    database.insert(&batch(vec![after])).await.expect("it is up");
+    assert_eq!(head().await, ("After".to_owned(), Some("ms-lee".to_owned())));
+}
+
 pub async fn an_event_that_no_database_takes_keeps_nothing_else_out(target: Target) {
     let mut lesson = Lesson::new();
     let mut all = lesson.notes("ada", OPENED_US, 100);

@@ -1,6 +1,7 @@
 //! What the database of participation promises, over SQLite and over a real PostgreSQL.
 
 mod erasing;
+mod erasing_words;
 mod inserting;
 mod leading;
 mod lessons;
@@ -15,6 +16,7 @@ mod targets;
 mod urls;
 
 use erasing::*;
+use erasing_words::*;
 use inserting::*;
 use migrating::*;
 use plans::*;
@@ -47,6 +49,7 @@ rules_of_both_databases! {
     an_event_comes_back_as_it_was,
     tenants_never_mix,
     a_session_is_known_by_what_its_events_say_in_any_order,
+    a_session_whose_opening_was_lost_is_known_by_its_rolls,
     an_event_that_no_database_takes_keeps_nothing_else_out,
     the_sessions_of_a_code_are_listed_newest_first_page_by_page,
     a_student_s_sessions_and_events_are_found,
@@ -57,6 +60,9 @@ rules_of_both_databases! {
     what_was_on_its_way_when_a_student_was_erased_does_not_return,
     an_erasure_and_insertions_at_once_leave_no_trace,
     an_erased_tenant_leaves_one_entry_with_the_counts,
+    a_tenant_that_nobody_had_stays_unknown_when_it_is_erased,
+    an_erased_student_takes_nothing_of_anybody_else_along_whatever_the_id_is,
+    a_tombstone_that_cannot_be_read_makes_events_wait_and_loses_none,
     retention_removes_what_is_older_to_the_row,
     audit_entries_go_after_three_years_and_tombstones_after_a_month,
     migrating_twice_applies_nothing_twice,

@@ -17,12 +17,16 @@ pub const ERASED: &str = "erased";
 /// What an erasure did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// Rows that were about the person, and are gone.
+    /// Events that are gone: those that were about the person, or all of the tenant.
     pub events: u64,
+    /// Reflections that are gone, the withdrawn ones among them, of which no more than the id was left: the person's, or
+    /// all of the tenant.
     pub reflections: u64,
-    /// Rows about others, or about the room, that named the person and do so no more.
+    /// Times that a row which stays named the person and does so no more: events about others or about the room,
+    /// others' reflections that the person wrote for them, sessions of rooms that the person opened, entries of the audit
+    /// log. A row that named them in two ways counts twice. 0 of a tenant, of which nothing stays.
     pub mentions: u64,
-    /// Sessions that are gone; of a tenant alone.
+    /// Sessions that are gone: all of the tenant. 0 of a person: the sessions were others', too.
     pub sessions: u64,
 }
 
@@ -46,12 +50,12 @@ impl Database {
     /// - the events and reflections that are theirs go;
     /// - where they acted on others, or on a room, the event stays and its actor is `erased`; likewise the author of
     ///   others' reflections;
-    /// - lists and maps that name them in an event's details, in a reflection's metadata or in the audit log lose
-    ///   that entry; a single value that names them becomes `erased`;
-    /// - a room that they opened has no teacher.
+    /// - rolls and assignments are without them;
+    /// - a room that they opened has no teacher;
+    /// - in the audit log, what they did was done by `erased`.
     ///
     /// What is still on its way and happened up to `at_us` meets a tombstone and is dropped, or cleaned likewise.
-    /// What somebody wrote in free text about them stays: it is the writer's.
+    /// What somebody wrote about them stays, text and metadata: it is the writer's.
     ///
     /// `audit` is written with the counts added to its details and the salted digest as its subject.
     pub async fn erase_student(
@@ -80,10 +84,7 @@ impl Database {
             });
         }
         erased.mentions += forget_in_events(&mut write, tenant, student_id).await?;
-        erased.mentions += forget_in_reflections(&mut write, tenant, student_id).await?;
-        erased.mentions += forget_in_audit(&mut write, tenant, student_id).await?;
         let mut entry = audit;
-        forget(&mut entry.details, &|id| id == student_id);
         entry.details = erased.counts(entry.details);
         entry.subject = Some(digest);
         if entry.actor == student_id {
@@ -97,6 +98,9 @@ impl Database {
 
     /// Erases everything of a tenant, its audit log too, but for one entry that says how much it was. What is still
     /// on its way and happened up to `at_us` is dropped when it arrives.
+    ///
+    /// A tenant of which the database knows nothing at all is left unknown: there is no entry, and what is on its way
+    /// arrives. Its counts are all 0.
     pub async fn erase_tenant(&self, tenant: &str, at_us: i64) -> Result<Erased, DatabaseError> {
         let mut write = self.exclusive(tenant).await?;
         let erased = Erased {
@@ -105,8 +109,12 @@ impl Database {
             mentions: 0,
             sessions: delete(&mut write, sql::ERASE_ALL_SESSIONS, tenant, None).await?,
         };
-        delete(&mut write, sql::ERASE_ALL_AUDIT, tenant, None).await?;
-        delete(&mut write, sql::ERASE_ALL_TOMBSTONES, tenant, None).await?;
+        let entries = delete(&mut write, sql::ERASE_ALL_AUDIT, tenant, None).await?;
+        let tombstones = delete(&mut write, sql::ERASE_ALL_TOMBSTONES, tenant, None).await?;
+        if erased == Erased::default() && entries + tombstones == 0 {
+            // A name that nobody had, as a mistyped one, gets no record of its own.
+            return Ok(erased);
+        }
         bury(&mut write, tenant, &[0; 16], None, at_us).await?;
         let entry = AuditEntry {
             tenant: tenant.to_owned(),
@@ -190,38 +198,6 @@ async fn forget_in_events(write: &mut Write, tenant: &str, student_id: &str) -> 
         for (session, event, details) in rows {
             if let Some(details) = forgotten(&details, student_id)? {
                 let query = sqlx::query(sql::ERASE_DETAILS).bind(tenant).bind(session).bind(event).bind(details);
-                count += query.execute(&mut **transaction).await?.rows_affected();
-            }
-        }
-    });
-    Ok(count)
-}
-
-async fn forget_in_reflections(write: &mut Write, tenant: &str, student_id: &str) -> Result<u64, DatabaseError> {
-    let statement = write.pick(sql::LITE_METADATA, sql::PG_METADATA);
-    let mut count = 0;
-    on!(write, transaction => {
-        let query = sqlx::query_as(statement).bind(tenant).bind(quoted(student_id));
-        let rows: Vec<(String, String)> = query.fetch_all(&mut **transaction).await?;
-        for (reflection, metadata) in rows {
-            if let Some(metadata) = forgotten(&metadata, student_id)? {
-                let query = sqlx::query(sql::ERASE_METADATA).bind(tenant).bind(reflection).bind(metadata);
-                count += query.execute(&mut **transaction).await?.rows_affected();
-            }
-        }
-    });
-    Ok(count)
-}
-
-async fn forget_in_audit(write: &mut Write, tenant: &str, student_id: &str) -> Result<u64, DatabaseError> {
-    let statement = write.pick(sql::LITE_AUDIT_DETAILS, sql::PG_AUDIT_DETAILS);
-    let mut count = 0;
-    on!(write, transaction => {
-        let query = sqlx::query_as(statement).bind(tenant).bind(quoted(student_id));
-        let rows: Vec<(i64, String)> = query.fetch_all(&mut **transaction).await?;
-        for (entry, details) in rows {
-            if let Some(details) = forgotten(&details, student_id)? {
-                let query = sqlx::query(sql::ERASE_AUDIT_DETAILS).bind(tenant).bind(entry).bind(details);
                 count += query.execute(&mut **transaction).await?.rows_affected();
             }
         }

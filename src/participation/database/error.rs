@@ -11,6 +11,9 @@ pub enum DatabaseError {
     /// It refuses this very content, and always will.
     #[error("the database refuses the data: {0}")]
     Data(String),
+    /// What it holds cannot be read.
+    #[error("the database holds what Downbeat did not write: {0}; repair or delete that row")]
+    Damaged(String),
     /// It refuses us: its tables are missing, or its user may not use them.
     #[error("the database refuses: {0}; has `downbeat migrate` been run, and may this user read and write its tables?")]
     Refused(String),
@@ -35,10 +38,8 @@ impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(said) => refused(&*said),
-            sqlx::Error::Encode(_)
-            | sqlx::Error::Decode(_)
-            | sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::TypeNotFound { .. } => Self::Data(error.to_string()),
+            sqlx::Error::Encode(_) | sqlx::Error::TypeNotFound { .. } => Self::Data(error.to_string()),
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Self::Damaged(error.to_string()),
             sqlx::Error::PoolTimedOut => Self::Unavailable("no connection became free in time".to_owned()),
             sqlx::Error::Migrate(error) => Self::from(*error),
             error => Self::Unavailable(error.to_string()),

@@ -97,8 +97,9 @@ pub fn sessions_of<'a>(events: impl Iterator<Item = &'a Event>) -> BTreeMap<&'a 
         let name = if event.kind == Kind::ROOM_CLOSED {
             row.closed_at_us = Some(event.at_us);
             None
-        } else if event.kind == Kind::ROOM_OPENED {
-            row.teacher_id = said("/teacher_id").map(str::to_owned);
+        } else if event.kind == Kind::ROOM_OPENED || event.kind == Kind::ROLL {
+            // A roll says it again: the opening may have been lost.
+            row.teacher_id = said("/teacher_id").map(str::to_owned).or_else(|| row.teacher_id.take());
             said("/name")
         } else if event.kind == Kind::SETTINGS_CHANGED {
             said("/settings/name")
@@ -197,5 +198,5 @@ pub fn session(text: &str) -> Result<SessionId, DatabaseError> {
 
 /// What only somebody else can have written there.
 pub fn damaged(what: &str) -> DatabaseError {
-    DatabaseError::Data(format!("{what} is not as Downbeat writes it"))
+    DatabaseError::Damaged(format!("{what} is not as Downbeat writes it"))
 }

@@ -182,9 +182,7 @@ statements! { SHARED:
         AND event_id = $3";
     ERASE_TEACHER = "UPDATE room_sessions SET teacher_id = NULL WHERE tenant = $1 AND teacher_id = $2";
     ERASE_AUTHOR = "UPDATE student_reflections SET author_id = $3 WHERE tenant = $1 AND author_id = $2";
-    ERASE_METADATA = "UPDATE student_reflections SET metadata = $3 WHERE tenant = $1 AND reflection_id = $2";
     ERASE_AUDIT_ACTOR = "UPDATE audit_log SET actor = $3 WHERE tenant = $1 AND actor = $2";
-    ERASE_AUDIT_DETAILS = "UPDATE audit_log SET details = $3 WHERE tenant = $1 AND entry_id = $2";
 
     ERASE_ALL_EVENTS = "DELETE FROM participation_events WHERE tenant = $1";
     ERASE_ALL_REFLECTIONS = "DELETE FROM student_reflections WHERE tenant = $1";
@@ -222,9 +220,6 @@ statements! { POSTGRES:
     PG_ERASE_EVENTS = erase_events!("");
     PG_ERASE_ACTOR = erase_actor!("");
     PG_MENTIONS = mentions!("", "strpos");
-    PG_METADATA = "SELECT reflection_id, metadata FROM student_reflections WHERE tenant = $1 \
-        AND strpos(metadata, $2) > 0";
-    PG_AUDIT_DETAILS = "SELECT entry_id, details FROM audit_log WHERE tenant = $1 AND strpos(details, $2) > 0";
 }
 
 statements! { SQLITE:
@@ -233,9 +228,6 @@ statements! { SQLITE:
     LITE_ERASE_EVENTS = erase_events!("INDEXED BY participation_events_student ");
     LITE_ERASE_ACTOR = erase_actor!("INDEXED BY participation_events_mentions ");
     LITE_MENTIONS = mentions!("INDEXED BY participation_events_mentions ", "instr");
-    LITE_METADATA = "SELECT reflection_id, metadata FROM student_reflections WHERE tenant = $1 \
-        AND instr(metadata, $2) > 0";
-    LITE_AUDIT_DETAILS = "SELECT entry_id, details FROM audit_log WHERE tenant = $1 AND instr(details, $2) > 0";
     /// What was overwritten leaves the journal, too.
     LITE_CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)";
 }

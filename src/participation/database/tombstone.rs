@@ -10,7 +10,7 @@ use super::{
     row::damaged,
     sql,
 };
-use crate::participation::{Event, Kind};
+use crate::participation::Event;
 
 /// SHA-256 of the salt and the id.
 pub fn digest_of(salt: &[u8; 16], student_id: &str) -> [u8; 32] {
@@ -40,6 +40,10 @@ pub struct Tombstones(Vec<Tombstone>);
 
 impl Tombstones {
     /// Those from `since_us` on: an earlier one is not about anything that happened since.
+    ///
+    /// # Errors
+    /// Also [`DatabaseError::Damaged`], where one cannot be read: what it may be about waits, rather than that somebody
+    /// who was erased returns.
     pub async fn read(write: &mut Write, tenant: &str, since_us: i64) -> Result<Self, DatabaseError> {
         let rows: Vec<(Vec<u8>, Option<Vec<u8>>, i64)> = on!(write, transaction => {
             sqlx::query_as(sql::TOMBSTONES).bind(tenant).bind(since_us).fetch_all(&mut **transaction).await
@@ -72,38 +76,40 @@ impl Tombstones {
         if let Some(details) = &mut event.details {
             forget(details, &is_erased);
         }
-        // A room that nobody opened has no teacher, rather than one of that name.
-        if event.kind == Kind::ROOM_OPENED
-            && let Some(details) = event.details.as_mut().and_then(Value::as_object_mut)
-            && details.get("teacher_id").is_some_and(|teacher| teacher == ERASED)
-        {
-            details.remove("teacher_id");
-        }
         Some(event)
     }
 }
 
-/// Takes ids out of what an event says: lists and objects are then without them, any other place says [`ERASED`].
-/// Says whether there was one.
-pub fn forget(value: &mut Value, is_erased: &impl Fn(&str) -> bool) -> bool {
-    let names = |value: &Value| value.as_str().is_some_and(is_erased);
-    match value {
-        Value::String(text) if is_erased(text) => {
-            ERASED.clone_into(text);
-            true
-        }
-        Value::Array(list) => {
-            let before = list.len();
-            list.retain(|element| !names(element));
-            let inside = list.iter_mut().fold(false, |found, element| forget(element, is_erased) | found);
-            inside | (list.len() < before)
-        }
-        Value::Object(map) => {
-            let before = map.len();
-            map.retain(|key, _| !is_erased(key));
-            let inside = map.values_mut().fold(false, |found, element| forget(element, is_erased) | found);
-            inside | (map.len() < before)
-        }
-        _ => false,
+/// Takes people out of an event's details. Only where details have ids (see [`Kind`](crate::participation::Kind)'s constants): an id may be any
+/// word or number, and other names and values may be the same. Lists are then without them, places of `assignments` that
+/// are left without anybody go, and a room that they opened has no teacher. Says whether there was one.
+pub fn forget(details: &mut Value, is_erased: &impl Fn(&str) -> bool) -> bool {
+    let is_of = |id: &Value| id.as_str().is_some_and(is_erased);
+    let drop_from = |ids: &mut Vec<Value>| {
+        let before = ids.len();
+        ids.retain(|id| !is_of(id));
+        ids.len() < before
+    };
+    let Some(fields) = details.as_object_mut() else { return false };
+    let mut found = false;
+    for (name, value) in fields {
+        found |= match (name.as_str(), value) {
+            ("students" | "muted", Value::Array(ids)) => drop_from(ids),
+            ("assignments", Value::Object(places)) => {
+                let mut dropped = false;
+                places.retain(|_, ids| {
+                    let Some(ids) = ids.as_array_mut().filter(|ids| ids.iter().any(is_of)) else { return true };
+                    dropped |= drop_from(ids);
+                    !ids.is_empty()
+                });
+                dropped
+            }
+            ("teacher_id", id) if is_of(id) => {
+                *id = Value::Null;
+                true
+            }
+            _ => false,
+        };
     }
+    found
 }

@@ -39,7 +39,7 @@ impl From<DatabaseError> for DeskError {
     fn from(error: DatabaseError) -> Self {
         tracing::warn!(%error, "the participation database did not answer a question");
         match error {
-            DatabaseError::Data(_) => Self::Damaged,
+            DatabaseError::Data(_) | DatabaseError::Damaged(_) => Self::Damaged,
             // What refuses us now may be waiting for its tables.
             DatabaseError::Unavailable(_) | DatabaseError::Refused(_) | DatabaseError::Migration(_) => {
                 Self::Unavailable
