@@ -1,6 +1,15 @@
 // A real PostgreSQL in a folder of its own: killed, frozen, and started again on the same port with what it had.
 import { execFile, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -46,7 +55,13 @@ export class Postgres {
     postgres.port = await freePort();
     try {
       const data = ["--pgdata", postgres.data];
-      await postgres.#program("initdb", [...data, "--username=downbeat", "--auth=trust", "--encoding=UTF8", "--no-sync"]);
+      await postgres.#program("initdb", [
+        ...data,
+        "--username=downbeat",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--no-sync",
+      ]);
       await postgres.launch();
       await postgres.query("CREATE DATABASE downbeat", "postgres");
     } catch (error) {
@@ -87,7 +102,12 @@ export class Postgres {
 
   async launch() {
     // Nothing is synced: what was committed survives a kill of the processes, and no disk is waited for.
-    const settings = { port: this.port, listen_addresses: "127.0.0.1", unix_socket_directories: this.dir, fsync: "off" };
+    const settings = {
+      port: this.port,
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: this.dir,
+      fsync: "off",
+    };
     const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     this.log = new Heard(`PostgreSQL on ${this.port}`);
     const [program, args] = this.#words("postgres", ["-D", this.data, ...flags]);

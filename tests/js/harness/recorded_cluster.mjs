@@ -43,7 +43,10 @@ export class RecordedCluster {
   /** How many events are in the stream. */
   async waiting(tenant = "acme") {
     const [entries, count] = await Promise.all(
-      [["XLEN", `sel:{${tenant}}`], ["GET", `sel:{${tenant}}:waiting`]].map((words) => this.redis.cli(...words)),
+      [
+        ["XLEN", `sel:{${tenant}}`],
+        ["GET", `sel:{${tenant}}:waiting`],
+      ].map((words) => this.redis.cli(...words)),
     );
     return entries === 0 ? 0 : Math.max(Number(count), entries);
   }
@@ -113,7 +116,12 @@ export class RecordedClass {
   /** Each acknowledged note is recorded once, each unanswered one at most once, and nothing is on its way any more. */
   async assertRecorded() {
     const { postgres } = this.all;
-    await recorded("every acknowledged note, once", () => this.wrongs(), (wrongs) => wrongs.length === 0, ARRIVES_MS);
+    await recorded(
+      "every acknowledged note, once",
+      () => this.wrongs(),
+      (wrongs) => wrongs.length === 0,
+      ARRIVES_MS,
+    );
     const waiting = () => this.all.waiting();
     await recorded("an empty stream", waiting, (count) => count === 0, ARRIVES_MS);
     assert.deepEqual(await this.wrongs(), [], "once the stream is empty");

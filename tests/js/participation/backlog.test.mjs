@@ -25,7 +25,9 @@ async function timed(pupil, near) {
   const begun = now();
   const { midi, velocity } = pupil.nextNote;
   const fits = (one) => one.student_id === pupil.id && one.midi === midi && one.velocity === velocity;
-  const heard = near.map((player) => player.hears("student_note", { fits, from: player.heard.mark() }).then(() => now()));
+  const heard = near.map((player) =>
+    player.hears("student_note", { fits, from: player.heard.mark() }).then(() => now()),
+  );
   assert.equal(await pupil.playNext(), true, "the note was acknowledged");
   const ok = now() - begun;
   return { ok, heard: Math.max(...(await Promise.all(heard))) - begun };
@@ -38,7 +40,9 @@ async function playsThrough(t, pupil, near, count) {
     await span(110);
   }
   const worst = (name) => Math.max(...times.map((time) => time[name]));
-  t.diagnostic(`${count} notes: heard after ${worst("heard").toFixed(0)} ms, ok after ${worst("ok").toFixed(0)} ms at worst`);
+  t.diagnostic(
+    `${count} notes: heard after ${worst("heard").toFixed(0)} ms, ok after ${worst("ok").toFixed(0)} ms at worst`,
+  );
   assert.ok(worst("heard") <= HEARD_MS, `a note was heard only after ${worst("heard").toFixed(0)} ms`);
   assert.ok(worst("ok") <= OK_MS, `a note was acknowledged only after ${worst("ok").toFixed(0)} ms`);
   return times;
@@ -96,7 +100,12 @@ test("past the stream's limit notes go on, and the report says how many events i
     assert.ok(lost >= 5 + 6 * 8 - 10, `${lost} lost, but the stream had space for 10 alone`);
 
     await all.postgres.comeBack();
-    await recorded("an empty stream", () => all.waiting(), (count) => count === 0, 30_000);
+    await recorded(
+      "an empty stream",
+      () => all.waiting(),
+      (count) => count === 0,
+      30_000,
+    );
     // The lesson goes on, and is recorded again.
     lesson.play();
     await lesson.havePlayed(2);
@@ -120,5 +129,32 @@ test("past the stream's limit notes go on, and the report says how many events i
     const { status, json } = await eventually("a report", ask, ({ json }) => json?.events_waiting === 0);
     assert.equal(status, 200);
     assert.equal(json.events_missing, lost);
-    assert.equal(json.students.reduce((sum, { notes }) => sum + notes, 0), count);
+    assert.equal(
+      json.students.reduce((sum, { notes }) => sum + notes, 0),
+      count,
+    );
+  }));
+
+test("whatever metadata is acknowledged is kept, however it is nested", () =>
+  withClass(all, { conductor: "a", students: 2, prefix: "nester" }, async (lesson) => {
+    const [pupil] = lesson.pupils;
+    const nested = (depth) => (depth === 0 ? {} : { a: nested(depth - 1) });
+    const acknowledged = [];
+    for (const depth of [1, 8, 32, 64, 118, 120, 121, 122, 123, 124, 125, 126, 127, 200]) {
+      const metadata = nested(depth);
+      const words = { reflection_text: `depth ${depth}`, reflection_type: "exit_ticket", metadata };
+      const { status, response } = await pupil.push("submit_reflection", words);
+      if (status === "ok") acknowledged.push(words.reflection_text);
+      else assert.ok(response.reason.length > 0);
+    }
+    assert.ok(acknowledged.length >= 2);
+    await recorded(
+      "an empty stream",
+      () => all.waiting(),
+      (count) => count === 0,
+    );
+    const rows = await all.postgres.rows(
+      `SELECT reflection_text FROM student_reflections WHERE student_id = '${pupil.id}'`,
+    );
+    assert.deepEqual(rows.map((row) => row.reflection_text).sort(), acknowledged.sort());
   }));

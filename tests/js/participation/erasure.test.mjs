@@ -23,16 +23,27 @@ before(async () => (all = await RecordedCluster.start(["a", "b"])));
 beforeEach(() => all.mended());
 after(() => all?.stop());
 
-const erase = (id, token = teacherToken()) => call(all.cluster.node("a"), "DELETE", `/api/music/students/${id}`, { token });
+const erase = (id, token = teacherToken()) =>
+  call(all.cluster.node("a"), "DELETE", `/api/music/students/${id}`, { token });
 
 /** Asks until the database and all rooms answer. */
 async function erased(id) {
-  const { status, json, text } = await eventually(`the erasure of ${id}`, () => erase(id), ({ status }) => status !== 503);
+  const { status, json, text } = await eventually(
+    `the erasure of ${id}`,
+    () => erase(id),
+    ({ status }) => status !== 503,
+  );
   assert.equal(status, 200, text);
   return json;
 }
 
-const emptied = () => recorded("an empty stream", () => all.waiting(), (count) => count === 0, 60_000);
+const emptied = () =>
+  recorded(
+    "an empty stream",
+    () => all.waiting(),
+    (count) => count === 0,
+    60_000,
+  );
 
 async function assertNothingLeft(text) {
   await emptied();
@@ -69,7 +80,8 @@ test("a student who plays, with a backlog before the database: all of him goes, 
     await lesson.havePlayed(5);
     const begun = await recorded(
       "some of his notes",
-      async () => (await eventsOf(all.postgres, lesson.room)).filter((one) => one.student_id === NAME && one.midi !== null),
+      async () =>
+        (await eventsOf(all.postgres, lesson.room)).filter((one) => one.student_id === NAME && one.midi !== null),
       ({ length }) => length >= 3,
     );
 
@@ -80,7 +92,9 @@ test("a student who plays, with a backlog before the database: all of him goes, 
     const backlog = await all.waiting();
     await all.postgres.comeBack();
     const answer = await erased(NAME);
-    t.diagnostic(`${begun.length} of his notes recorded before, ${backlog} events on their way: ${JSON.stringify(answer)}`);
+    t.diagnostic(
+      `${begun.length} of his notes recorded before, ${backlog} events on their way: ${JSON.stringify(answer)}`,
+    );
     // The erasure sent him out of the room.
     await pupil.hears("phx_close");
     pupil.playing.stop();
@@ -106,8 +120,13 @@ test("a student who plays, with a backlog before the database: all of him goes, 
     const events = await eventsOf(all.postgres, lesson.room);
     const tempo = events.find(({ kind, details }) => kind === "tempo_changed" && details.bpm === 111);
     assert.equal(tempo?.actor_id, "erased", "what he did to others stays, without him");
-    const muted = events.filter(({ kind, student_id }) => kind === "student_muted" && student_id === lesson.pupils[1].id);
-    assert.deepEqual(muted.map(({ actor_id }) => actor_id), ["erased"]);
+    const muted = events.filter(
+      ({ kind, student_id }) => kind === "student_muted" && student_id === lesson.pupils[1].id,
+    );
+    assert.deepEqual(
+      muted.map(({ actor_id }) => actor_id),
+      ["erased"],
+    );
     assert.deepEqual(await lesson.wrongs(), []);
     const audit = await all.postgres.rows("SELECT * FROM audit_log WHERE action = 'student_erased'");
     assert.ok(audit.length >= 2 && audit.every(({ actor, subject }) => actor === "ms-lee" && subject.length === 66));
@@ -151,8 +170,13 @@ test("on a single node no byte of an erased student is left in its database and 
   t.after(() => server.stop());
   const database = new Sqlite(server);
   const room = await makeRoom(server);
-  const player = (id, token) => new Player({ server, room, id, token: () => token(id), join: { name: `Name of ${id}` } });
-  const [teacher, pupil, other] = [player("ms-lee", teacherToken), player(NAME, studentToken), player("ada", studentToken)];
+  const player = (id, token) =>
+    new Player({ server, room, id, token: () => token(id), join: { name: `Name of ${id}` } });
+  const [teacher, pupil, other] = [
+    player("ms-lee", teacherToken),
+    player(NAME, studentToken),
+    player("ada", studentToken),
+  ];
   for (const one of [teacher, pupil, other]) assert.equal((await one.join()).status, "ok");
   await teacher.ok("assign_beat", { student_id: NAME, beat: 2 });
   await teacher.ok("mute_student", { student_id: NAME });
@@ -163,14 +187,13 @@ test("on a single node no byte of an erased student is left in its database and 
   await recorded("the reflection", rows, ({ length }) => length === 1);
   assert.notDeepEqual(filesWith(server, NAME), [], "he was in the files");
   // What is on its way to the database at this moment is in the journal.
-  const last = pupil.push("play_note", { midi: 9 });
+  pupil.channel.push("play_note", { midi: 9 }, 1_000);
   const path = `/api/music/students/${NAME}`;
   const asked = now();
   const { status, json, text } = await call(server, "DELETE", path, { token: teacherToken() });
   t.diagnostic(`erased after ${(now() - asked).toFixed(0)} ms: ${text}`);
   assert.equal(status, 200, text);
   assert.ok(json.erased.events >= 9 && json.erased.reflections === 1 && json.erased.rooms === 1, text);
-  await last;
   await pupil.disconnect();
   // Of the other's note is known that it came later.
   await other.ok("play_note", { midi: 77 });

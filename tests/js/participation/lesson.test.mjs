@@ -116,7 +116,9 @@ async function playTheLesson() {
   await ada.ok("play_note", { midi: 69 });
   await teacher.ok("start_clock");
 
-  told.reflection = (await ada.ok("submit_reflection", { reflection_text: "I kept time", reflection_type: "exit_ticket" })).id;
+  told.reflection = (
+    await ada.ok("submit_reflection", { reflection_text: "I kept time", reflection_type: "exit_ticket" })
+  ).id;
 
   await goes(bob, teacher);
   const again = await comes("bob");
@@ -254,7 +256,9 @@ test("refused notes are not recorded, and nothing of a note stands anywhere else
     events.filter(({ kind }) => kind === "note_played").map(({ midi }) => midi),
     [60, 61, 62, 63, 64, 67, 69, 70],
   );
-  const stray = events.filter(({ kind, midi, velocity }) => kind !== "note_played" && (midi !== null || velocity !== null));
+  const stray = events.filter(
+    ({ kind, midi, velocity }) => kind !== "note_played" && (midi !== null || velocity !== null),
+  );
   assert.deepEqual(stray, []);
 });
 
@@ -280,7 +284,15 @@ test("a reflection stands in its own table, and its text nowhere else", async ()
   assert.equal(rows.length, 1);
   const { reflection_id, student_id, author_id, reflection_type, reflection_text, session_id, withdrawn } = rows[0];
   assert.deepEqual(
-    { reflection_id, student_id, author_id, reflection_type, reflection_text, session_id, withdrawn: Boolean(withdrawn) },
+    {
+      reflection_id,
+      student_id,
+      author_id,
+      reflection_type,
+      reflection_text,
+      session_id,
+      withdrawn: Boolean(withdrawn),
+    },
     {
       reflection_id: told.reflection,
       student_id: "ada",
@@ -309,7 +321,9 @@ function secondsOf(id, begins, ends) {
 }
 
 test("the session's report says the same, person by person", async () => {
-  const { status, json, text } = await call(server, "GET", `/api/music/rooms/${room}/participation`, { token: teacherToken() });
+  const { status, json, text } = await call(server, "GET", `/api/music/rooms/${room}/participation`, {
+    token: teacherToken(),
+  });
   assert.equal(status, 200, text);
   assert.deepEqual([json.events_missing, json.events_waiting], [0, 0]);
   assert.equal(json.session.session_id, events[0].session_id);
@@ -326,18 +340,31 @@ test("the session's report says the same, person by person", async () => {
     })),
     [
       { student_id: "ada", name: "Name of ada", notes: 6, hands_raised: 2, reconnects: 0, roles: [] },
-      { student_id: "bob", name: "Name of bob", notes: 1, hands_raised: 0, reconnects: 1, roles: ["soloist", "co_teacher"] },
+      {
+        student_id: "bob",
+        name: "Name of bob",
+        notes: 1,
+        hands_raised: 0,
+        reconnects: 1,
+        roles: ["soloist", "co_teacher"],
+      },
       { student_id: "cyd", name: "Name of cyd", notes: 1, hands_raised: 0, reconnects: 0, roles: [] },
     ],
   );
-  assert.deepEqual(json.teachers.map(({ teacher_id, notes }) => [teacher_id, notes]), [["ms-lee", 0]]);
+  assert.deepEqual(
+    json.teachers.map(({ teacher_id, notes }) => [teacher_id, notes]),
+    [["ms-lee", 0]],
+  );
   for (const row of json.students) {
     const id = row.student_id;
     near(row.attended_s, secondsOf(id, ["joined"], ["left"]), 0.01, `${id} attended`);
     near(row.muted_s, secondsOf(id, ["student_muted"], ["student_unmuted", "left"]), 0.01, `${id} muted`);
     near(row.could_play_s, row.attended_s - row.muted_s - row.silent_by_role_s, 0.01, `${id} could play`);
     const timed = events
-      .filter(({ student_id, offset_us, uncertainty_us }) => student_id === id && offset_us !== null && uncertainty_us <= 10_000)
+      .filter(
+        ({ student_id, offset_us, uncertainty_us }) =>
+          student_id === id && offset_us !== null && uncertainty_us <= 10_000,
+      )
       .map(({ offset_us }) => offset_us / 1000)
       .sort((a, b) => a - b);
     assert.equal(row.notes_timed, timed.length, id);
@@ -350,10 +377,16 @@ test("the session's report says the same, person by person", async () => {
 test("the session's analytics know the tempi, and the page and the sheet have everybody", async () => {
   const get = (path) => call(server, "GET", `/api/music/rooms/${room}/${path}`, { token: teacherToken() });
   const { json } = await get("analytics?bucket_s=1");
-  assert.deepEqual(json.tempo_history.map(({ bpm }) => bpm), [120, 90, 140]);
+  assert.deepEqual(
+    json.tempo_history.map(({ bpm }) => bpm),
+    [120, 90, 140],
+  );
   assert.equal(json.tempo_history[2].ramp_beats, 8);
   assert.equal(json.notes, 8);
-  assert.equal(json.activity.buckets.reduce((sum, { notes }) => sum + notes, 0), 8);
+  assert.equal(
+    json.activity.buckets.reduce((sum, { notes }) => sum + notes, 0),
+    8,
+  );
   assert.deepEqual(json.share_of_voice.map(({ student_id, notes }) => [student_id, notes]).sort(), [
     ["ada", 6],
     ["bob", 1],
@@ -361,8 +394,12 @@ test("the session's analytics know the tempi, and the page and the sheet have ev
   ]);
   const sheet = await get("participation?format=csv");
   const page = await get("participation?format=html");
-  for (const id of ["ada", "bob", "cyd"]) for (const { text } of [sheet, page]) assert.ok(text.includes(`Name of ${id}`), id);
+  for (const id of ["ada", "bob", "cyd"])
+    for (const { text } of [sheet, page]) assert.ok(text.includes(`Name of ${id}`), id);
   const own = await call(server, "GET", `/api/music/rooms/${room}/participation`, { token: studentToken("bob") });
-  assert.deepEqual(own.json.students.map(({ student_id }) => student_id), ["bob"]);
+  assert.deepEqual(
+    own.json.students.map(({ student_id }) => student_id),
+    ["bob"],
+  );
   for (const id of ["ada", "cyd"]) assert.ok(!own.text.includes(id), `bob's answer names ${id}`);
 });

@@ -38,8 +38,14 @@ function lessonsOfLongAgo() {
   const statements = SESSIONS.map(({ tenant, code, hours, events }) => {
     const at = Date.now() * 1000 - hours * HOUR_US;
     const session = `${code}.${at.toString(16)}`;
-    const id = (number) => `decode('${Math.floor(at / 1000).toString(16).padStart(12, "0")}${String(number).padStart(20, "0")}', 'hex')`;
-    const rows = Array.from({ length: events }, (_, index) => `(${at}, 0, ${id(index)}, '${tenant}', '${session}', 'hand_raised', 'ada')`);
+    const id = (number) =>
+      `decode('${Math.floor(at / 1000)
+        .toString(16)
+        .padStart(12, "0")}${String(number).padStart(20, "0")}', 'hex')`;
+    const rows = Array.from(
+      { length: events },
+      (_, index) => `(${at}, 0, ${id(index)}, '${tenant}', '${session}', 'hand_raised', 'ada')`,
+    );
     return `
       INSERT INTO room_sessions (opened_at_us, last_event_at_us, named_at_us, tenant, session_id, name)
         VALUES (${at}, ${at}, 0, '${tenant}', '${session}', '');
@@ -150,12 +156,30 @@ test("a node that sleeps with events in its hands, while others take them up, ch
     const awake = lesson.pupils.filter(({ node }) => node !== sleepy);
     await lesson.havePlayed(3, awake);
     // What came from the sleeper's own people before it slept is there, too: the others took it up.
-    const theirs = async () => (await lesson.wrongs()).filter((wrong) => !awake.some(({ id }) => wrong.startsWith(`${id} `)));
+    const theirs = async () =>
+      (await lesson.wrongs()).filter((wrong) => !awake.some(({ id }) => wrong.startsWith(`${id} `)));
     await recorded("the sleeper's notes, without it", theirs, (wrongs) => wrongs.length === 0, 60_000);
     sleeper.thaw();
     await lesson.rest();
     await lesson.assertRecorded();
   }));
+
+test("a cluster that starts while PostgreSQL is down serves at once, and what it records is there later", async (t) => {
+  await all.postgres.kill();
+  await Promise.all(all.cluster.all.map((node) => node.kill()));
+  const from = now();
+  await Promise.all(all.cluster.all.map((node) => node.comeBack()));
+  await all.cluster.ready();
+  t.diagnostic(`ready after ${(now() - from).toFixed(0)} ms`);
+  await withClass(all, { conductor: "a", students: 3 }, async (lesson) => {
+    lesson.play();
+    await lesson.havePlayed(3);
+    await all.postgres.comeBack();
+    await lesson.havePlayed(3);
+    await lesson.rest();
+    await lesson.assertRecorded();
+  });
+});
 
 test("a session that lasted through it all ends in the database when its room closes", () =>
   withClass(all, { conductor: "b", students: 3 }, async (lesson) => {
@@ -179,16 +203,39 @@ test("what is older than a school keeps it goes, the log and the audit say how m
   // This long after the start it begins; much of that is over.
   const { fields } = await tidy.log.until("the job's line", isDone, { ms: 90_000 });
   const { days, sessions, events, reflections, "tenant.id": tenant } = fields;
-  assert.deepEqual({ tenant, days, sessions, events, reflections }, { tenant: "acme", days: 1, sessions: 1, events: 3, reflections: 1 });
+  assert.deepEqual(
+    { tenant, days, sessions, events, reflections },
+    { tenant: "acme", days: 1, sessions: 1, events: 3, reflections: 1 },
+  );
   const left = async (table) => {
-    const lines = await all.postgres.query(`SELECT tenant || ' ' || left(session_id, 10) FROM ${table} ORDER BY 1`, "tidy");
+    const lines = await all.postgres.query(
+      `SELECT tenant || ' ' || left(session_id, 10) FROM ${table} ORDER BY 1`,
+      "tidy",
+    );
     return [...new Set(lines.trim().split("\n"))];
   };
   for (const table of ["room_sessions", "participation_events", "student_reflections"])
     assert.deepEqual(await left(table), ["acme MUSIC-1002", "globex MUSIC-1001"], table);
   const audit = JSON.parse(await all.postgres.query("SELECT json_agg(row_to_json(t)) FROM audit_log t", "tidy"));
   assert.deepEqual(
-    audit.map(({ tenant, actor, action, subject, details }) => ({ tenant, actor, action, subject, ...JSON.parse(details) })),
-    [{ tenant: "acme", actor: "downbeat", action: "retention", subject: null, days: 1, sessions: 1, events: 3, reflections: 1 }],
+    audit.map(({ tenant, actor, action, subject, details }) => ({
+      tenant,
+      actor,
+      action,
+      subject,
+      ...JSON.parse(details),
+    })),
+    [
+      {
+        tenant: "acme",
+        actor: "downbeat",
+        action: "retention",
+        subject: null,
+        days: 1,
+        sessions: 1,
+        events: 3,
+        reflections: 1,
+      },
+    ],
   );
 });

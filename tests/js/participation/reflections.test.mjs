@@ -22,7 +22,11 @@ const reflect = (server, id, method, path, body, token = studentToken(id)) =>
 /** Asks again until the report has all that was on its way. */
 async function listed(server, room, query = "") {
   const ask = () => call(server, "GET", `/api/music/rooms/${room}/reflections${query}`, { token: teacherToken() });
-  const { status, json, text } = await eventually("the reflections", ask, ({ status, json }) => status !== 200 || json.events_waiting === 0);
+  const { status, json, text } = await eventually(
+    "the reflections",
+    ask,
+    ({ status, json }) => status !== 200 || json.events_waiting === 0,
+  );
   assert.equal(status, 200, text);
   return json.reflections;
 }
@@ -110,7 +114,8 @@ describe("on one node", () => {
     assert.deepEqual(await listed(server, room), []);
     // What is withdrawn stays withdrawn; whoever is told that his words are kept may rely on it.
     const late = await reflect(server, "ada", "PUT", `/${id}`, { ...FULL, room_id: room });
-    if (late.status === 200) await rowsThat("the words that were acknowledged", ([one]) => one.reflection_text === FULL.reflection_text);
+    if (late.status === 200)
+      await rowsThat("the words that were acknowledged", ([one]) => one.reflection_text === FULL.reflection_text);
     else assert.equal(late.json.error.code, "reflection_not_found");
   });
 
@@ -149,7 +154,14 @@ describe("on one node", () => {
     const forged = await reflect(server, "bob", "POST", "", { ...WORDS, room_id: room, student_id: "ada" });
     assert.deepEqual([forged.status, forged.json.error.code], [403, "forbidden"]);
     await people.teacher.ok("submit_reflection", { ...WORDS, student_id: "ada" });
-    const made = await reflect(server, "ms-lee", "POST", "", { ...WORDS, room_id: room, student_id: "bob" }, teacherToken());
+    const made = await reflect(
+      server,
+      "ms-lee",
+      "POST",
+      "",
+      { ...WORDS, room_id: room, student_id: "bob" },
+      teacherToken(),
+    );
     assert.equal(made.status, 201, made.text);
     assert.equal(made.json.student_id, "bob");
     const rows = await rowsThat("both", ({ length }) => length === 2);
@@ -183,7 +195,11 @@ describe("on one node", () => {
       const refused = await reflect(server, "ada", "POST", "", { ...body, room_id: room });
       assert.deepEqual([refused.status, refused.json.error.field], [422, field], refused.text);
     }
-    const longest = { reflection_text: "𝄞".repeat(2_000), reflection_type: "exit_ticket", metadata: { a: "x".repeat(4_096 - 8) } };
+    const longest = {
+      reflection_text: "𝄞".repeat(2_000),
+      reflection_type: "exit_ticket",
+      metadata: { a: "x".repeat(4_096 - 8) },
+    };
     await people.ada.ok("submit_reflection", longest);
     const rows = await rowsThat("the longest", ({ length }) => length === 1);
     assert.equal(rows[0].reflection_text, longest.reflection_text);
@@ -210,19 +226,25 @@ describe("on one node", () => {
     const stranger = studentToken("ada", { tenant: "globex" });
     const { status, json } = await reflect(server, "ada", "POST", "", { ...WORDS, room_id: room }, stranger);
     assert.deepEqual([status, json.error.message], [404, "Room not found"]);
-    const list = await call(server, "GET", `/api/music/rooms/${room}/reflections`, { token: teacherToken("ms-lee", { tenant: "globex" }) });
+    const list = await call(server, "GET", `/api/music/rooms/${room}/reflections`, {
+      token: teacherToken("ms-lee", { tenant: "globex" }),
+    });
     assert.equal(list.status, 404);
   });
 
   test("students read no reflections, not even their own, by this list", async () => {
-    const { status } = await call(server, "GET", `/api/music/rooms/${room}/reflections`, { token: studentToken("ada") });
+    const { status } = await call(server, "GET", `/api/music/rooms/${room}/reflections`, {
+      token: studentToken("ada"),
+    });
     assert.equal(status, 403);
   });
 
   test("a sheet of reflections has no formula that a spreadsheet would run", async () => {
     await people.ada.ok("submit_reflection", { ...WORDS, reflection_text: '=HYPERLINK("http://x","y")' });
     await listed(server, room);
-    const { text, headers } = await call(server, "GET", `/api/music/rooms/${room}/reflections?format=csv`, { token: teacherToken() });
+    const { text, headers } = await call(server, "GET", `/api/music/rooms/${room}/reflections?format=csv`, {
+      token: teacherToken(),
+    });
     assert.match(headers["content-type"], /^text\/csv/);
     assert.ok(text.includes("HYPERLINK"), text);
     assert.ok(!/(^|,)"?=/m.test(text), text);
@@ -238,7 +260,11 @@ test("a reflection that is submitted while PostgreSQL is down is there once it i
   const ada = player(server, room, "ada");
   await ada.join();
   const first = await ada.ok("submit_reflection", WORDS);
-  await recorded("the first", () => postgres.rows("SELECT * FROM student_reflections"), ({ length }) => length === 1);
+  await recorded(
+    "the first",
+    () => postgres.rows("SELECT * FROM student_reflections"),
+    ({ length }) => length === 1,
+  );
   await postgres.kill();
   const { id } = await ada.ok("submit_reflection", FULL);
   await ada.ok("submit_reflection", { ...WORDS, id: first.id, reflection_text: "changed meanwhile" });
@@ -288,7 +314,10 @@ test("a school that records nothing: clear refusals, the music goes on, and noth
   const toml = TENANTS.replace(/id = "open"\n/, 'id = "open"\nparticipation = false\n');
   const server = await Server.start({ toml, args: SHORT });
   t.after(() => server.stop());
-  const tokens = { student: studentToken("ada", { tenant: "open" }), teacher: teacherToken("ms-lee", { tenant: "open" }) };
+  const tokens = {
+    student: studentToken("ada", { tenant: "open" }),
+    teacher: teacherToken("ms-lee", { tenant: "open" }),
+  };
   const room = await makeRoom(server, {}, tokens.teacher);
   await assertOff(server, room, tokens);
   // Its neighbour's lessons are recorded; when these have come, what went before has, too.
@@ -306,8 +335,14 @@ test("a cluster without DATABASE_URL says so at its start, refuses clearly, and 
   const cluster = await Cluster.start({ redis, names: ["a"] });
   t.after(() => cluster.stop());
   const [node] = cluster.all;
-  assert.ok(node.log.items.some((line) => /nothing is recorded.*DATABASE_URL/.test(line.fields?.message)), node.logTail());
+  assert.ok(
+    node.log.items.some((line) => /nothing is recorded.*DATABASE_URL/.test(line.fields?.message)),
+    node.logTail(),
+  );
   const room = await makeRoom(node);
   await assertOff(node, room, { student: studentToken("ada"), teacher: teacherToken() });
-  assert.deepEqual((await redis.cli("KEYS", "*")).filter((key) => key.includes("sel:")), []);
+  assert.deepEqual(
+    (await redis.cli("KEYS", "*")).filter((key) => key.includes("sel:")),
+    [],
+  );
 });

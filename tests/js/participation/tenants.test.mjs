@@ -82,13 +82,22 @@ for (const tenant of SCHOOLS) {
       assert.ok(!text.includes(foreign), `${path} names the other school's session`);
     }
     const { json } = await get(tenant, `/rooms/${room}/participation`);
-    assert.deepEqual(json.students.map(({ student_id, name, notes }) => [student_id, name, notes]), [["ada", MARKS[tenant].text, 3]]);
+    assert.deepEqual(
+      json.students.map(({ student_id, name, notes }) => [student_id, name, notes]),
+      [["ada", MARKS[tenant].text, 3]],
+    );
     const own = await get(tenant, `/rooms/${room}/participation`, student(tenant));
-    assert.deepEqual(own.json.students.map(({ student_id, name }) => [student_id, name]), [["ada", MARKS[tenant].text]]);
+    assert.deepEqual(
+      own.json.students.map(({ student_id, name }) => [student_id, name]),
+      [["ada", MARKS[tenant].text]],
+    );
     const { json: file } = await get(tenant, "/students/ada");
     const midis = file.events.filter(({ kind }) => kind === "note_played").map(({ note }) => note.midi);
     assert.deepEqual(midis, Array(3).fill(MARKS[tenant].midi));
-    assert.deepEqual(file.reflections.map(({ reflection_text }) => reflection_text), [MARKS[tenant].text]);
+    assert.deepEqual(
+      file.reflections.map(({ reflection_text }) => reflection_text),
+      [MARKS[tenant].text],
+    );
     for (const report of ["participation", "analytics", "reflections"]) {
       const { status } = await get(tenant, `/rooms/${room}/${report}?session=${foreign}`);
       assert.equal(status, 404, `${report} of the other school's session`);
@@ -106,5 +115,8 @@ test("an erasure in one school erases nothing in the other", async () => {
   assert.deepEqual(left, []);
   assert.deepEqual(await eventsOf(database, room, "globex"), before);
   const { json } = await get("globex", `/rooms/${room}/reflections`);
-  assert.deepEqual(json.reflections.map(({ reflection_text }) => reflection_text), [MARKS.globex.text]);
+  assert.deepEqual(
+    json.reflections.map(({ reflection_text }) => reflection_text),
+    [MARKS.globex.text],
+  );
 });
