@@ -81,11 +81,16 @@ impl Pools {
                     .foreign_keys(true)
                     // What is erased is overwritten, not only given free.
                     .pragma("secure_delete", "ON");
-                let pool = |connections, wait| {
+                // A page that is written again before the log is copied costs one copy.
+                let writing = options.clone().pragma("wal_autocheckpoint", "8000").pragma("cache_size", "-16384");
+                let pool = |connections, wait, options| {
                     let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(wait);
-                    pool.connect_lazy_with(options.clone())
+                    pool.connect_lazy_with(options)
                 };
-                Self::Sqlite(LitePools { reads: pool(LITE_READERS, LITE_BUSY), writes: pool(1, LITE_WRITER_WAIT) })
+                Self::Sqlite(LitePools {
+                    reads: pool(LITE_READERS, LITE_BUSY, options),
+                    writes: pool(1, LITE_WRITER_WAIT, writing),
+                })
             }
             DatabaseUrl::Postgres(url) => {
                 let pool = PgPoolOptions::new().max_connections(PG_CONNECTIONS).acquire_timeout(PG_WAIT);
