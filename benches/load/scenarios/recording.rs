@@ -55,7 +55,10 @@ struct Stage {
     redis: Option<RedisServer>,
 }
 
-/// One turn of one of the two.
+/// What a figure is of a turn.
+type Of = fn(&Turn) -> f64;
+
+/// One turn of one of the arms.
 #[derive(Clone, Default)]
 struct Turn {
     played: Played,
@@ -210,7 +213,7 @@ fn stored(server: &Server) -> Result<f64, LoadError> {
 }
 
 fn rows(report: &mut Report, name: &str, is_cluster: bool, with: &[Turn], without: &[Turn]) {
-    let figures: [(&str, &'static str, fn(&Turn) -> f64); 4] = [
+    let figures: [(&str, &'static str, Of); 4] = [
         ("the server's CPU per delivered note", "µs", Turn::server_us_each),
         ("CPU of all per delivered note", "µs", Turn::all_us_each),
         ("note's delay p50", "ms", Turn::delay_p50_ms),
