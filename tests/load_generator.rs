@@ -16,6 +16,8 @@ mod http;
 mod lab;
 #[path = "../benches/load/options.rs"]
 mod options;
+#[path = "../benches/participation/postgres.rs"]
+mod postgres;
 #[path = "../benches/load/procfs.rs"]
 mod procfs;
 #[path = "../benches/load/redis_server.rs"]

@@ -5,6 +5,7 @@ mod cost;
 mod explain;
 mod ingest;
 mod lesson;
+mod node;
 mod options;
 mod postgres;
 mod report;

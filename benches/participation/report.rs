@@ -5,15 +5,14 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use downbeat::participation::{
-    Database, ReportOptions, SessionFold, SessionHead, SessionId, SessionReport, StudentTrend,
-};
+use downbeat::participation::{Database, ReportOptions, SessionFold, SessionHead, SessionId, SessionReport};
 
 use crate::{
     Failure,
     cost::Times,
     explain::explain,
     lesson::Dice,
+    node::Node,
     options::Options,
     school::{Recorded, School},
 };
@@ -63,28 +62,17 @@ pub async fn measure(options: &Options) -> Result<(), Failure> {
         time(&mut times, session_analytics(&database, &one)).await?;
     }
     times.print("session analytics, warm", Some(REPORT_GOAL_MS));
-    let (mut exports, mut trends, mut schools) = (Times::default(), Times::default(), Times::default());
     let students = some(PEOPLE).into_iter().enumerate();
     let students: Vec<(Recorded, String)> =
         students.map(|(at, one)| (one, format!("student-{:02}-{:02}", at % 4, at % 30))).collect();
-    for (one, student) in &students {
-        time(&mut exports, student_export(&database, &one.tenant, student)).await?;
-    }
-    exports.print("a student's export: about seven sessions", None);
-    for (one, student) in &students {
-        time(&mut trends, student_trend(&database, &one.tenant, student)).await?;
-    }
-    trends.print("a student's trend: about seven sessions", None);
-    for at in 0..SCHOOLS {
-        time(&mut schools, school_summaries(&database, &format!("school-{at:02}"))).await?;
-    }
-    schools.print("what a school's overview reads: about 27 sessions, a month", None);
+    over_http(&school, &asked, &students).await?;
 
     println!("\nHow PostgreSQL went about the statements, with values:");
     let are_good = explain(&school, |database| async move {
         for one in asked.iter().take(EXPLAINED) {
             session_report(&database, one).await?;
-            student_export(&database, &one.tenant, "student-00-01").await?;
+            database.sessions_of_student(&one.tenant, "student-00-01").await?;
+            database.events_of_student(&one.tenant, "student-00-01", |_| {}).await?;
         }
         Ok(())
     })
@@ -151,35 +139,31 @@ async fn session_analytics(database: &Database, one: &Recorded) -> Result<Vec<u8
     Ok(serde_json::to_vec(&report.analytics())?)
 }
 
-async fn student_export(database: &Database, tenant: &str, student: &str) -> Result<Vec<u8>, Failure> {
-    let mut answer = Vec::new();
-    for head in database.sessions_of_student(tenant, student).await? {
-        let report = folded(database, tenant, &head).await?;
-        let row = report.students.iter().find(|row| row.student_id == student);
-        serde_json::to_writer(&mut answer, &(&report.session, row))?;
+/// The same of a real node, with tokens, HTTP and JSON.
+async fn over_http(school: &School, asked: &[Recorded], students: &[(Recorded, String)]) -> Result<(), Failure> {
+    let tenants: Vec<String> = (0..SCHOOLS).map(|at| format!("school-{at:02}")).collect();
+    let node = Node::start(&tenants, &school.url(), school.folder())?;
+    for (what, name) in [("participation", "session report"), ("analytics", "session analytics")] {
+        let mut times = Times::default();
+        for one in asked {
+            let code = one.session.split('.').next().unwrap_or("");
+            let path = format!("/api/music/rooms/{code}/{what}?session={}", one.session);
+            time(&mut times, node.get(&one.tenant, &path)).await?;
+        }
+        times.print(&format!("{name} over HTTP, warm"), Some(REPORT_GOAL_MS));
     }
-    let mut events = Vec::new();
-    database.events_of_student(tenant, student, |event| events.push(event)).await?;
-    serde_json::to_writer(&mut answer, &events)?;
-    let reflections = database.reflections_of_student(tenant, student).await?;
-    serde_json::to_writer(&mut answer, &reflections.iter().map(|stored| &stored.reflection).collect::<Vec<_>>())?;
-    Ok(answer)
-}
-
-async fn student_trend(database: &Database, tenant: &str, student: &str) -> Result<Vec<u8>, Failure> {
-    let mut summaries = Vec::new();
-    for head in database.sessions_of_student(tenant, student).await? {
-        summaries.push(folded(database, tenant, &head).await?.summary());
+    for (end, name) in [("/trend", "a student's trend"), ("", "everything on a student")] {
+        let mut times = Times::default();
+        for (one, student) in students {
+            let path = format!("/api/music/students/{student}{end}");
+            time(&mut times, node.get(&one.tenant, &path)).await?;
+        }
+        times.print(&format!("{name} over HTTP: seven sessions"), None);
     }
-    Ok(serde_json::to_vec(&StudentTrend::of(student, &summaries))?)
-}
-
-async fn school_summaries(database: &Database, tenant: &str) -> Result<Vec<u8>, Failure> {
-    let mut answer = Vec::new();
-    for head in database.sessions(tenant, 0, i64::MAX, 1_001).await? {
-        let summary = folded(database, tenant, &head).await?.summary();
-        let reflections = database.reflections(tenant, &head.session).await?;
-        answer.extend_from_slice(format!("{summary:?}{}", reflections.len()).as_bytes());
+    let mut times = Times::default();
+    for tenant in &tenants {
+        time(&mut times, node.get(tenant, "/api/music/overview")).await?;
     }
-    Ok(answer)
+    times.print("a school's overview over HTTP: 27 sessions", None);
+    Ok(())
 }

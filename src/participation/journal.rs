@@ -3,7 +3,7 @@
 //! A batch is one line, `{"tenant": "acme", "events": […]}`. A thread of its own appends the lines, all that wait with
 //! one write, and answers when the operating system has them: the end of the process, `kill -9` included, loses nothing
 //! that was kept. There is no wait for the disk: a power cut may cost what the system had not yet written out, some
-//! seconds by most settings. The lines stay about half a second as long as the database answers, so a forced write of
+//! seconds by most settings. The lines stay about two seconds as long as the database answers, so a forced write of
 //! each would cost more than it saves.
 //!
 //! The files, `000000000001.jsonl` and on, stand in one folder that no other process may use meanwhile. The room store's

@@ -55,7 +55,10 @@ struct Stage {
     redis: Option<RedisServer>,
 }
 
-/// One turn of one of the two.
+/// What a figure is of a turn.
+type Of = fn(&Turn) -> f64;
+
+/// One turn of one of the arms.
 #[derive(Clone, Default)]
 struct Turn {
     played: Played,
@@ -124,8 +127,8 @@ fn turns(lab: &Lab, report: &mut Report, ground_name: &str, ground: Ground<'_>) 
         }
         let [without, kept, with] = turns;
         if !kept.is_empty() {
-            let added = |turns: &[Turn]| median(turns.iter().map(Turn::server_us_each));
-            let each = MEMBERS as f64 * (added(&kept) - added(&without));
+            let added = kept.iter().zip(&without).map(|(kept, off)| kept.server_us_each() - off.server_us_each());
+            let each = MEMBERS as f64 * median(added);
             let name = format!("… up to the journal and the ok, each event, the server's CPU, {name}");
             report.row(Row::new(name, "µs", each, Goal::None));
         }
@@ -210,7 +213,7 @@ fn stored(server: &Server) -> Result<f64, LoadError> {
 }
 
 fn rows(report: &mut Report, name: &str, is_cluster: bool, with: &[Turn], without: &[Turn]) {
-    let figures: [(&str, &'static str, fn(&Turn) -> f64); 4] = [
+    let figures: [(&str, &'static str, Of); 4] = [
         ("the server's CPU per delivered note", "µs", Turn::server_us_each),
         ("CPU of all per delivered note", "µs", Turn::all_us_each),
         ("note's delay p50", "ms", Turn::delay_p50_ms),
@@ -229,7 +232,7 @@ fn rows(report: &mut Report, name: &str, is_cluster: bool, with: &[Turn], withou
             let added = with.iter().zip(without).map(|(on, off)| 100.0 * (of(on) - of(off)) / base(off).max(1e-9));
             let goal = if at == 0 { Goal::AtMost(ADDED_MAX) } else { Goal::None };
             report.row(Row::new(format!("… added by recording, {what}, {name}"), "%", median(added), goal));
-            let each = MEMBERS as f64 * (on - off);
+            let each = MEMBERS as f64 * median(with.iter().zip(without).map(|(on, off)| of(on) - of(off)));
             report.row(Row::new(format!("… of each event, {what}, {name}"), "µs", each, Goal::None));
         }
     }

@@ -66,6 +66,9 @@ const PG_CONNECTIONS: u32 = 8;
 const PG_WAIT: Duration = Duration::from_secs(3);
 /// Nothing that is asked here takes a tenth of it; locks are waited for so long, too.
 const PG_LIMITS: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'";
+/// A session's events lie on as many pages as there are, where many lessons are written at a time: a report asks for
+/// pages ahead, which takes a third of the time where they are on disk. Servers on some systems cannot, and refuse.
+const PG_READ_AHEAD: &str = "DO $$ BEGIN SET effective_io_concurrency = 64; EXCEPTION WHEN OTHERS THEN NULL; END $$";
 
 impl Pools {
     pub fn new(url: &DatabaseUrl) -> Self {
@@ -81,16 +84,24 @@ impl Pools {
                     .foreign_keys(true)
                     // What is erased is overwritten, not only given free.
                     .pragma("secure_delete", "ON");
-                let pool = |connections, wait| {
+                // A page that is written again before the log is copied costs one copy.
+                let writing = options.clone().pragma("wal_autocheckpoint", "8000").pragma("cache_size", "-16384");
+                let pool = |connections, wait, options| {
                     let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(wait);
-                    pool.connect_lazy_with(options.clone())
+                    pool.connect_lazy_with(options)
                 };
-                Self::Sqlite(LitePools { reads: pool(LITE_READERS, LITE_BUSY), writes: pool(1, LITE_WRITER_WAIT) })
+                Self::Sqlite(LitePools {
+                    reads: pool(LITE_READERS, LITE_BUSY, options),
+                    writes: pool(1, LITE_WRITER_WAIT, writing),
+                })
             }
             DatabaseUrl::Postgres(url) => {
                 let pool = PgPoolOptions::new().max_connections(PG_CONNECTIONS).acquire_timeout(PG_WAIT);
                 let pool = pool.after_connect(|connection, _| {
-                    Box::pin(async move { sqlx::raw_sql(PG_LIMITS).execute(connection).await.map(|_| ()) })
+                    Box::pin(async move {
+                        sqlx::raw_sql(PG_LIMITS).execute(&mut *connection).await?;
+                        sqlx::raw_sql(PG_READ_AHEAD).execute(connection).await.map(|_| ())
+                    })
                 });
                 Self::Postgres(pool.connect_lazy_with(url.options().clone().application_name("downbeat")))
             }
