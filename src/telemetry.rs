@@ -151,6 +151,10 @@ impl Metrics {
             participation_drain_failures: Counter::default(),
             retention_deleted: Kinds::default(),
         };
+        // There from the start, so that the first one is an increase.
+        for kind in ["kept", "lost", "rejected", "unreadable"] {
+            drop(metrics.participation_recorded.get_or_create(&Kind { kind }));
+        }
         metrics.registered()
     }
 

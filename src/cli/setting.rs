@@ -98,6 +98,11 @@ impl<'a> Reader<'a> {
         Some(Found { name: key.to_owned(), value, from_environment: false })
     }
 
+    /// Whether this variable is set, whatever it says.
+    pub fn is_in_environment(&self, variable: &str) -> bool {
+        (self.env)(variable).is_some_and(|value| !value.is_empty())
+    }
+
     /// Every line of the file that was not read is unknown.
     pub fn finish(mut self) -> Vec<Problem> {
         for key in self.file.keys() {

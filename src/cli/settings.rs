@@ -244,6 +244,10 @@ fn database(
     is_cluster: bool,
 ) -> Option<DatabaseUrl> {
     let default = || (!is_cluster).then(|| DatabaseUrl::Sqlite(data_dir.join(DATABASE_FILE)));
+    if reader.is_in_environment("DOWNBEAT_DATABASE_URL") && mode == Mode::Serve {
+        let must = "is not looked at: this setting's variable is DATABASE_URL";
+        reader.problems.push(Problem::hidden("DOWNBEAT_DATABASE_URL", must));
+    }
     let Some(found) = reader.find("database_url", "DATABASE_URL", flag.map(Secret::expose)) else {
         return default();
     };

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use super::{actor::Conductor, room_mirror::RoomState};
 use crate::{
     participation::{Event, Kind, NotePlayed, Receipt, Recorder, SessionId},
-    room::{Applied, Controls, MemberChange, Note, Room, RoomEvent, TokenRole, is_assigned, nearest_beat},
-    tempo::BEAT_UB,
+    room::{Applied, Controls, MemberChange, Note, Room, RoomEvent, TokenRole, beats, is_assigned, nearest_beat},
+    tempo::{BEAT_UB, Segment},
 };
 
 /// A note may have been played so long before it arrived, by its player's clock; older ones count as played now.
 const PLAYED_BEFORE_US_MAX: i64 = 2_000_000;
+/// A clock that is more uncertain than this says nothing of a note.
+const PLAYED_UNCERTAINTY_US_MAX: u32 = 100_000;
 
 impl RoomState {
     /// The record of a note that arrives now.
@@ -63,7 +65,8 @@ impl RoomState {
 /// clock, where that is said and can be true, else when it arrived.
 fn played(note: Note, now_us: i64, uncertainty_us: i64) -> (i64, u32) {
     let here_us = u32::try_from(uncertainty_us).unwrap_or(u32::MAX);
-    let Some(said) = note.played else { return (now_us, here_us) };
+    let said = note.played.filter(|said| said.uncertainty_us <= PLAYED_UNCERTAINTY_US_MAX);
+    let Some(said) = said else { return (now_us, here_us) };
     let latest_us = now_us + uncertainty_us + i64::from(said.uncertainty_us);
     if (now_us - PLAYED_BEFORE_US_MAX..=latest_us).contains(&said.at_us) {
         (said.at_us, here_us.saturating_add(said.uncertainty_us))
@@ -174,7 +177,14 @@ fn happening(room: &Room, RoomEvent { event, payload }: &RoomEvent) -> Option<Ha
     let of_student = |kind| Some(Happening { kind, student: student.clone(), details: None });
     let of_room = |kind| Some(Happening { kind, student: None, details: Some(payload.clone()) });
     match *event {
-        "tempo_changed" => of_room(Kind::TEMPO_CHANGED),
+        "tempo_changed" => {
+            let mut details = payload.clone();
+            let beats = ramp_from(&room.controls, payload["effective_beat"].as_f64());
+            if let (Some(fields), Some(beats)) = (details.as_object_mut(), beats) {
+                fields.insert("beats".into(), beats.into());
+            }
+            Some(Happening { kind: Kind::TEMPO_CHANGED, student: None, details: Some(details) })
+        }
         "clock_started" => of_room(Kind::CLOCK_STARTED),
         "clock_stopped" => of_room(Kind::CLOCK_STOPPED),
         "meter_changed" => {
@@ -208,4 +218,12 @@ fn happening(room: &Room, RoomEvent { event, payload }: &RoomEvent) -> Option<Ha
         }
         _ => None,
     }
+}
+
+/// Over how many beats the tempo goes to its new value, where a ramp begins at this beat.
+fn ramp_from(controls: &Controls, beat: Option<f64>) -> Option<i64> {
+    let segments = controls.timeline.as_ref()?.segments();
+    let begins_there = |segment: &&Segment| Some(beats(segment.beat0_ub)) == beat;
+    let ramp = segments.iter().rev().find(begins_there)?.ramp?;
+    Some(ramp.len_ub / BEAT_UB)
 }

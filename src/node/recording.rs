@@ -115,7 +115,7 @@ impl Recording {
         let recorder = Arc::new(Recorder::new(is_recorded, getrandom::u64()?, metrics.clone()));
         let database = Database::new(url);
         let inserter = Arc::new(Inserter::new(database.clone(), metrics.clone()));
-        make_tables(&inserter).await?;
+        make_tables(url, &inserter).await?;
         let Way { sink, drain, on_their_way } = way(&ground, inserter.clone())?;
         let book = tenants.clone();
         let days_kept = Box::new(move |tenant: &str| book.get(tenant).map_or(RETENTION_DAYS, |t| t.retention_days));
@@ -209,20 +209,22 @@ fn anchor(tenant: &str) -> RoomKey {
 }
 
 /// A database that is down, or slow, does not keep the node down; one that will never do does.
-async fn make_tables(inserter: &Inserter) -> Result<(), NodeError> {
+async fn make_tables(url: &DatabaseUrl, inserter: &Inserter) -> Result<(), NodeError> {
+    tracing::info!(database = %url, "who takes part is recorded");
     match tokio::time::timeout(TABLES_WITHIN, inserter.migrate()).await {
         Ok(Ok(migrated)) if migrated.applied > 0 => {
             tracing::info!(migrations = migrated.applied, "the database's tables were made, or brought up to date");
             Ok(())
         }
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) if error.is_passing() => {
-            tracing::warn!(%error, "what is recorded waits for the database");
+        // A server may come back; a file that cannot be opened will not by itself.
+        Ok(Err(error)) if error.is_passing() && matches!(url, DatabaseUrl::Postgres(_)) => {
+            tracing::warn!(database = %url, %error, "what is recorded waits for the database");
             Ok(())
         }
         Ok(Err(error)) => Err(error.into()),
         Err(_) => {
-            tracing::warn!("the database does not answer: what is recorded waits for it");
+            tracing::warn!(database = %url, "the database does not answer: what is recorded waits for it");
             Ok(())
         }
     }

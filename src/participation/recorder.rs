@@ -75,7 +75,7 @@ pub struct Receipt(Option<(u64, watch::Receiver<Progress>)>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecorded {
     #[error(
-        "participation is not recorded here: the operator switches it on with DATABASE_URL, and a school for itself"
+        "participation is not recorded: this server has no database (DATABASE_URL), or this school's `participation` is off"
     )]
     Off,
     #[error("it could not be kept: try again in a moment")]

@@ -12,6 +12,8 @@ const DEFAULT_VELOCITY: u8 = 64;
 const MIDI_MAX: u8 = 127;
 const REFLECTION_CHARS_MAX: usize = 2_000;
 const METADATA_BYTES_MAX: usize = 4 * 1024;
+/// On its way it stands within other things, and readers of JSON give up somewhere past a hundred.
+const METADATA_DEPTH_MAX: usize = 16;
 
 const MIDI_REQUIRED: BadField = BadField::new("midi", "midi required");
 const MIDI_WRONG: BadField = BadField::new("midi", "midi must be an integer from 0 to 127");
@@ -252,10 +254,21 @@ fn reflection_text(fields: &Fields) -> Result<String, BadField> {
 }
 
 fn metadata(fields: &Fields) -> Result<Option<Map<String, Value>>, BadField> {
-    const WRONG: BadField = BadField::new("metadata", "metadata must be a JSON object of at most 4096 bytes");
+    const WRONG: BadField =
+        BadField::new("metadata", "metadata must be a JSON object of at most 4096 bytes, nested at most 16 deep");
+    let fits = |value: &Value| depth(value) <= METADATA_DEPTH_MAX && value.to_string().len() <= METADATA_BYTES_MAX;
     match fields.get("metadata") {
         None => Ok(None),
-        Some(value @ Value::Object(map)) if value.to_string().len() <= METADATA_BYTES_MAX => Ok(Some(map.clone())),
+        Some(value @ Value::Object(map)) if fits(value) => Ok(Some(map.clone())),
         Some(_) => Err(WRONG),
+    }
+}
+
+/// How many objects and lists stand within each other; what was read is never so deep that this is too much.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }

@@ -73,10 +73,10 @@ pub struct StudentRow {
     pub offset_median_ms: Option<f64>,
     /// How many of the timed notes came at most 50 ms before or after the nearest beat.
     pub within_50_ms_share: Option<f64>,
-    /// The notes that these two are about: those whose player's device said when they were played, to within 10 ms,
-    /// while the clock ran.
+    /// The notes that these two are about: those that were played while the clock ran, and whose time is certain to 10 ms.
+    /// A note whose player's device did not say when it was played counts by its arrival, network delay included.
     pub notes_timed: u64,
-    /// The other notes: the clock stood, the device did not say when, or clocks were uncertain by more than 10 ms.
+    /// The other notes: the clock stood, or clocks were uncertain by more than 10 ms.
     pub notes_untimed: u64,
     pub hands_raised: u64,
     /// How often the student came back after having left.

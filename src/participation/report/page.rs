@@ -31,8 +31,9 @@ const DEFINITIONS: [(&str, &str); 10] = [
     ),
     (
         "Timing",
-        "The middle of all distances from the nearest beat. Told only of notes whose player’s device said when they \
-         were played, to within 10 ms, and while the clock ran.",
+        "The middle of all distances from the nearest beat, of notes whose time is certain to 10 ms, while the clock \
+         ran. A note whose player’s device did not say when it was played counts by its arrival, network delay \
+         included.",
     ),
     ("Within 50 ms", "The part of these notes at most 50 ms before or after the beat."),
     ("Evenness and Gini", "How the notes per minute were spread over those who could play; the formulas are below."),

@@ -11,8 +11,7 @@ use crate::room::RoomRole;
 
 /// A pause that is longer than this ends a turn.
 const TURN_PAUSE_US: i64 = 5_000_000;
-/// Above this a note's offset says more about clocks than about the player; of a note whose player's device did not say
-/// when it was played, the uncertainty is as large as can be written.
+/// Above this a note's offset says more about clocks than about the player.
 const UNCERTAINTY_MAX_US: u32 = 10_000;
 /// How far from the beat is still with it.
 const WITH_THE_BEAT_US: u32 = 50_000;
