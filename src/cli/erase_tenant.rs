@@ -21,7 +21,8 @@ use crate::{
 ///
 /// Deletes its lessons, events, reflections and audit log from the database, and what is still on its way there from
 /// Redis; one audit entry stays that says how much it was. It cannot be undone. First take the tenant out of the nodes'
-/// files, so that nothing new is recorded, and let its rooms end.
+/// files, so that nothing new is recorded, and let its rooms end: where nodes share a Redis, nothing is erased while
+/// rooms of it live. Of a node alone nobody looks: stop it first.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct EraseTenantArgs {
@@ -53,6 +54,8 @@ pub enum EraseError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error("nothing is recorded of `{tenant}`: is it the right id?")]
+    Unknown { tenant: String },
     #[error("nothing was erased: everything recorded of `{tenant}` would go, for good. Say --yes to do it")]
     NotSure { tenant: String },
     #[error(
@@ -68,7 +71,7 @@ const NO_SESSION: Duration = Duration::from_secs(2);
 /// Erases a tenant as of `now_us`, microseconds since 1970, and says how much that was.
 ///
 /// # Errors
-/// Nobody said yes, rooms of it live, or something does not answer.
+/// Nobody said yes, nothing is recorded of it, rooms of it live, or something does not answer.
 pub async fn erase_tenant(args: &EraseTenantArgs, env: Env<'_>, now_us: i64) -> Result<String, EraseError> {
     let EraseTenantArgs { tenant, yes, place, redis_url } = args;
     let database = Database::new(&place.url(env)?);
@@ -85,12 +88,25 @@ pub async fn erase_tenant(args: &EraseTenantArgs, env: Env<'_>, now_us: i64) -> 
     if !yes {
         return Err(EraseError::NotSure { tenant: tenant.clone() });
     }
+    if !is_known(&database, redis.as_ref(), tenant).await? {
+        return Err(EraseError::Unknown { tenant: tenant.clone() });
+    }
     // First what is on its way: what a node has in hands by now is dropped when it comes to the database.
     if let Some(redis) = &redis {
         redis.forget_events(tenant).await?;
     }
     let Erased { events, reflections, sessions, .. } = database.erase_tenant(tenant, now_us).await?;
     Ok(format!("{tenant}: {sessions} lessons, {events} events and {reflections} reflections are erased"))
+}
+
+/// Whether there is anything of it. Looked for before: of a mistyped id, and of one that is erased already, the audit
+/// entry of an erasure would be replaced by one that says nothing was.
+async fn is_known(database: &Database, redis: Option<&RedisStore>, tenant: &String) -> Result<bool, EraseError> {
+    let is_waiting = match redis {
+        Some(redis) => redis.waiting_events(tenant).await?.events > 0,
+        None => false,
+    };
+    Ok(is_waiting || database.tenants().await?.contains(tenant))
 }
 
 fn redis(place: &DatabasePlace, flag: Option<&Secret>, env: Env<'_>) -> Result<Option<RedisUrl>, SettingsError> {

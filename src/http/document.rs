@@ -61,7 +61,9 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
         (name = "rooms", description = "For teachers, in the rooms of their own tenant."),
         (name = "guests", description = "For people without an account."),
         (name = "participation", description = "Who took part, and how it felt: reports, reflections, and what is held \
-            on one person. Nothing here is a score of a person. All answers are of one school."),
+            on one person. Nothing here is a score of a person. All answers are of one school. Whatever is read as JSON \
+            says in `events_waiting` how many events of the school are on their way and not in it yet; participation, \
+            analytics and a person's export, and these alone, say in `events_missing` how many are known to be lost."),
         (name = "broadcasts", description = "For whoever has something to say on a realtime topic, but no socket."),
         (name = "health", description = "For load balancers, Kubernetes and people who wonder."),
         (name = "about", description = "This document."),
@@ -124,6 +126,7 @@ fn describe_refusals(operation: &mut Operation) {
         ("403", "Not a teacher's token, or the tenant is suspended"),
     ];
     if has_tag(operation, "participation") {
+        refusals.push(("429", "`too_many_requests`: the school, or this author, asks for too much; see Retry-After"));
         refusals.push(("409", "`participation_off`: nothing is recorded here"));
         refusals.push(("503", "`unavailable`: the database does not answer; see Retry-After"));
     } else if let Some(RefOr::T(body)) = &mut operation.request_body {

@@ -23,6 +23,8 @@ const ROOMS_RETRY_AFTER_S: u32 = 60;
 const CONDUCTOR_RETRY_AFTER_S: u32 = 1;
 /// When to come back while the database does not answer: a restart takes it some seconds.
 const DATABASE_RETRY_AFTER_S: u32 = 5;
+/// When to come back while a school reads as much as it may: a session takes seconds at most.
+const READING_RETRY_AFTER_S: u32 = 5;
 
 /// A failed request: a status and code for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -175,6 +177,7 @@ impl From<DeskError> for Failure {
             DeskError::NoReflection => Self::new(StatusCode::NOT_FOUND, "reflection_not_found", message),
             DeskError::Options(bad) => Self::field(bad.field(), message),
             DeskError::TooManySessions { .. } => Self::field("from", message),
+            DeskError::TooManyAsks => too_many_requests(message, READING_RETRY_AFTER_S),
             DeskError::Unavailable => unavailable(message).retry_after(DATABASE_RETRY_AFTER_S),
             DeskError::Damaged => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message),
         }
@@ -201,6 +204,10 @@ impl From<SubmissionRefused> for Failure {
 
 pub(super) fn unavailable(message: impl Into<String>) -> Failure {
     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).retry_after(CONDUCTOR_RETRY_AFTER_S)
+}
+
+pub(super) fn too_many_requests(message: impl Into<String>, retry_after_s: u32) -> Failure {
+    Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(retry_after_s)
 }
 
 /// `TokenExpired`, as sockets are refused with, is `token_expired` here.
@@ -249,6 +256,11 @@ mod tests {
         let response = Failure::from(CreateRefused::TooManyRooms { limit: 100 }).into_response();
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[header::RETRY_AFTER], "60");
+    }
+
+    #[test]
+    fn a_school_that_reads_too_much_at_a_time_is_told_when_to_come_back() {
+        assert_eq!(of(DeskError::TooManyAsks), (429, "too_many_requests".into(), None, Some(5)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod body;
 mod broadcast;
 mod caller;
 mod cors;
+mod counted;
 mod dev_token;
 mod docs_page;
 mod document;

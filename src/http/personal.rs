@@ -35,6 +35,15 @@ pub(super) fn csv(name: &str, sheet: String) -> Response {
     private((headers, sheet))
 }
 
+/// A file that goes on: the rest is at the same address with this query (RFC 8288).
+pub(super) fn followed_by(mut response: Response, query: &str) -> Response {
+    // A query is of signs that a header takes.
+    if let Ok(link) = format!("<?{query}>; rel=\"next\"").parse() {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}
+
 /// A page to print.
 pub(super) fn page(html: String) -> Response {
     let headers = [

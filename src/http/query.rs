@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, Uri, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{caller::query_of, failure::Failure, moment};
-use crate::participation::SessionId;
+use crate::participation::{AfterReflection, SessionId};
 
 const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 100;
@@ -37,19 +37,41 @@ impl Values {
     }
 
     pub fn limit(&self) -> Result<u32, Failure> {
-        let Some(text) = self.get("limit") else { return Ok(LIMIT_DEFAULT) };
-        let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-        limit.ok_or_else(|| Failure::field("limit", "limit must be an integer from 1 to 100"))
+        Ok(self.limit_up_to(LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT))
+    }
+
+    /// None: nothing is said.
+    pub fn limit_up_to(&self, max: u32) -> Result<Option<u32>, Failure> {
+        let read = |text: &str| {
+            let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+            limit.ok_or_else(|| Failure::field("limit", format!("limit must be an integer from 1 to {max}")))
+        };
+        self.get("limit").map(read).transpose()
     }
 
     /// The session after which to go on.
     pub fn cursor(&self) -> Result<Option<SessionId>, Failure> {
-        const WRONG: &str = "cursor is not one that this list gave out: leave it away to start from the beginning";
+        self.cursor_as(SessionId::parse)
+    }
+
+    /// The reflection after which to go on.
+    pub fn cursor_of_reflections(&self) -> Result<Option<AfterReflection>, Failure> {
+        self.cursor_as(|text| {
+            let mut parts = text.splitn(3, ' ');
+            Some(AfterReflection {
+                session: SessionId::parse(parts.next()?)?,
+                submitted_at_us: parts.next()?.parse().ok()?,
+                reflection_id: parts.next()?.to_owned(),
+            })
+        })
+    }
+
+    fn cursor_as<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Failure> {
         let read = |text: &str| {
             let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-            SessionId::parse(std::str::from_utf8(&bytes).ok()?)
+            parse(std::str::from_utf8(&bytes).ok()?)
         };
-        self.get("cursor").map(|text| read(text).ok_or_else(|| Failure::field("cursor", WRONG))).transpose()
+        self.get("cursor").map(|text| read(text).ok_or_else(wrong_cursor)).transpose()
     }
 
     /// µs since 1970.
@@ -86,6 +108,16 @@ impl Values {
 /// What to give as `cursor` to go on after this session.
 pub(super) fn cursor_after(session: &SessionId) -> String {
     URL_SAFE_NO_PAD.encode(session.as_str())
+}
+
+/// What to give as `cursor` to go on after this reflection.
+pub(super) fn cursor_after_reflection(after: &AfterReflection) -> String {
+    let AfterReflection { session, submitted_at_us, reflection_id } = after;
+    URL_SAFE_NO_PAD.encode(format!("{session} {submitted_at_us} {reflection_id}"))
+}
+
+pub(super) fn wrong_cursor() -> Failure {
+    Failure::field("cursor", "cursor is not one that this list gave out: leave it away to start from the beginning")
 }
 
 fn accepted(headers: &HeaderMap, possible: &[Format]) -> Format {
@@ -143,7 +175,11 @@ mod tests {
     #[test]
     fn a_cursor_goes_on_where_it_was_given_out() {
         let session = SessionId::parse("MUSIC-1234.643f1c2a5b9d0").expect("a session");
-        assert_eq!(values(&format!("?cursor={}", cursor_after(&session))).cursor(), Ok(Some(session)));
+        assert_eq!(values(&format!("?cursor={}", cursor_after(&session))).cursor(), Ok(Some(session.clone())));
+        let after = AfterReflection { session, submitted_at_us: 17, reflection_id: "0643f1c2".to_owned() };
+        let given = values(&format!("?cursor={}", cursor_after_reflection(&after)));
+        assert_eq!(given.cursor_of_reflections(), Ok(Some(after)));
+        assert!(given.cursor().is_err(), "another list's");
     }
 
     #[test]

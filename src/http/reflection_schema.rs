@@ -48,6 +48,8 @@ pub(super) struct ReflectionKept {
 pub(super) struct Reflections {
     session_id: String,
     reflections: Vec<Reflection>,
+    /// The `cursor` of the next page; null on the last one.
+    next: Option<String>,
     /// Events of the school that are on their way, reflections among them; null: nobody knows just now.
     events_waiting: Option<u64>,
 }
@@ -72,17 +74,20 @@ pub(super) struct Reflection {
     updated_at_ms: i64,
 }
 
-/// Everything that is held on one person.
+/// A page of everything that is held on one person.
 #[derive(ToSchema)]
 pub(super) struct StudentFile {
     student_id: String,
     /// The earliest first.
     sessions: Vec<SessionOfStudent>,
+    /// Those of these sessions.
     reflections: Vec<Reflection>,
     /// Live rooms that the person is in, or that remember them.
     rooms: Vec<String>,
-    /// All that are about the person, session by session. What they said of others is left out.
+    /// All of these sessions that are about the person, session by session. What they said of others is left out.
     events: Vec<Event>,
+    /// The `cursor` of the next page; null on the last one.
+    next: Option<String>,
     /// Events of these sessions that are known to be lost.
     events_missing: u64,
     /// Events of the school that are on their way and not in this answer yet; null: nobody knows just now.
@@ -141,6 +146,15 @@ pub(super) struct ErasureDone {
     /// Events of the school that were on their way meanwhile and are still; what of them is about the person is dropped
     /// when it arrives. Null: nobody knows how many.
     on_their_way: Option<u64>,
+}
+
+/// It is being erased, and goes on.
+#[derive(ToSchema)]
+pub(super) struct ErasureGoesOn {
+    /// Always true.
+    erasing: bool,
+    /// What to do.
+    message: String,
 }
 
 /// How much was erased.

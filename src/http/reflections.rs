@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 use super::{
     body::JsonText,
     caller::{Caller, Teacher},
-    failure::{Failure, FailureBody, unavailable},
+    counted::Counted,
+    failure::{Failure, FailureBody, too_many_requests, unavailable},
     personal,
-    query::{Format, Values},
+    query::{Format, Values, cursor_after_reflection, wrong_cursor},
     recorded_room::{CodeInPath, code_in, live_session, slowed},
     reflection_schema,
     state::HttpState,
@@ -23,13 +24,20 @@ use super::{
 use crate::{
     conductor::RoomStanding,
     participation::{
-        DeskError, EventId, NotRecorded, OfSession, SessionId, StoredReflection, Submission, Writer, reflections_csv,
+        DeskError, EventId, NotRecorded, OfSession, REFLECTIONS_A_MINUTE, SessionId, StoredReflection, Submission,
+        Writer, reflections_csv,
     },
     room::{self, Code, RoomKey, TokenRole},
 };
 
 /// How long a reflection may take to be safe.
 const KEPT_WITHIN: Duration = Duration::from_secs(4);
+/// The longest page, and the one that is given where nothing is said.
+const PAGE_MAX: u32 = 500;
+/// The same of a sheet, which people open as a whole.
+const SHEET_MAX: u32 = 5_000;
+/// When an author who has written too much may write the next one.
+const NEXT_REFLECTION_S: u32 = 6;
 
 /// The id in the path, as far as the path could be decoded.
 type IdInPath = Result<Path<String>, PathRejection>;
@@ -37,6 +45,7 @@ type IdInPath = Result<Path<String>, PathRejection>;
 /// Submit a reflection.
 ///
 /// By a student for themself, or by a teacher for a student. It can be changed and withdrawn until the room closes.
+/// Nobody writes more than ten in a minute, new and changed together.
 #[utoipa::path(
     post, path = "/api/music/reflections", operation_id = "submitReflection", tag = "participation",
     security(("token" = [])),
@@ -50,7 +59,7 @@ type IdInPath = Result<Path<String>, PathRejection>;
 )]
 pub(super) async fn submit(
     State(http): State<HttpState>,
-    caller: Caller,
+    Counted(caller): Counted<Caller>,
     JsonText(body): JsonText,
 ) -> Result<Response, Failure> {
     let kept = keep(&http, &caller, &body).await?;
@@ -74,7 +83,7 @@ pub(super) async fn submit(
 )]
 pub(super) async fn change(
     State(http): State<HttpState>,
-    caller: Caller,
+    Counted(caller): Counted<Caller>,
     id: IdInPath,
     JsonText(body): JsonText,
 ) -> Result<Response, Failure> {
@@ -99,7 +108,7 @@ pub(super) async fn change(
 )]
 pub(super) async fn withdraw(
     State(http): State<HttpState>,
-    caller: Caller,
+    Counted(caller): Counted<Caller>,
     id: IdInPath,
     uri: Uri,
 ) -> Result<Response, Failure> {
@@ -124,25 +133,27 @@ pub(super) async fn withdraw(
 
 /// Read a session's reflections.
 ///
-/// That they were read is written down in the audit log.
+/// In pages. That they were read is written down in the audit log.
 #[utoipa::path(
     get, path = "/api/music/rooms/{code}/reflections", operation_id = "readReflections", tag = "participation",
     security(("token" = [])),
     params(
         ("code" = String, Path, description = "The room's code", example = "MUSIC-1234"),
         ("session" = Option<String>, Query, description = "A session of this code; without it the live one, else the latest", example = "MUSIC-1234.643f1c2a5b9d0"),
+        ("limit" = Option<u32>, Query, description = "Reflections a page, 500 unless told; of a CSV up to 5000, and so many unless told", minimum = 1, maximum = 5000),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before; of a CSV, its `Link` header names the address of the next"),
         ("format" = Option<String>, Query, description = "`json` or `csv`; also by `Accept`", example = "csv"),
     ),
     responses(
-        (status = 200, description = "The reflections, in the order of their first submission", content(
+        (status = 200, description = "A page of the reflections, in the order of their first submission", content(
             (reflection_schema::Reflections = "application/json"), (String = "text/csv"))),
         (status = 404, description = "Room not found: nothing of this code or session was recorded", body = FailureBody),
-        (status = 422, description = "`format` is wrong", body = FailureBody),
+        (status = 422, description = "`limit`, `cursor` or `format` is wrong", body = FailureBody),
     )
 )]
 pub(super) async fn list(
     State(http): State<HttpState>,
-    teacher: Teacher,
+    Counted(teacher): Counted<Teacher>,
     code: CodeInPath,
     uri: Uri,
     headers: HeaderMap,
@@ -150,18 +161,38 @@ pub(super) async fn list(
     let values = Values::of(&uri);
     let format = values.format(&headers, &[Format::Json, Format::Csv])?;
     let key = teacher.room(&code_in(code)?)?;
-    let session = values.session()?;
+    let max = if format == Format::Csv { SHEET_MAX } else { PAGE_MAX };
+    let limit = values.limit_up_to(max)?.unwrap_or(max);
+    let after = values.cursor_of_reflections()?;
+    let named = values.session()?;
+    if let (Some(after), Some(named)) = (&after, &named)
+        && after.session != *named
+    {
+        return Err(wrong_cursor());
+    }
+    // The pages are of one session, also where meanwhile another has begun.
+    let session = named.or_else(|| after.as_ref().map(|after| after.session.clone()));
     let live = live_session(&http, &key).await;
     let of = OfSession { room: &key, session: session.as_ref(), live: live.as_ref() };
-    let found = http.desk.reflections(of, &teacher.id).await?;
+    let found = http.desk.reflections(of, limit, after.as_ref(), &teacher.id).await?;
+    let next = found.last.as_ref().map(cursor_after_reflection);
     if format == Format::Csv {
         let rows: Vec<_> = found.reflections.into_iter().map(StoredReflection::into_row).collect();
-        return Ok(personal::csv(&format!("reflections-{}", found.session), reflections_csv(&rows)));
+        let sheet = personal::csv(&format!("reflections-{}", found.session), reflections_csv(&rows));
+        let rest = next.map(|next| format!("format=csv&session={}&limit={limit}&cursor={next}", found.session));
+        return Ok(match rest {
+            Some(rest) => personal::followed_by(sheet, &rest),
+            None => sheet,
+        });
     }
     let reflections: Vec<Value> = found.reflections.iter().map(shown).collect();
     let events_waiting = http.desk.waiting(&key.tenant).await;
-    let answer = json!({ "session_id": found.session, "reflections": reflections, "events_waiting": events_waiting });
-    Ok(personal::json(answer))
+    Ok(personal::json(json!({
+        "session_id": found.session,
+        "reflections": reflections,
+        "next": next,
+        "events_waiting": events_waiting,
+    })))
 }
 
 /// A reflection as it is read.
@@ -189,6 +220,10 @@ async fn keep(http: &HttpState, caller: &Caller, body: &str) -> Result<Value, Fa
     let writer = Writer { room: &key, opened_us: standing.opened_us, id: writer_id, role: caller.role };
     let recorder = http.desk.recorder();
     let submission = Submission::read(body, writer, recorder, http.clock.now_us())?;
+    if !http.desk.admits_reflection(&key.tenant, writer_id) {
+        let message = format!("nobody writes more than {REFLECTIONS_A_MINUTE} reflections a minute: wait a little");
+        return Err(too_many_requests(message, NEXT_REFLECTION_S));
+    }
     if let Some(id) = sent.id.and_then(|id| id.parse().ok()) {
         match http.desk.author_of(&key.tenant, id, &submission.session).await {
             Ok(Some(author)) if author != *submission.student_id => return Err(DeskError::NoReflection.into()),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     caller::{Caller, Teacher},
+    counted::Counted,
     failure::{Failure, FailureBody},
     personal,
     query::{Format, Values},
@@ -52,7 +53,7 @@ struct Recorded<T> {
 )]
 pub(super) async fn participation(
     State(http): State<HttpState>,
-    caller: Caller,
+    Counted(caller): Counted<Caller>,
     code: CodeInPath,
     uri: Uri,
     headers: HeaderMap,
@@ -106,7 +107,7 @@ pub(super) async fn participation(
 )]
 pub(super) async fn analytics(
     State(http): State<HttpState>,
-    teacher: Teacher,
+    Counted(teacher): Counted<Teacher>,
     code: CodeInPath,
     uri: Uri,
     headers: HeaderMap,

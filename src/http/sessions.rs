@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     caller::Teacher,
+    counted::Counted,
     failure::{Failure, FailureBody},
     personal,
     query::{Values, cursor_after},
@@ -40,7 +41,7 @@ const OVERVIEW_DAYS: i64 = 12 * 7;
 )]
 pub(super) async fn of_room(
     State(http): State<HttpState>,
-    teacher: Teacher,
+    Counted(teacher): Counted<Teacher>,
     code: CodeInPath,
     uri: Uri,
 ) -> Result<Response, Failure> {
@@ -65,7 +66,11 @@ pub(super) async fn of_room(
         (status = 422, description = "`from`, `to`, `limit` or `cursor` is wrong", body = FailureBody),
     )
 )]
-pub(super) async fn of_school(State(http): State<HttpState>, teacher: Teacher, uri: Uri) -> Result<Response, Failure> {
+pub(super) async fn of_school(
+    State(http): State<HttpState>,
+    Counted(teacher): Counted<Teacher>,
+    uri: Uri,
+) -> Result<Response, Failure> {
     teacher.of_all_rooms()?;
     let values = Values::of(&uri);
     let (from_us, to_us) = (values.moment("from")?.unwrap_or(0), values.moment("to")?.unwrap_or(i64::MAX));
@@ -90,7 +95,11 @@ pub(super) async fn of_school(State(http): State<HttpState>, teacher: Teacher, u
         (status = 422, description = "`from` or `to` is wrong, or there are too many sessions between them", body = FailureBody),
     )
 )]
-pub(super) async fn overview(State(http): State<HttpState>, teacher: Teacher, uri: Uri) -> Result<Response, Failure> {
+pub(super) async fn overview(
+    State(http): State<HttpState>,
+    Counted(teacher): Counted<Teacher>,
+    uri: Uri,
+) -> Result<Response, Failure> {
     #[derive(Serialize)]
     struct Answer {
         #[serde(flatten)]

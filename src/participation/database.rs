@@ -12,6 +12,7 @@ mod migrate;
 mod on;
 mod plans;
 mod read;
+mod reflection_pages;
 mod reflections;
 mod retire;
 mod row;

@@ -3,37 +3,43 @@
 //! Everything here is one tenant's. What is live (rooms, their people) is handed in by whoever knows it.
 //!
 //! Where to look: `lookup.rs` finds the session that is meant, `reports.rs` folds its events, `student.rs` is about
-//! one person, `erase.rs` takes them out, `school.rs` looks at many sessions together.
+//! one person, `erase.rs` takes them out, `school.rs` looks at many sessions together. `turns.rs` and `writers.rs` say who
+//! has to wait.
 
 mod erase;
 mod error;
 mod lookup;
+mod own;
 mod reflections;
 mod reports;
 mod school;
 mod student;
+mod turns;
+mod writers;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 
 use super::{AuditEntry, Database, DatabaseError, Recorder};
 use crate::time::Clock;
 
-pub use erase::StudentErased;
+pub use erase::{Erasure, StudentErased};
 pub use error::DeskError;
 pub use lookup::{OfSession, SessionPage, SessionRow};
-pub use reflections::SessionReflections;
+pub use reflections::{AfterReflection, SessionReflections};
 pub use school::OVERVIEW_SESSIONS_MAX;
-pub use student::{SessionOfStudent, StudentFile, TREND_SESSIONS_MAX};
+pub use student::{FILE_SESSIONS_MAX, SessionOfStudent, StudentFile, TREND_SESSIONS_MAX};
+pub use writers::REFLECTIONS_A_MINUTE;
+
+use erase::Erasures;
+use turns::Turns;
+use writers::Writers;
 
 /// How long a question may take that the database answers at once if it answers at all.
 const SOON: Duration = Duration::from_millis(3_500);
 /// How long one may take that reads many events.
 const AT_LAST: Duration = Duration::from_secs(30);
-/// How many sessions are read at a time, of all askers: the connections that are left are the drain's.
-const READ_AT_ONCE: usize = 3;
 
 /// What was recorded of a tenant and is not in the database yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +62,9 @@ pub struct Desk {
     database: Option<Database>,
     on_their_way: Arc<dyn OnTheirWay>,
     clock: Arc<dyn Clock>,
-    reading: Semaphore,
+    turns: Turns,
+    writers: Writers,
+    erasures: Erasures,
 }
 
 impl Desk {
@@ -67,12 +75,26 @@ impl Desk {
         on_their_way: Arc<dyn OnTheirWay>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { recorder, database, on_their_way, clock, reading: Semaphore::new(READ_AT_ONCE) }
+        Self {
+            recorder,
+            database,
+            on_their_way,
+            clock,
+            turns: Turns::new(),
+            writers: Writers::default(),
+            erasures: Erasures::default(),
+        }
     }
 
     /// Where reflections are put.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// Whether this author may submit or change a reflection now: [`REFLECTIONS_A_MINUTE`], whatever they come over.
+    /// Counts it where they may.
+    pub fn admits_reflection(&self, tenant: &str, author: &str) -> bool {
+        self.writers.admits(tenant, author, self.clock.boot_us())
     }
 
     /// Whether there is anything to ask.
@@ -108,6 +130,7 @@ impl Desk {
         tenant: &str,
         actor: &str,
         action: &str,
+        subject: Option<[u8; 32]>,
         details: serde_json::Value,
     ) -> Result<(), DeskError> {
         let entry = AuditEntry {
@@ -115,7 +138,7 @@ impl Desk {
             at_us: self.clock.now_us(),
             actor: actor.to_owned(),
             action: action.to_owned(),
-            subject: None,
+            subject,
             details,
         };
         soon(database.audit(&entry)).await
@@ -124,10 +147,10 @@ impl Desk {
 
 /// Of a database that does not answer, one learns so within seconds.
 async fn soon<T>(question: impl Future<Output = Result<T, DatabaseError>>) -> Result<T, DeskError> {
-    Ok(tokio::time::timeout(SOON, question).await.map_err(|_| DeskError::late())??)
+    Ok(tokio::time::timeout(SOON, question).await.map_err(|_| DeskError::late(SOON))??)
 }
 
 /// Reads a lot.
 async fn at_last<T>(reading: impl Future<Output = Result<T, DeskError>>) -> Result<T, DeskError> {
-    tokio::time::timeout(AT_LAST, reading).await.map_err(|_| DeskError::late())?
+    tokio::time::timeout(AT_LAST, reading).await.map_err(|_| DeskError::late(AT_LAST))?
 }

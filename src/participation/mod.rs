@@ -26,8 +26,9 @@ pub use database::{
     Plan, PostgresUrl, Rejected, Retired, StoredReflection, digest_of,
 };
 pub use desk::{
-    Desk, DeskError, OVERVIEW_SESSIONS_MAX, OfSession, OnTheWay, OnTheirWay, SessionOfStudent, SessionPage,
-    SessionReflections, SessionRow, StudentErased, StudentFile, TREND_SESSIONS_MAX,
+    AfterReflection, Desk, DeskError, Erasure, FILE_SESSIONS_MAX, OVERVIEW_SESSIONS_MAX, OfSession, OnTheWay,
+    OnTheirWay, REFLECTIONS_A_MINUTE, SessionOfStudent, SessionPage, SessionReflections, SessionRow, StudentErased,
+    StudentFile, TREND_SESSIONS_MAX,
 };
 pub use event::{Batch, Event, EventId, Kind, NoEventId, NotePlayed, SessionId};
 pub use feed::Feed;

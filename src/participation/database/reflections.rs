@@ -24,7 +24,7 @@ pub struct StoredReflection {
     pub updated_at_us: i64,
 }
 
-type Row = (
+pub(super) type Row = (
     String,
     String,
     String,
@@ -69,8 +69,12 @@ impl Database {
         let rows: Vec<Row> = on!(self.pools.reads(), pool => {
             sqlx::query_as(statement).bind(tenant).bind(of).fetch_all(pool).await
         })?;
-        rows.into_iter().map(|row| read(row).ok_or_else(|| damaged("a reflection"))).collect()
+        read_all(rows)
     }
+}
+
+pub(super) fn read_all(rows: Vec<Row>) -> Result<Vec<StoredReflection>, DatabaseError> {
+    rows.into_iter().map(|row| read(row).ok_or_else(|| damaged("a reflection"))).collect()
 }
 
 fn read(row: Row) -> Option<StoredReflection> {

@@ -149,6 +149,12 @@ statements! { SHARED:
 
     REFLECTIONS = concat!("SELECT ", reflection_columns!(), " FROM student_reflections \
         WHERE tenant = $1 AND session_id = $2 AND NOT withdrawn ORDER BY submitted_at_us, reflection_id");
+    REFLECTIONS_PAGE = concat!("SELECT ", reflection_columns!(), " FROM student_reflections \
+        WHERE tenant = $1 AND session_id = $2 AND NOT withdrawn AND (submitted_at_us, reflection_id) > ($3, $4) \
+        ORDER BY submitted_at_us, reflection_id LIMIT $5");
+    REFLECTIONS_OF_STUDENT_IN = concat!("SELECT ", reflection_columns!(), " FROM student_reflections \
+        WHERE tenant = $1 AND student_id = $2 AND session_id = $3 AND NOT withdrawn \
+        ORDER BY submitted_at_us, reflection_id");
     REFLECTION = concat!("SELECT ", reflection_columns!(), " FROM student_reflections \
         WHERE tenant = $1 AND reflection_id = $2 AND NOT withdrawn");
     REFLECTIONS_OF_STUDENT = concat!("SELECT ", reflection_columns!(), " FROM student_reflections \

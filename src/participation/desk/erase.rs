@@ -1,12 +1,17 @@
 //! A person is taken out of everything that was recorded.
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Desk, DeskError, at_last, soon};
+use super::{Desk, DeskError, soon};
 use crate::participation::AuditEntry;
 
 /// Clocks of nodes differ a little, and events of just now bear the time of their own: what is about the person up to
@@ -34,14 +39,65 @@ pub struct StudentErased {
     pub on_their_way: Option<u64>,
 }
 
+/// How an erasure stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    Done(StudentErased),
+    /// It takes its time. Until it is done nothing is erased; what comes of it, whoever asks again learns.
+    GoesOn,
+}
+
+/// Those that are under way, by tenant and student.
+#[derive(Default)]
+pub(super) struct Erasures(Mutex<HashMap<Whose, Shared<BoxFuture<'static, Result<StudentErased, DeskError>>>>>);
+
+type Whose = (String, String);
+
 impl Desk {
     /// Erases a person, whom the tenant's `rooms` live rooms that knew them have forgotten already. Then waits, some
     /// seconds at most, until what was on its way has arrived and what of it was about the person is dropped. Also of a
     /// tenant whose lessons are no longer recorded.
     ///
+    /// It goes on when it is not done within `within`, or when nobody waits for it any more; whoever asks meanwhile
+    /// waits for the same one.
+    ///
     /// # Errors
-    /// As the database: nothing is erased then, or (where it did not answer in time) it may have been.
+    /// As the database: nothing is erased then.
     pub async fn erase_student(
+        self: &Arc<Self>,
+        tenant: &str,
+        student_id: &str,
+        actor: &str,
+        rooms: u64,
+        within: Duration,
+    ) -> Result<Erasure, DeskError> {
+        self.by_right()?;
+        let whose = (tenant.to_owned(), student_id.to_owned());
+        let erasing = {
+            let mut under_way = self.erasures.0.lock();
+            match under_way.get(&whose) {
+                Some(erasing) => erasing.clone(),
+                None => {
+                    let erasing = self.clone().erase(whose.clone(), actor.to_owned(), rooms).boxed().shared();
+                    under_way.insert(whose, erasing.clone());
+                    tokio::spawn(erasing.clone());
+                    erasing
+                }
+            }
+        };
+        match tokio::time::timeout(within, erasing).await {
+            Ok(erased) => erased.map(Erasure::Done),
+            Err(_) => Ok(Erasure::GoesOn),
+        }
+    }
+
+    async fn erase(self: Arc<Self>, whose: Whose, actor: String, rooms: u64) -> Result<StudentErased, DeskError> {
+        let erased = self.erase_now(&whose.0, &whose.1, &actor, rooms).await;
+        self.erasures.0.lock().remove(&whose);
+        erased
+    }
+
+    async fn erase_now(
         &self,
         tenant: &str,
         student_id: &str,
@@ -62,8 +118,8 @@ impl Desk {
             details: json!({ "rooms": rooms, "attended": sessions }),
         };
         let until_us = now_us.saturating_add(CLOCKS_DIFFER_US);
-        let erasing = database.erase_student(tenant, student_id, until_us, salt, audit);
-        let erased = at_last(async { Ok(erasing.await?) }).await?;
+        // As long as the database allows.
+        let erased = database.erase_student(tenant, student_id, until_us, salt, audit).await?;
         let on_their_way = self.arrived(tenant, began).await;
         Ok(StudentErased { events: erased.events, reflections: erased.reflections, sessions, rooms, on_their_way })
     }

@@ -1,9 +1,8 @@
 //! Why a question about what was recorded has no answer.
 
-use super::{
-    super::{BadReportOptions, DatabaseError},
-    AT_LAST,
-};
+use std::time::Duration;
+
+use super::super::{BadReportOptions, DatabaseError};
 
 /// Why there is no answer. The texts are for clients; what a database says goes to the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +20,8 @@ pub enum DeskError {
     Options(#[from] BadReportOptions),
     #[error("there are more than {max} sessions between `from` and `to`: ask for fewer weeks at a time")]
     TooManySessions { max: usize },
+    #[error("the school asks for more at a time than is read for it: try again in a moment")]
+    TooManyAsks,
     /// It may answer later.
     #[error("the database does not answer: try again in a moment")]
     Unavailable,
@@ -29,8 +30,8 @@ pub enum DeskError {
 }
 
 impl DeskError {
-    pub(super) fn late() -> Self {
-        tracing::warn!(within = ?AT_LAST, "the participation database did not answer a question in time");
+    pub(super) fn late(within: Duration) -> Self {
+        tracing::warn!(?within, "the participation database did not answer a question in time");
         Self::Unavailable
     }
 }

@@ -92,8 +92,7 @@ impl Desk {
             None => soon(database.sessions_of_room(&room.tenant, &room.code, 1, None)).await?.pop(),
         };
         match (recorded, live) {
-            // It goes on, whatever was recorded: a silent room is none that has ended.
-            (Some(recorded), Some(_)) => Ok(SessionHead { last_event_at_us: self.clock.now_us(), ..recorded }),
+            (Some(recorded), Some(live)) => Ok(completed(recorded, live, self.clock.now_us())),
             (Some(recorded), None) => Ok(recorded),
             (None, Some(live)) => Ok(live.clone()),
             (None, None) => Err(DeskError::NoSession),
@@ -103,6 +102,13 @@ impl Desk {
 
 /// More rooms of one school are not opened in one microsecond.
 const TOGETHER_MAX: u32 = 1_000;
+
+/// It goes on, whatever was recorded: a silent room is none that has ended. What the record lacks, the room knows.
+fn completed(recorded: SessionHead, live: &SessionHead, now_us: i64) -> SessionHead {
+    let name = if recorded.name.is_empty() { live.name.clone() } else { recorded.name };
+    let teacher_id = recorded.teacher_id.or_else(|| live.teacher_id.clone());
+    SessionHead { name, teacher_id, last_event_at_us: now_us, ..recorded }
+}
 
 fn page(heads: &[SessionHead], has_more: bool) -> SessionPage {
     let last = heads.last().map(|head| head.session.clone()).filter(|_| has_more);
@@ -118,5 +124,26 @@ fn row(head: &SessionHead) -> SessionRow {
         opened_at_ms: head.opened_at_us.div_euclid(1_000),
         closed_at_ms: head.closed_at_us.map(|at_us| at_us.div_euclid(1_000)),
         last_event_at_ms: head.last_event_at_us.div_euclid(1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_record_of_a_live_session_lacks_the_room_says() {
+        let head = |name: &str, teacher_id: Option<&str>| SessionHead {
+            session: SessionId::parse("MUSIC-1234.643f1c2a5b9d0").expect("a session"),
+            name: name.to_owned(),
+            teacher_id: teacher_id.map(str::to_owned),
+            opened_at_us: 1,
+            closed_at_us: None,
+            last_event_at_us: 2,
+        };
+        let live = head("Band", Some("mrs-lee"));
+        assert_eq!(completed(head("", None), &live, 9), SessionHead { last_event_at_us: 9, ..live.clone() });
+        let recorded = head("Choir", Some("mr-may"));
+        assert_eq!(completed(recorded.clone(), &live, 9), SessionHead { last_event_at_us: 9, ..recorded });
     }
 }

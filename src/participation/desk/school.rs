@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt;
 
-use super::{Desk, DeskError, at_last, soon};
+use super::{Desk, DeskError, at_last, soon, turns::Ask};
 use crate::participation::{Database, ReflectionRow, SchoolOverview, SessionHead, SessionSummary, StoredReflection};
 
 /// The most sessions that one overview is made of.
@@ -17,9 +17,10 @@ impl Desk {
     /// ranges then differ by weeks, of which each is told or not, and never by a few people.
     ///
     /// # Errors
-    /// [`DeskError::TooManySessions`], or as the database.
+    /// [`DeskError::TooManyAsks`], [`DeskError::TooManySessions`], or as the database.
     pub async fn overview(&self, tenant: &str, from_us: i64, to_us: i64) -> Result<SchoolOverview, DeskError> {
         let database = self.of(tenant)?;
+        let ask = self.turns.ask(tenant)?;
         let (from_us, to_us) = (week_of(from_us), week_of(to_us.saturating_sub(1)).saturating_add(WEEK_US));
         let limit = u32::try_from(OVERVIEW_SESSIONS_MAX).unwrap_or(u32::MAX).saturating_add(1);
         let heads = soon(database.sessions(tenant, from_us, to_us, limit)).await?;
@@ -27,9 +28,10 @@ impl Desk {
             return Err(DeskError::TooManySessions { max: OVERVIEW_SESSIONS_MAX });
         }
         at_last(async {
-            let summaries = self.summaries(database, tenant, &heads).await?;
+            let summaries = self.summaries(database, &ask, tenant, &heads).await?;
             let mut reflections = Vec::new();
             for head in &heads {
+                let _turn = ask.turn().await?;
                 let stored = database.reflections(tenant, &head.session).await?;
                 reflections.extend(stored.into_iter().map(StoredReflection::into_row));
             }
@@ -43,10 +45,11 @@ impl Desk {
     pub(super) async fn summaries(
         &self,
         database: &Database,
+        ask: &Ask<'_>,
         tenant: &str,
         heads: &[SessionHead],
     ) -> Result<Vec<SessionSummary>, DeskError> {
-        let folds = self.folds(database, tenant, heads);
+        let folds = self.folds(database, ask, tenant, heads);
         folds.map_ok(|report| report.summary()).try_collect().await
     }
 }
