@@ -198,6 +198,21 @@ fn assigned_beats_are_those_that_came_up_while_the_student_could_play() {
 }
 
 #[test]
+fn a_beat_that_was_hit_a_little_early_counts_though_its_player_was_gone_when_it_came() {
+    let lesson = Lesson::of_s(60.0)
+        .join(0.0, "ada")
+        .room(0.0, Kind::BEATS_ASSIGNED, json!({ "assignments": { "1": ["ada"] }, "beats_per_bar": 4 }))
+        .timed(3.95, "ada", Some(-50_000), 100, true)
+        .beat(1, 3.9)
+        .leave(3.97, "ada")
+        .beat(1, 3.94)
+        .room(7.0, Kind::CLOCK_STOPPED, json!(null))
+        .beat(1, 7.0);
+    let ada = lesson.row("ada");
+    assert_eq!((ada.assigned_beats, ada.assigned_beats_hit, ada.assigned_beats_hit_share), (2, 1, Some(0.5)));
+}
+
+#[test]
 fn each_run_has_its_own_beats() {
     let lesson = Lesson::of_s(60.0)
         .join(0.0, "ada")

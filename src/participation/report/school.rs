@@ -135,6 +135,9 @@ fn could_play(student: &&StudentSummary) -> bool {
 /// What a reflection is of.
 type Subject = (ReflectionType, Option<Competency>);
 
+/// Where a subject stands in the table.
+type Place = (u8, Option<u8>);
+
 /// What is told of one subject, of the weeks that tell of it.
 #[derive(Default)]
 struct Told<'a> {
@@ -147,17 +150,17 @@ struct Told<'a> {
 
 /// Each week is hidden and told by itself, and what is told is added up.
 fn cells<'a>(weeks: impl Iterator<Item = Vec<&'a ReflectionRow>>) -> Vec<ReflectionCell> {
-    let mut all: BTreeMap<(u8, Option<u8>), (Subject, Told<'a>)> = BTreeMap::new();
+    let mut all: BTreeMap<Place, (Subject, Told<'a>)> = BTreeMap::new();
     for week in weeks {
-        let mut subjects: BTreeMap<(u8, Option<u8>), (Subject, Vec<&'a ReflectionRow>)> = BTreeMap::new();
+        let mut subjects: BTreeMap<Place, (Subject, Vec<&'a ReflectionRow>)> = BTreeMap::new();
         for row in week {
             let subject = (row.reflection.reflection_type, row.reflection.competency);
-            let order = (subject.0 as u8, subject.1.map(|one| one as u8));
-            subjects.entry(order).or_insert((subject, Vec::new())).1.push(row);
+            let place = (subject.0 as u8, subject.1.map(|one| one as u8));
+            subjects.entry(place).or_insert((subject, Vec::new())).1.push(row);
         }
         let groups: Vec<BTreeSet<&str>> = subjects.values().map(|(_, rows)| students(rows)).collect();
-        for ((order, (subject, rows)), is_hidden) in subjects.into_iter().zip(hidden(&groups)) {
-            all.entry(order).or_insert((subject, Told::default())).1.add_week(&rows, is_hidden);
+        for ((place, (subject, rows)), is_hidden) in subjects.into_iter().zip(hidden(&groups)) {
+            all.entry(place).or_insert((subject, Told::default())).1.add_week(&rows, is_hidden);
         }
     }
     all.into_values().map(|(subject, told)| told.into_cell(subject)).collect()

@@ -71,7 +71,8 @@ pub(super) fn hidden<P: Ord + Clone>(groups: &[BTreeSet<P>]) -> Vec<bool> {
     loop {
         let of_hidden = || groups.iter().zip(&hidden).filter(|(_, is_hidden)| **is_hidden).map(|(group, _)| group);
         let people: BTreeSet<&P> = of_hidden().flatten().collect();
-        let is_safe = of_hidden().count() == 0 || (of_hidden().count() >= 2 && people.len() >= GROUP_MIN);
+        // One hidden group alone is of fewer: those of five people are two groups at least.
+        let is_safe = of_hidden().next().is_none() || people.len() >= GROUP_MIN;
         let smallest_shown = groups
             .iter()
             .enumerate()
