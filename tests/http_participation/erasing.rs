@@ -113,7 +113,7 @@ async fn of_an_erased_student_no_answer_knows_anything_and_the_room_has_forgotte
 async fn a_file_of_many_sessions_comes_in_pages_that_together_are_everything() {
     let school = School::open("pages").await;
     for at in 0..405 {
-        let lesson = Lesson::opened_at("acme", "MUSIC-0042", crate::school::now_us() - 5_000_000_000 + at);
+        let lesson = Lesson::opened_at("acme", "MUSIC-0042", crate::school::now_us() - 5_000_000_000 + at * 1_000_000);
         school.remember(&lesson.reflection("bob", &at.to_string()).batch()).await;
     }
     let (mut path, mut sessions, mut events, mut reflections) = ("/students/bob".to_owned(), vec![], 0, 0);
