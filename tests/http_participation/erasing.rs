@@ -1,6 +1,9 @@
 //! One person's file, and its erasure.
 
-use downbeat::{participation::Kind, room::TokenRole};
+use downbeat::{
+    participation::{Kind, digest_of},
+    room::TokenRole,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -17,9 +20,7 @@ async fn a_file_holds_everything_of_one_person_and_nothing_of_others() {
     let school = School::open("file").await;
     let assigned = json!({ "assignments": { "1": ["ada", "bob"], "2": ["cy"] }, "beats_per_bar": 4 });
     let lesson = Lesson::days_ago("acme", "MUSIC-0042", 2).played_by(&CLASS).reflection("bob", "mine");
-    school
-        .remember(&lesson.and(20, Kind::BEATS_ASSIGNED, Some("bob"), assigned).reflection("cy", "not his").batch())
-        .await;
+    school.remember(&lesson.and(20, Kind::BEATS_ASSIGNED, None, assigned).reflection("cy", "not his").batch()).await;
     let code = school.new_room("Band").await;
     let _bob = Pupil::join(&school, &code, TokenRole::Student, "bob").await;
 
@@ -38,7 +39,10 @@ async fn a_file_holds_everything_of_one_person_and_nothing_of_others() {
         }
     }
     let log = school.database.audit_entries("acme", 100).await.expect("a database");
-    assert_eq!((log[0].action.as_str(), log[0].actor.as_str()), ("student_exported", "bob"));
+    assert_eq!((log[0].action.as_str(), log[0].actor.as_str()), ("student_exported", "student"));
+    let salt = log[0].details["salt"].as_str().and_then(|salt| u128::from_str_radix(salt, 16).ok()).expect("a salt");
+    assert_eq!(log[0].subject, Some(digest_of(&salt.to_be_bytes(), "bob")), "who knows the id can see whom it is of");
+    assert!(log.iter().all(|entry| entry.actor != "bob"));
     assert!(log.iter().any(|entry| entry.actor == "mrs-lee" && !entry.details.to_string().contains("bob")));
     let nobody = school.get("/students/nobody", &teacher("acme")).await.json();
     assert_eq!((&nobody["sessions"], &nobody["events"], &nobody["rooms"]), (&json!([]), &json!([]), &json!([])));
@@ -103,4 +107,31 @@ async fn of_an_erased_student_no_answer_knows_anything_and_the_room_has_forgotte
 
     let again = school.send(Method::DELETE, "/students/bob", &teacher("acme"), &Value::Null).await.json();
     assert_eq!(again["erased"], json!({ "events": 0, "reflections": 0, "sessions": 0, "rooms": 0 }));
+}
+
+#[tokio::test]
+async fn a_file_of_many_sessions_comes_in_pages_that_together_are_everything() {
+    let school = School::open("pages").await;
+    for at in 0..405 {
+        let lesson = Lesson::opened_at("acme", "MUSIC-0042", crate::school::now_us() - 5_000_000_000 + at * 1_000_000);
+        school.remember(&lesson.reflection("bob", &at.to_string()).batch()).await;
+    }
+    let (mut path, mut sessions, mut events, mut reflections) = ("/students/bob".to_owned(), vec![], 0, 0);
+    let mut pages = 0;
+    loop {
+        let page = school.get(&path, &student("bob")).await.json();
+        let own = page["sessions"].as_array().expect("sessions");
+        assert!(!own.is_empty() && own.len() <= 400, "{}", own.len());
+        sessions.extend(own.iter().map(|own| own["session"]["session_id"].to_string()));
+        events += page["events"].as_array().map_or(0, Vec::len);
+        reflections += page["reflections"].as_array().map_or(0, Vec::len);
+        pages += 1;
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/students/bob?cursor={next}");
+    }
+    assert!(pages >= 2);
+    let read = sessions.len();
+    sessions.sort();
+    sessions.dedup();
+    assert_eq!((read, sessions.len(), events, reflections), (405, 405, 405, 405));
 }

@@ -162,3 +162,43 @@ async fn who_reads_reflections_is_written_down_without_what_they_say() {
     assert_eq!(newest.details, json!({ "session": read["session_id"], "reflections": 1 }));
     assert!(log.iter().all(|entry| !entry.details.to_string().contains("secret")));
 }
+
+#[tokio::test]
+async fn an_author_writes_ten_reflections_a_minute_and_they_are_read_in_pages() {
+    let school = School::open("rate").await;
+    let code = school.new_room("Band").await;
+    for at in 0..10 {
+        let made =
+            school.send(Method::POST, "/reflections", &student("ada"), &reflection(&code, &at.to_string())).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+    }
+    let refused = school.send(Method::POST, "/reflections", &student("ada"), &reflection(&code, "more")).await;
+    assert_eq!(refused.failure(), (429, "too_many_requests".into(), None));
+    assert_eq!(refused.header("retry-after"), "6");
+    assert_eq!(
+        school.send(Method::POST, "/reflections", &student("bob"), &reflection(&code, "10")).await.status,
+        201,
+        "another's are their own"
+    );
+
+    read(&school, &code, |list| list.as_array().is_some_and(|list| list.len() == 11)).await;
+    let (mut texts, mut cursor) = (Vec::new(), String::new());
+    for expected in [4, 4, 3] {
+        let path = format!("/rooms/{code}/reflections?limit=4&cursor={cursor}");
+        let page = school.get(&path, &teacher("acme")).await.json();
+        let list = page["reflections"].as_array().expect("a list").clone();
+        assert_eq!(list.len(), expected, "{page}");
+        texts.extend(list.iter().map(|one| one["reflection_text"].as_str().expect("text").to_owned()));
+        cursor = page["next"].as_str().unwrap_or_default().to_owned();
+    }
+    assert_eq!((texts, cursor.as_str()), ((0..11).map(|at| at.to_string()).collect(), ""));
+
+    let sheet = school.get(&format!("/rooms/{code}/reflections?format=csv&limit=10"), &teacher("acme")).await;
+    let link =
+        sheet.header("link").strip_prefix("<").and_then(|link| link.strip_suffix(">; rel=\"next\"")).expect("a link");
+    let rest = school.get(&format!("/rooms/{code}/reflections{link}"), &teacher("acme")).await;
+    assert_eq!((sheet.text.trim().lines().count(), rest.text.trim().lines().count()), (11, 2));
+    assert_eq!(rest.header("link"), "");
+    let wrong = school.get(&format!("/rooms/{code}/reflections?limit=501"), &teacher("acme")).await;
+    assert_eq!(wrong.failure(), (422, "invalid_field".into(), Some("limit".into())));
+}
