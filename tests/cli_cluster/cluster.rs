@@ -38,6 +38,8 @@ impl Node {
         std::fs::write(folder.join("downbeat.toml"), config).expect("the configuration");
         let mut command = downbeat(&["serve", "--config", "downbeat.toml", "--redis-url", redis_url, "--node-id", id]);
         command.args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--log-format", "json"]);
+        // One file does for the nodes of one host, and what is recorded goes its way through Redis all the same.
+        command.args(["--database-url", "sqlite:downbeat.db"]);
         command.current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("the node starts");
         let mut log = BufReader::new(process.stderr.take().expect("its log")).lines();

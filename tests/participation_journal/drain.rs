@@ -187,7 +187,7 @@ async fn a_damaged_line_is_counted_once() {
 }
 
 #[tokio::test]
-async fn a_running_drain_waits_half_a_second_for_more_and_not_for_more_than_a_full_batch() {
+async fn a_running_drain_waits_two_seconds_for_more_and_not_for_more_than_a_full_batch() {
     let folder = TempFolder::new();
     let house = house(&folder, Database::well());
     keep_each(&house.journal, 0..1).await;

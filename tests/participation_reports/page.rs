@@ -31,7 +31,7 @@ fn the_page_says_what_the_report_says() {
     assert!(page.contains("<h1><bdi>Year 5 drums</bdi></h1>"));
     assert!(page.contains("<dt>Duration</dt><dd>45:00</dd>"));
     assert!(page.contains("10 ms late"));
-    assert!(page.contains("whose player’s device said when they were played, to within 10 ms"));
+    assert!(page.contains("counts by its arrival, network delay included"));
     assert!(page.contains("Could have played, and had no turn") && page.contains("<bdi>cleo</bdi>"));
     assert!(!page.contains("missing.</strong>"), "a complete record");
 }
