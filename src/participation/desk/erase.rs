@@ -47,9 +47,12 @@ pub enum Erasure {
     GoesOn,
 }
 
+/// An erasure that several may wait for.
+type UnderWay = Shared<BoxFuture<'static, Result<StudentErased, DeskError>>>;
+
 /// Those that are under way, by tenant and student.
 #[derive(Default)]
-pub(super) struct Erasures(Mutex<HashMap<Whose, Shared<BoxFuture<'static, Result<StudentErased, DeskError>>>>>);
+pub(super) struct Erasures(Mutex<HashMap<Whose, UnderWay>>);
 
 type Whose = (String, String);
 
