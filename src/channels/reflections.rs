@@ -16,17 +16,16 @@ const MINUTE_US: i64 = 60_000_000;
 impl MusicRoom {
     /// It is on its way before this returns, and only the answer waits: the next notes do not.
     pub(super) fn submit_reflection(&self, payload: &str) -> Handled {
-        let clock = &self.services.clock;
-        if !self.reflections.admits(REFLECTIONS_PER_MINUTE, MINUTE_US, clock.boot_us()) {
-            return Handled::Now(Answer::error("rate_limit_exceeded"));
-        }
-        let recorder = &self.services.recorder;
+        let (clock, recorder) = (&self.services.clock, &self.services.recorder);
         let opened_us = self.room.lock().room.controls.created_at_us;
         let writer = Writer { room: self.room.key(), opened_us, id: &self.student_id, role: self.role };
         let submission = match Submission::read(payload, writer, recorder, clock.now_us()) {
             Ok(submission) => submission,
             Err(refused) => return Handled::Now(Answer::error(&refused.to_string())),
         };
+        if !self.reflections.admits(REFLECTIONS_PER_MINUTE, MINUTE_US, clock.boot_us()) {
+            return Handled::Now(Answer::error("rate_limit_exceeded"));
+        }
         let id = submission.reflection_id.clone();
         match submission.submit(recorder) {
             Ok(outcome) => Handled::Beside(answered(outcome, id)),

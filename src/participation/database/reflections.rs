@@ -60,6 +60,14 @@ impl Database {
         Ok(self.those(sql::REFLECTION, tenant, reflection_id).await?.pop())
     }
 
+    /// Whether there was one of this number that its writer took back.
+    pub async fn is_withdrawn(&self, tenant: &str, reflection_id: &str) -> Result<bool, DatabaseError> {
+        let rows: i64 = on!(self.pools.reads(), pool => {
+            sqlx::query_scalar(sql::IS_WITHDRAWN).bind(tenant).bind(reflection_id).fetch_one(pool).await
+        })?;
+        Ok(rows > 0)
+    }
+
     async fn those(
         &self,
         statement: &'static str,

@@ -157,6 +157,7 @@ statements! { SHARED:
         ORDER BY submitted_at_us, reflection_id");
     REFLECTION = concat!("SELECT ", reflection_columns!(), " FROM student_reflections \
         WHERE tenant = $1 AND reflection_id = $2 AND NOT withdrawn");
+    IS_WITHDRAWN = "SELECT COUNT(*) FROM student_reflections WHERE tenant = $1 AND reflection_id = $2 AND withdrawn";
     REFLECTIONS_OF_STUDENT = concat!("SELECT ", reflection_columns!(), " FROM student_reflections \
         WHERE tenant = $1 AND student_id = $2 AND NOT withdrawn ORDER BY submitted_at_us, reflection_id");
     /// An edit counts if it is the same student's in the same session, and newer; nothing follows a withdrawal.

@@ -58,17 +58,19 @@ impl Desk {
     /// or was withdrawn.
     ///
     /// # Errors
-    /// [`DeskError::NoReflection`] where it is another session's; or as the database.
+    /// [`DeskError::NoReflection`] where it is another session's, or was withdrawn; or as the database.
     pub async fn author_of(
         &self,
         tenant: &str,
         reflection: EventId,
         session: &SessionId,
     ) -> Result<Option<String>, DeskError> {
-        let found = soon(self.of(tenant)?.reflection(tenant, &reflection.to_string())).await?;
-        match found {
+        let (database, id) = (self.of(tenant)?, reflection.to_string());
+        match soon(database.reflection(tenant, &id)).await? {
             Some(found) if found.session != *session => Err(DeskError::NoReflection),
-            found => Ok(found.map(|found| found.student_id)),
+            Some(found) => Ok(Some(found.student_id)),
+            None if soon(database.is_withdrawn(tenant, &id)).await? => Err(DeskError::NoReflection),
+            None => Ok(None),
         }
     }
 }

@@ -106,6 +106,8 @@ for (const tenant of SCHOOLS) {
 }
 
 test("an erasure in one school erases nothing in the other", async () => {
+  const sessions = () => get("globex", `/rooms/${room}/sessions`);
+  await eventually("all of globex's events", sessions, ({ json }) => json.events_waiting === 0);
   const before = await eventsOf(database, room, "globex");
   const path = "/api/music/students/ada";
   const ask = () => call(server, "DELETE", path, { token: teacher("acme") });
