@@ -119,6 +119,8 @@ for (const [what, stopMs, lapses] of [
       );
       await scene.controls.work(scene.teacher("a"), { within: AGAIN_MS });
       await scene.beats(2);
+      // The node has said the beat that is due: frozen amid it, it would say it when it wakes.
+      await loud.hears("beat", { from: loud.heard.mark() });
 
       const stopped = now();
       cluster.node("b").freeze();
