@@ -36,8 +36,7 @@ pub(super) fn others(conductor: &Conductor) -> BTreeSet<Home> {
 }
 
 /// Answers once these have confirmed the room's controls as they are now, or are gone, and the change is recorded, or
-/// cannot be for now. The conductor goes on with its
-/// work meanwhile.
+/// cannot be for now. The conductor goes on with its work meanwhile.
 pub(super) fn then_answer(
     conductor: &Conductor,
     others: BTreeSet<Home>,
@@ -50,12 +49,10 @@ pub(super) fn then_answer(
         let _ = reply.send(answer);
         return;
     }
-    let update = RoomUpdate {
-        stamp: conductor.stamp(),
-        controls: Some(Arc::new(conductor.room.controls.clone())),
-        members_rev: conductor.reign.members_rev,
-        ..RoomUpdate::default()
-    };
+    // Most changes wait for their record alone: the controls are copied for gateways that are asked.
+    let controls = (!others.is_empty()).then(|| Arc::new(conductor.room.controls.clone()));
+    let (stamp, members_rev) = (conductor.stamp(), conductor.reign.members_rev);
+    let update = RoomUpdate { stamp, controls, members_rev, ..RoomUpdate::default() };
     let (surroundings, key) = (conductor.surroundings.clone(), conductor.room.key.clone());
     tokio::spawn(async move {
         let asked = others.iter().map(|home| confirmed_by(&surroundings, &key, home, &update));
