@@ -1,0 +1,3 @@
+/** The browser's side of a Downbeat room. */
+export * from './types';
+export { joinRoom } from './room';
