@@ -103,6 +103,8 @@ pub enum Handled {
     Later(BoxFuture<'static, Answer>),
     /// The same, where what the push asked for is done and only the answer waits: later pushes do not.
     Beside(BoxFuture<'static, Answer>),
+    /// The same, where nobody waits for the answer: it goes with whatever else is sent next, or a little later alone.
+    Unhurried(BoxFuture<'static, Answer>),
 }
 
 /// Events that are answered even while an earlier one of their channel is still at work.

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use super::{
     flusher::Flusher,
     frame::Frame,
-    outbox::{Outbox, Pushed},
+    outbox::{COALESCE_US, LINGER_US, Outbox, Pushed},
 };
 use crate::{
     channels::realtime::{TopicAudience, TopicAudiences},
@@ -37,6 +37,7 @@ pub struct Hub {
 struct Shared {
     clock: Arc<dyn Clock>,
     flusher: Flusher,
+    lingerer: Flusher,
     beats: Counter,
     notes: Counter,
     controls: Counter,
@@ -52,7 +53,8 @@ impl Hub {
         let drops = |kind| metrics.queue_drops.get_or_create(&Kind { kind }).clone();
         let shared = Shared {
             clock,
-            flusher: Flusher::default(),
+            flusher: Flusher::new(COALESCE_US),
+            lingerer: Flusher::new(LINGER_US),
             beats: fan_out("beat"),
             notes: fan_out("note"),
             controls: fan_out("control"),
@@ -74,9 +76,15 @@ impl Hub {
         self.topics.read().get(key).cloned()
     }
 
-    /// Wakes busy sockets in turn. Runs for the node's life.
+    /// Sends a frame that nobody waits for to one socket.
+    pub fn push_unhurried(&self, outbox: &Arc<Outbox>, frame: Frame) {
+        outbox.push_unhurried(frame, self.shared.clock.boot_us(), &self.shared.lingerer);
+    }
+
+    /// Writes to busy sockets in turn. Runs for the node's life.
     pub async fn run(&self) {
-        self.shared.flusher.run(&*self.shared.clock).await;
+        let clock = &*self.shared.clock;
+        tokio::join!(self.shared.flusher.run(clock), self.shared.lingerer.run(clock));
     }
 }
 

@@ -24,6 +24,8 @@ use crate::protocol::CloseCode;
 
 /// A socket written to more recently than this is busy: its next frames wait for the flusher.
 pub const COALESCE_US: i64 = 2_000;
+/// What is in no hurry waits this long at most for a write that it can go with.
+pub const LINGER_US: i64 = 100_000;
 
 /// What the hub tells a socket's own loop, beside the frames.
 #[derive(Debug)]
@@ -78,7 +80,25 @@ impl Outbox {
         let mut queue = self.queue.lock();
         let was_blocked = queue.blocked;
         let pushed = self.enqueue(&mut queue, frame, 0, boot_us);
+        queue.hurried = true;
         self.settle(&mut queue, was_blocked, boot_us);
+        pushed
+    }
+
+    /// Sends a frame that nobody waits for: it goes with the next write, or after [`LINGER_US`] at the latest. A write of
+    /// its own would cost as much as three notes.
+    pub fn push_unhurried(self: &Arc<Self>, frame: Frame, boot_us: i64, flusher: &Flusher) -> Pushed {
+        if self.stream.is_none() {
+            return self.push(frame, boot_us);
+        }
+        let mut queue = self.queue.lock();
+        let was_blocked = queue.blocked;
+        let pushed = self.enqueue(&mut queue, frame, 0, boot_us);
+        self.settle(&mut queue, was_blocked, boot_us);
+        if !queue.frames.is_empty() && !std::mem::replace(&mut queue.lingers, true) {
+            drop(queue);
+            flusher.add(self.clone());
+        }
         pushed
     }
 
@@ -88,6 +108,7 @@ impl Outbox {
         let mut queue = self.queue.lock();
         let was_blocked = queue.blocked;
         let pushed = self.enqueue(&mut queue, frame, beat_of, boot_us);
+        queue.hurried = true;
         let is_busy = boot_us - queue.last_write_us < COALESCE_US;
         if is_busy && beat_of == 0 && pushed != Pushed::Overflowed && self.stream.is_some() {
             if !std::mem::replace(&mut queue.waits_for_flush, true) {
@@ -130,7 +151,7 @@ impl Outbox {
     /// Writes what can be written now; wakes the loop for the rest.
     fn settle(&self, queue: &mut Queue, was_blocked: bool, boot_us: i64) {
         match &self.stream {
-            Some(stream) if !queue.corked && !queue.blocked => queue.write(stream, boot_us),
+            Some(stream) if !queue.corked && !queue.blocked && queue.presses() => queue.write(stream, boot_us),
             _ => {}
         }
         // A loop that knows it is blocked waits for the socket itself.
@@ -142,7 +163,7 @@ impl Outbox {
     /// Writes what waited for company.
     pub fn flush(&self, boot_us: i64) {
         let mut queue = self.queue.lock();
-        queue.waits_for_flush = false;
+        (queue.waits_for_flush, queue.lingers, queue.hurried) = (false, false, true);
         let was_blocked = queue.blocked;
         self.settle(&mut queue, was_blocked, boot_us);
     }
@@ -156,7 +177,10 @@ impl Outbox {
     pub fn uncork(&self, boot_us: i64) -> bool {
         let mut queue = self.queue.lock();
         queue.corked = false;
-        if let (Some(stream), false) = (&self.stream, queue.blocked) {
+        if let Some(stream) = &self.stream
+            && !queue.blocked
+            && queue.presses()
+        {
             queue.write(stream, boot_us);
         }
         queue.blocked
@@ -185,7 +209,7 @@ impl Outbox {
         queue.drop_unsent();
         queue.queued_bytes += frame.wire_len();
         queue.frames.push_back(Entry { frame, beat_of: 0 });
-        queue.corked = false;
+        (queue.corked, queue.hurried) = (false, true);
         let was_blocked = queue.blocked;
         self.settle(&mut queue, was_blocked, boot_us);
     }
@@ -274,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_older_beats_of_the_room_before_anything_else() {
-        let flusher = Flusher::default();
+        let flusher = Flusher::new(COALESCE_US);
         let outbox = Arc::new(Outbox::new(None, 14, 0));
         outbox.push_shared(text("b1b1"), 7, 0, &flusher);
         outbox.push_shared(text("note"), 0, 0, &flusher);
@@ -296,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_newest_beat_of_every_room_survives_coalescing() {
-        let flusher = Flusher::default();
+        let flusher = Flusher::new(COALESCE_US);
         let outbox = Arc::new(Outbox::new(None, 16, 0));
         outbox.push_shared(text("x1"), 1, 0, &flusher);
         outbox.push_shared(text("y1"), 2, 0, &flusher);

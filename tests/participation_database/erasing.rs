@@ -138,7 +138,7 @@ pub async fn an_erased_tenant_leaves_one_entry_with_the_counts(target: Target) {
     assert_eq!((erased.events, erased.reflections, erased.sessions), (9, 2, 1));
     let late = target.database.insert(&all).await.expect("it is up");
     assert_eq!(late.events, 0, "what was on its way is dropped");
-    for table in ["participation_events", "student_reflections", "room_sessions"] {
+    for table in ["participation_events", "session_students", "student_reflections", "room_sessions"] {
         assert_eq!(target.count(table).await, 0, "{table}");
     }
     assert_eq!(target.database.tenants().await.expect("it is up"), Vec::<String>::new());

@@ -28,6 +28,7 @@ pub async fn retention_removes_what_is_older_to_the_row(target: Target) {
         events(&target, "acme", &across.session).await.iter().map(|event| event.at_us - before_us).collect();
     assert_eq!(left, [0, 1]);
     assert_eq!(events(&target, "acme", &young.session).await.len(), 5);
+    assert_eq!(target.count("session_students").await, 3 + 4, "who was in the session that is gone is gone");
     assert!(target.database.reflection("acme", "r1").await.expect("it is up").is_none());
     assert!(target.database.reflection("acme", "r2").await.expect("it is up").is_some());
     assert_eq!(events(&target, "other", &old.session).await.len(), 251, "another tenant's stay");

@@ -53,7 +53,8 @@ async fn a_database_that_fails_now_and_then_has_every_event_in_the_end() {
     .await;
     assert_eq!(kept.of("acme"), ids(0..9_000));
     assert_eq!(kept.of("other"), ids(9_000..9_500), "nothing is mixed up");
-    assert!(a.metrics.participation_drain_failures.get() > 0 && b.metrics.participation_drain_failures.get() > 0);
+    let failures = [&a, &b].map(|node| node.metrics.participation_drain_failures.get());
+    assert!(failures.iter().sum::<u64>() > 0, "the database did fail, whoever asked it");
     let stored = [&a, &b].map(|node| node.metrics.participation_stored.get());
     assert_eq!(stored.iter().sum::<u64>(), 9_500, "each was settled by one node");
 }

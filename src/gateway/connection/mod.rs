@@ -51,16 +51,21 @@ enum Outcome {
         answer: Result<Answer, ChannelFailed>,
     },
     /// An answer that its channel did not wait for.
-    Beside {
-        topic: String,
-        instance: Instance,
-        reference: Option<Ref>,
-        answer: Answer,
-    },
+    Beside(Beside),
+    /// One that nobody waits for.
+    Unhurried(Beside),
     Token {
         renewal: Renewal,
         result: Result<Option<Claims>, String>,
     },
+}
+
+/// An answer, and the push that it is of.
+struct Beside {
+    topic: String,
+    instance: Instance,
+    reference: Option<Ref>,
+    answer: Answer,
 }
 
 /// Something panicked; it is caught here and costs its channel, nothing else.
@@ -290,7 +295,14 @@ impl Connection {
             Ok(Handled::Beside(future)) => {
                 let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
                 self.running.push(Box::pin(async move {
-                    Outcome::Beside { topic, instance, reference, answer: future.await }
+                    Outcome::Beside(Beside { topic, instance, reference, answer: future.await })
+                }));
+                Ok(())
+            }
+            Ok(Handled::Unhurried(future)) => {
+                let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
+                self.running.push(Box::pin(async move {
+                    Outcome::Unhurried(Beside { topic, instance, reference, answer: future.await })
                 }));
                 Ok(())
             }
@@ -335,6 +347,18 @@ impl Connection {
                 count(&self.gateway.metrics.panics, "channel");
                 self.crash(topic, instance);
             }
+        }
+    }
+
+    /// The reply of a channel that has gone on meanwhile; none if it has ended, or nobody awaits one.
+    fn late_reply(&self, Beside { topic, instance, reference, answer }: &Beside) -> Option<Frame> {
+        let channel = self.session.channel(topic).filter(|channel| channel.instance == *instance)?;
+        match answer {
+            Answer::Reply { status, response } if reference.is_some() => {
+                let reply = encode_reply(self.vsn, channel.join_ref, reference.as_ref(), topic, *status, response);
+                Some(Frame::text(&reply))
+            }
+            _ => None,
         }
     }
 
@@ -406,10 +430,15 @@ impl Connection {
                 }
                 topic
             }
-            Outcome::Beside { topic, instance, reference, answer } => {
-                let channel = self.session.channel(&topic).filter(|channel| channel.instance == instance);
-                if let Some(join_ref) = channel.map(|channel| channel.join_ref.cloned()) {
-                    self.answer(&topic, instance, join_ref.as_ref(), reference.as_ref(), Ok(answer));
+            Outcome::Beside(beside) => {
+                if let Some(frame) = self.late_reply(&beside) {
+                    self.send_frame(frame);
+                }
+                return;
+            }
+            Outcome::Unhurried(beside) => {
+                if let Some(frame) = self.late_reply(&beside) {
+                    self.gateway.hub.push_unhurried(&self.outbox, frame);
                 }
                 return;
             }

@@ -30,6 +30,10 @@ pub struct Queue {
     pub closing: Option<CloseCode>,
     pub last_write_us: i64,
     pub waits_for_flush: bool,
+    /// Something that waits is to go out now. Otherwise all of it is in no hurry and goes with what comes next.
+    pub hurried: bool,
+    /// The slow flusher knows of what is in no hurry.
+    pub lingers: bool,
     /// The loop is at work and writes when it has done: until then everything is queued.
     pub corked: bool,
     /// The socket took no more: the loop writes on when it does again.
@@ -41,6 +45,11 @@ pub struct Queue {
 impl Queue {
     pub fn needs_loop(&self, is_longpoll: bool) -> bool {
         self.broken || self.closing.is_some() || (is_longpoll && !self.frames.is_empty())
+    }
+
+    /// Whether there is a reason to write now.
+    pub fn presses(&self) -> bool {
+        self.hurried || self.closing.is_some()
     }
 
     /// Writes until the queue is empty or the socket takes no more.
@@ -68,6 +77,7 @@ impl Queue {
             }
             self.last_write_us = boot_us;
         }
+        self.hurried = false;
         self.give_memory_back();
     }
 

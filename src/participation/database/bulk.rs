@@ -1,6 +1,10 @@
 //! Many rows with few statements.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use sqlx::{PgConnection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
 
@@ -20,6 +24,23 @@ pub async fn insert_events(write: &mut Write, tenant: &str, events: &[Cow<'_, Ev
         On::Postgres(transaction) => postgres_events(transaction, tenant, rows).await?,
     };
     Ok(usize::try_from(new).unwrap_or(usize::MAX))
+}
+
+/// Notes who was where, of whom it is not known yet.
+pub async fn insert_attendance(
+    write: &mut Write,
+    tenant: &str,
+    attendance: &BTreeSet<(&str, &str)>,
+) -> Result<(), DatabaseError> {
+    match write {
+        On::Sqlite(transaction) => lite_attendance(transaction, tenant, attendance).await?,
+        On::Postgres(transaction) => {
+            let (students, sessions): (Vec<&str>, Vec<&str>) = attendance.iter().copied().unzip();
+            let insertion = sqlx::query(sql::PG_INSERT_ATTENDANCE).bind(tenant).bind(students).bind(sessions);
+            insertion.execute(&mut **transaction).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes what a batch says of its sessions over what is known of them.
@@ -86,17 +107,19 @@ async fn postgres_sessions(
 /// Rows of one SQLite statement. Few kinds, so that each is prepared once; the most is far from the limit on parameters.
 const LITE_ROWS: [usize; 3] = [64, 8, 1];
 
-static LITE_INSERTIONS: LazyLock<[String; 3]> = LazyLock::new(|| LITE_ROWS.map(lite_insertion));
+static LITE_EVENTS: LazyLock<[String; 3]> =
+    LazyLock::new(|| LITE_ROWS.map(|rows| lite_insertion(sql::INSERT_EVENTS_HEAD, 15, rows)));
+static LITE_ATTENDANCE: LazyLock<[String; 3]> =
+    LazyLock::new(|| LITE_ROWS.map(|rows| lite_insertion(sql::INSERT_ATTENDANCE_HEAD, 3, rows)));
 
-/// The statement that inserts one event, to be explained.
-pub fn lite_insertion_of_one() -> &'static str {
-    LITE_INSERTIONS[2].as_str()
+/// The statements that insert one row, to be explained.
+pub fn lite_insertions_of_one() -> [(&'static str, &'static str); 2] {
+    [("LITE_INSERT_EVENTS", LITE_EVENTS[2].as_str()), ("LITE_INSERT_ATTENDANCE", LITE_ATTENDANCE[2].as_str())]
 }
 
-/// The insertion of so many rows.
-fn lite_insertion(rows: usize) -> String {
-    let row = format!("({})", ["?"; 15].join(","));
-    format!("{}{}{}", sql::INSERT_EVENTS_HEAD, vec![row; rows].join(","), sql::INSERT_EVENTS_END)
+fn lite_insertion(head: &str, columns: usize, rows: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(","));
+    format!("{head}{}{}", vec![row; rows].join(","), sql::UNLESS_THERE)
 }
 
 async fn lite_events(
@@ -106,7 +129,7 @@ async fn lite_events(
 ) -> Result<u64, sqlx::Error> {
     let mut new = 0;
     let mut rows = rows.into_iter();
-    for (count, statement) in LITE_ROWS.into_iter().zip(&*LITE_INSERTIONS) {
+    for (count, statement) in LITE_ROWS.into_iter().zip(&*LITE_EVENTS) {
         while rows.len() >= count {
             let insertion = sqlx::query(statement.as_str());
             let insertion =
@@ -138,6 +161,24 @@ fn lite_row<'q>(
         .bind(row.uncertainty_us)
         .bind(row.assigned)
         .bind(row.details)
+}
+
+async fn lite_attendance(
+    connection: &mut SqliteConnection,
+    tenant: &str,
+    attendance: &BTreeSet<(&str, &str)>,
+) -> Result<(), sqlx::Error> {
+    let mut left = attendance.iter();
+    for (count, statement) in LITE_ROWS.into_iter().zip(&*LITE_ATTENDANCE) {
+        while left.len() >= count {
+            let insertion =
+                left.by_ref().take(count).fold(sqlx::query(statement.as_str()), |insertion, (student, session)| {
+                    insertion.bind(tenant.to_owned()).bind((*student).to_owned()).bind((*session).to_owned())
+                });
+            insertion.execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn lite_sessions(

@@ -76,6 +76,7 @@ impl Database {
             reflections: delete(&mut write, sql::ERASE_REFLECTIONS, tenant, Some(student_id)).await?,
             ..Erased::default()
         };
+        delete(&mut write, sql::ERASE_ATTENDANCE, tenant, Some(student_id)).await?;
         erased.mentions += delete(&mut write, sql::ERASE_TEACHER, tenant, Some(student_id)).await?;
         for statement in [erase_actor, sql::ERASE_AUTHOR, sql::ERASE_AUDIT_ACTOR] {
             erased.mentions += on!(&mut write, transaction => {
@@ -109,6 +110,7 @@ impl Database {
             mentions: 0,
             sessions: delete(&mut write, sql::ERASE_ALL_SESSIONS, tenant, None).await?,
         };
+        delete(&mut write, sql::ERASE_ALL_ATTENDANCE, tenant, None).await?;
         let entries = delete(&mut write, sql::ERASE_ALL_AUDIT, tenant, None).await?;
         let tombstones = delete(&mut write, sql::ERASE_ALL_TOMBSTONES, tenant, None).await?;
         if erased == Erased::default() && entries + tombstones == 0 {

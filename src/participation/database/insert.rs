@@ -1,6 +1,6 @@
 //! Batches on their way in.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
     Database, DatabaseError, bulk,
@@ -73,6 +73,7 @@ impl Database {
             events.iter().filter_map(|event| tombstones.without_the_erased(event)).map(Cow::Owned).collect()
         };
         let new = bulk::insert_events(&mut write, tenant, &events).await?;
+        bulk::insert_attendance(&mut write, tenant, &attendance_of(events.iter().map(AsRef::as_ref))).await?;
         // Last what other nodes write, too: the less time they wait for it.
         bulk::grow_sessions(&mut write, tenant, &sessions_of(events.iter().map(AsRef::as_ref))).await?;
         for event in &events {
@@ -85,6 +86,11 @@ impl Database {
         write.commit().await?;
         Ok(new)
     }
+}
+
+/// Who was where: students with their sessions.
+fn attendance_of<'a>(events: impl Iterator<Item = &'a Event>) -> BTreeSet<(&'a str, &'a str)> {
+    events.filter_map(|event| Some((event.student.as_deref()?, event.session.as_str()))).collect()
 }
 
 fn reject(event: &Event, why: String) -> Rejected {

@@ -2,9 +2,9 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Database, DatabaseError, bulk::lite_insertion_of_one, on::On, sql};
+use super::{Database, DatabaseError, bulk::lite_insertions_of_one, on::On, sql};
 
-/// A statement that touches events, and how it is done.
+/// A statement that touches events or who was where, and how it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// As it is called here.
@@ -14,13 +14,13 @@ pub struct Plan {
 }
 
 impl Database {
-    /// The plans of all statements that touch events, as the database would make them now for values that it does not
+    /// The plans of all statements that touch events or who was where, as the database would make them now for values that it does not
     /// know yet. The statements are those that run.
     pub async fn plans(&self) -> Result<Vec<Plan>, DatabaseError> {
         match &self.pools {
             On::Sqlite(_) => {
                 let statements = touching_events(&[sql::SHARED, sql::SQLITE]);
-                self.lite_plans(statements.chain([("LITE_INSERT_EVENTS", lite_insertion_of_one())]).collect()).await
+                self.lite_plans(statements.chain(lite_insertions_of_one()).collect()).await
             }
             On::Postgres(_) => self.postgres_plans(touching_events(&[sql::SHARED, sql::POSTGRES]).collect()).await,
         }
@@ -66,5 +66,7 @@ fn touching_events(
     lists: &[&'static [(&'static str, &'static str)]],
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
     let all = lists.iter().copied().flatten().copied().collect::<Vec<_>>();
-    all.into_iter().filter(|(_, statement)| statement.contains("participation_events"))
+    all.into_iter().filter(|(_, statement)| {
+        ["participation_events", "session_students"].iter().any(|table| statement.contains(table))
+    })
 }

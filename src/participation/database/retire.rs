@@ -61,6 +61,10 @@ impl Database {
                     *count = query.execute(&mut **transaction).await?.rows_affected();
                 }
             }
+            if others[1] > 0 {
+                let query = sqlx::query(sql::RETIRE_ATTENDANCE).bind(tenant).bind(session);
+                query.execute(&mut **transaction).await?;
+            }
             (events, others[0], others[1])
         });
         write.commit().await?;

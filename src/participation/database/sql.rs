@@ -53,27 +53,33 @@ macro_rules! may_mention {
     };
 }
 
-/// These four have a hint between them and their conditions, in SQLite: without statistics, which nobody makes for it,
-/// it would take the primary key for anything about a tenant, and read all of it.
-macro_rules! events_of_student {
-    ($hint:literal) => {
+/// Events of one student: those of the student in the sessions where they were. Each database takes the primary key for
+/// it in its own way of saying so.
+macro_rules! of_student {
+    ($one_of:literal) => {
         concat!(
-            "SELECT ",
-            event_columns!(),
-            " FROM participation_events ",
-            $hint,
-            "WHERE tenant = $1 \
-            AND student_id = $2 ORDER BY session_id, event_id"
+            "tenant = $1 AND student_id = $2 AND session_id ",
+            $one_of,
+            "(SELECT session_id FROM session_students WHERE tenant = $1 AND student_id = $2)"
         )
     };
 }
 
-macro_rules! erase_events {
-    ($hint:literal) => {
-        concat!("DELETE FROM participation_events ", $hint, "WHERE tenant = $1 AND student_id = $2")
+macro_rules! events_of_student {
+    ($of_student:expr, $end:literal) => {
+        concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM participation_events WHERE ",
+            $of_student,
+            $end,
+            " ORDER BY session_id, event_id"
+        )
     };
 }
 
+/// These two have a hint between them and their conditions, in SQLite: without statistics, which nobody makes for it,
+/// it would take the primary key for anything about a tenant, and read all of it.
 macro_rules! erase_actor {
     ($hint:literal) => {
         concat!(
@@ -109,6 +115,12 @@ macro_rules! insert_events {
     };
 }
 
+macro_rules! insert_attendance {
+    () => {
+        "INSERT INTO session_students (tenant, student_id, session_id) "
+    };
+}
+
 macro_rules! insert_sessions {
     () => {
         "INSERT INTO room_sessions AS s (tenant, session_id, name, named_at_us, teacher_id, opened_at_us, \
@@ -116,9 +128,10 @@ macro_rules! insert_sessions {
     };
 }
 
-/// Without rows; see [`INSERT_EVENTS_END`].
+/// Without rows; [`UNLESS_THERE`] ends it.
 pub const INSERT_EVENTS_HEAD: &str = concat!(insert_events!(), "VALUES ");
-pub const INSERT_EVENTS_END: &str = " ON CONFLICT DO NOTHING";
+pub const INSERT_ATTENDANCE_HEAD: &str = concat!(insert_attendance!(), "VALUES ");
+pub const UNLESS_THERE: &str = " ON CONFLICT DO NOTHING";
 
 statements! { SHARED:
     REACHABLE = "SELECT 1";
@@ -132,15 +145,10 @@ statements! { SHARED:
         WHERE tenant = $1 AND session_id >= $2 AND session_id < $3 ORDER BY session_id DESC LIMIT $4");
     SESSIONS = concat!("SELECT ", session_columns!(), " FROM room_sessions s \
         WHERE tenant = $1 AND opened_at_us >= $2 AND opened_at_us < $3 ORDER BY opened_at_us DESC LIMIT $4");
-    /// Hops from session to session along the student's index, however many notes each has. SQLite joins in the order
-    /// that CROSS JOIN says: from these few.
-    SESSIONS_OF_STUDENT = concat!("WITH RECURSIVE attended (session_id) AS (\
-        SELECT MIN(session_id) FROM participation_events WHERE tenant = $1 AND student_id = $2 \
-        UNION ALL SELECT (SELECT MIN(e.session_id) FROM participation_events e \
-        WHERE e.tenant = $1 AND e.student_id = $2 AND e.session_id > attended.session_id) \
-        FROM attended WHERE attended.session_id IS NOT NULL) \
-        SELECT ", session_columns!(), " FROM attended CROSS JOIN room_sessions s \
-        WHERE s.tenant = $1 AND s.session_id = attended.session_id ORDER BY s.opened_at_us");
+    /// SQLite joins in the order that CROSS JOIN says: from these few.
+    SESSIONS_OF_STUDENT = concat!("SELECT ", session_columns!(), " FROM session_students a CROSS JOIN room_sessions s \
+        WHERE a.tenant = $1 AND a.student_id = $2 AND s.tenant = $1 AND s.session_id = a.session_id \
+        ORDER BY s.opened_at_us");
     TENANTS = "SELECT DISTINCT tenant FROM room_sessions UNION SELECT DISTINCT tenant FROM student_reflections \
         ORDER BY 1";
 
@@ -191,7 +199,10 @@ statements! { SHARED:
     ERASE_AUTHOR = "UPDATE student_reflections SET author_id = $3 WHERE tenant = $1 AND author_id = $2";
     ERASE_AUDIT_ACTOR = "UPDATE audit_log SET actor = $3 WHERE tenant = $1 AND actor = $2";
 
+    ERASE_ATTENDANCE = "DELETE FROM session_students WHERE tenant = $1 AND student_id = $2";
+
     ERASE_ALL_EVENTS = "DELETE FROM participation_events WHERE tenant = $1";
+    ERASE_ALL_ATTENDANCE = "DELETE FROM session_students WHERE tenant = $1";
     ERASE_ALL_REFLECTIONS = "DELETE FROM student_reflections WHERE tenant = $1";
     ERASE_ALL_SESSIONS = "DELETE FROM room_sessions WHERE tenant = $1";
     ERASE_ALL_AUDIT = "DELETE FROM audit_log WHERE tenant = $1";
@@ -207,6 +218,7 @@ statements! { SHARED:
     RETIRE_REFLECTIONS = "DELETE FROM student_reflections WHERE tenant = $1 AND session_id = $2 AND updated_at_us < $3";
     /// Nothing of it is younger than its last event.
     RETIRE_SESSION = "DELETE FROM room_sessions WHERE tenant = $1 AND session_id = $2 AND last_event_at_us < $3";
+    RETIRE_ATTENDANCE = "DELETE FROM session_students WHERE tenant = $1 AND session_id = $2";
     RETIRE_AUDIT = "DELETE FROM audit_log WHERE at_us < $1";
     RETIRE_TOMBSTONES = "DELETE FROM erasures WHERE erased_at_us < $1";
 }
@@ -223,16 +235,18 @@ statements! { POSTGRES:
         $12::integer[], $13::integer[], $14::boolean[], $15::text[]) AS e ON CONFLICT DO NOTHING");
     PG_GROW_SESSIONS = concat!(insert_sessions!(), "SELECT $1, e.* FROM UNNEST($2::text[], $3::text[], $4::bigint[], \
         $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]) AS e", session_grows!());
-    PG_EVENTS_OF_STUDENT = events_of_student!("");
-    PG_ERASE_EVENTS = erase_events!("");
+    PG_INSERT_ATTENDANCE = concat!(insert_attendance!(), "SELECT $1, a.* FROM UNNEST($2::text[], $3::text[]) AS a \
+        ON CONFLICT DO NOTHING");
+    PG_EVENTS_OF_STUDENT = events_of_student!(of_student!("= ANY (ARRAY"), ")");
+    PG_ERASE_EVENTS = concat!("DELETE FROM participation_events WHERE ", of_student!("= ANY (ARRAY"), ")");
     PG_ERASE_ACTOR = erase_actor!("");
     PG_MENTIONS = mentions!("", "strpos");
 }
 
 statements! { SQLITE:
     LITE_GROW_SESSION = concat!(insert_sessions!(), "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", session_grows!());
-    LITE_EVENTS_OF_STUDENT = events_of_student!("INDEXED BY participation_events_student ");
-    LITE_ERASE_EVENTS = erase_events!("INDEXED BY participation_events_student ");
+    LITE_EVENTS_OF_STUDENT = events_of_student!(of_student!("IN "), "");
+    LITE_ERASE_EVENTS = concat!("DELETE FROM participation_events WHERE ", of_student!("IN "));
     LITE_ERASE_ACTOR = erase_actor!("INDEXED BY participation_events_mentions ");
     LITE_MENTIONS = mentions!("INDEXED BY participation_events_mentions ", "instr");
     /// What was overwritten leaves the journal, too.

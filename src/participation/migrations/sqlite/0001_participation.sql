@@ -36,8 +36,16 @@ CREATE TABLE participation_events (
     PRIMARY KEY (tenant, session_id, event_id)
 ) WITHOUT ROWID;
 
--- One student's sessions, export and erasure.
-CREATE INDEX participation_events_student ON participation_events (tenant, student_id, session_id);
+-- Of whom a session has events: the way from a student to their sessions, for export, trend and erasure. An index of the
+-- events by student would cost each note as much again as its row.
+CREATE TABLE session_students (
+    tenant     TEXT NOT NULL,
+    student_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, student_id, session_id)
+) WITHOUT ROWID;
+
+CREATE INDEX session_students_session ON session_students (tenant, session_id);
 
 -- What may name somebody besides the student, for erasure. No note is in it.
 CREATE INDEX participation_events_mentions ON participation_events (tenant, session_id)
