@@ -15,7 +15,7 @@ use downbeat::{
 fn main() -> ExitCode {
     install_crypto();
     let outcome = match Cli::parse().command {
-        Command::Dev(args) => run(&args.settings, Mode::Dev { lan: args.lan }),
+        Command::Dev(args) => run(&args.settings, Mode::Dev { lan: args.lan, browser: !args.no_browser }),
         Command::Serve(args) => run(&args.settings, Mode::Serve),
         Command::Token(args) => print_token(&args, &env, now_s()).map_err(Into::into),
         Command::Migrate(args) => migrate(&args),

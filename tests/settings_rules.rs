@@ -70,7 +70,7 @@ fn the_defaults_are_those_of_the_contract() {
 fn dev_listens_on_this_machine_and_with_lan_on_the_network() {
     let folder = Folder::new("dev", "");
     let listen = |flags: SettingFlags, lan| {
-        let settings = load(&folder, flags, &[], Mode::Dev { lan }).unwrap();
+        let settings = load(&folder, flags, &[], Mode::Dev { lan, browser: false }).unwrap();
         (settings.listen.to_string(), settings.metrics_listen.to_string())
     };
     let on = |listen: &str| SettingFlags { listen: Some(listen.into()), ..SettingFlags::default() };
@@ -186,7 +186,10 @@ fn settings_of_later_versions_stop_the_start() {
     let said = complaint("later", &format!("operator_key = 'k'\n{TENANT}"), &[]);
     assert!(said.contains("operator_key: is set, but this version"), "{said}");
     let env = [("DOWNBEAT_OPERATOR_KEY", "k")];
-    assert!(load(&Folder::new("later-dev", ""), SettingFlags::default(), &env, Mode::Dev { lan: false }).is_ok());
+    assert!(
+        load(&Folder::new("later-dev", ""), SettingFlags::default(), &env, Mode::Dev { lan: false, browser: false })
+            .is_ok()
+    );
 }
 
 #[test]
@@ -206,7 +209,9 @@ fn a_node_alone_keeps_its_database_in_its_data_directory_and_a_cluster_has_none_
 #[test]
 fn a_developer_s_own_database_is_left_alone_and_a_wrong_one_is_told_without_its_password() {
     let env = [("DATABASE_URL", "postgres://u:hunter2@h/d")];
-    let settings = load(&Folder::new("db-dev", ""), SettingFlags::default(), &env, Mode::Dev { lan: false }).unwrap();
+    let settings =
+        load(&Folder::new("db-dev", ""), SettingFlags::default(), &env, Mode::Dev { lan: false, browser: false })
+            .unwrap();
     assert!(matches!(settings.database, Some(DatabaseUrl::Sqlite(_))), "{settings:?}");
     let said = complaint("db-bad", TENANT, &[("DATABASE_URL", "mysql://u:hunter2@h/d")]);
     assert!(said.contains("DATABASE_URL: must begin with `sqlite:` or `postgres://`"), "{said}");
@@ -233,7 +238,9 @@ fn redis_is_read_from_every_place_and_its_password_stays_hidden() {
 
 #[test]
 fn dev_joins_no_cluster() {
-    let dev = |folder: &Folder, flags, env: &[(&str, &str)]| load(folder, flags, env, Mode::Dev { lan: false });
+    let dev = |folder: &Folder, flags, env: &[(&str, &str)]| {
+        load(folder, flags, env, Mode::Dev { lan: false, browser: false })
+    };
     let folder = Folder::new("redis-dev", "");
     let settings = dev(&folder, SettingFlags::default(), &[("DOWNBEAT_REDIS_URL", "nonsense")]).unwrap();
     assert!(settings.redis.is_none(), "a developer's shell may have it for another program");

@@ -1,11 +1,15 @@
 import { defineConfig } from 'vite';
+import { compressed } from './compressed';
+
+const OUT = 'dist/page';
 
 // The page's policy allows nothing inline and nothing from elsewhere: every asset is a file beside it.
 export default defineConfig({
+  plugins: [compressed(OUT)],
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
   build: {
     // Under `dist`, whose other file keeps the folder in the repository: the program embeds what is here.
-    outDir: 'dist/page',
+    outDir: OUT,
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -59,7 +59,7 @@ pub enum Command {
 /// Try it: one node on this machine with everything built in
 ///
 /// Starts a node on 127.0.0.1:4000 with a demo tenant, `demo`, whose secret is generated, and the classroom page
-/// at `/`. Prints the links for the teacher and the students. It allows every web origin and hands out tokens at
+/// at `/`. Opens the teacher's page in the browser and prints the links for the teacher and the students. It allows every web origin and hands out tokens at
 /// `/dev/token` on this machine, so it is not for the internet: use `downbeat serve` there.
 #[derive(Debug, Args)]
 #[command(after_help = DEV_EXAMPLES)]
@@ -67,6 +67,9 @@ pub struct DevArgs {
     /// Also listen on the local network: the class's own devices then join as guests
     #[arg(long)]
     pub lan: bool,
+    /// Do not open the teacher's page in the browser. It is opened only where the terminal is somebody's
+    #[arg(long)]
+    pub no_browser: bool,
     #[command(flatten)]
     pub settings: SettingFlags,
 }

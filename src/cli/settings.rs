@@ -25,9 +25,10 @@ use crate::{
 /// What the settings are for: the two have different defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// `lan`: on the local network too.
+    /// `lan`: on the local network too. `browser`: shows the teacher's page to whoever sits at the terminal.
     Dev {
         lan: bool,
+        browser: bool,
     },
     Serve,
 }
@@ -291,7 +292,7 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 /// `dev --lan` keeps the port and listens everywhere, unless an address of the network was named.
 fn with_lan(listen: SocketAddr, mode: Mode) -> SocketAddr {
     match mode {
-        Mode::Dev { lan: true } if listen.ip().is_loopback() => {
+        Mode::Dev { lan: true, .. } if listen.ip().is_loopback() => {
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, listen.port()))
         }
         _ => listen,

@@ -56,20 +56,40 @@ fn secret(data_dir: &Path) -> Result<Secret, DevError> {
     Ok(secret)
 }
 
+/// The teacher's page, as this machine reaches it.
+fn teachers_page(listen: SocketAddr) -> String {
+    format!("http://{}/?role=teacher", from_here(listen))
+}
+
+/// An address on which this machine reaches the node.
+fn from_here(listen: SocketAddr) -> SocketAddr {
+    let ip = if listen.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { listen.ip() };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// Shows the teacher's page in the browser of whoever sits here. Where there is none, the link stands above.
+pub fn open_browser(listen: SocketAddr) {
+    if let Err(error) = open::that_detached(teachers_page(listen)) {
+        tracing::debug!(%error, "no browser could be opened");
+    }
+}
+
 /// Where to go now.
 pub fn greet(listen: SocketAddr, lan: bool, data_dir: &Path) {
-    let port = listen.port();
-    let here = if listen.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { listen.ip() };
+    let (port, here) = (listen.port(), from_here(listen));
     println!();
-    println!("  Downbeat is running. Everything is built in; rooms are kept in {}.", data_dir.display());
+    println!(
+        "  Downbeat is running. Everything is built in. Rooms, and who took part in them, are kept in {}.",
+        data_dir.display()
+    );
     println!();
-    println!("    Teacher   http://{here}:{port}/?role=teacher");
+    println!("    Teacher   {}", teachers_page(listen));
     match lan_address().filter(|_| lan) {
         Some(address) => println!("    Students  http://{address}:{port}/   (any device on this network)"),
-        None => println!("    Students  http://{here}:{port}/"),
+        None => println!("    Students  http://{here}/"),
     }
-    println!("    API       http://{here}:{port}/api/docs");
-    println!("    A token   curl 'http://{here}:{port}/dev/token?role=teacher&sub=ada'");
+    println!("    API       http://{here}/api/docs");
+    println!("    A token   curl 'http://{here}/dev/token?role=teacher&sub=ada'");
     println!();
     println!("  Ctrl-C stops it.{}", if lan { "" } else { " With --lan, the class joins on its own devices." });
     println!();

@@ -11,7 +11,7 @@ mod tasks;
 
 use std::{
     future::Future,
-    io,
+    io::{self, IsTerminal},
     net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock, Weak, atomic::Ordering},
     time::Duration,
@@ -122,8 +122,11 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
         rooms,
         "listening"
     );
-    if let Mode::Dev { lan } = mode {
+    if let Mode::Dev { lan, browser } = mode {
         dev::greet(address, lan, &data_dir);
+        if browser && std::io::stdout().is_terminal() {
+            dev::open_browser(address);
+        }
     }
 
     stop.await;
