@@ -21,15 +21,15 @@ export interface Probe {
   serverUncertaintyMs: number;
 }
 
-const KEPT = 32;
+const KEPT = 64;
 /** How far a computer's clock may stray, ms a ms. */
 const DRIFT = 50e-6;
 /** By how much of the time that passes the clock shown catches up: 10 ms a second, which nobody hears. */
 const SLEW = 0.01;
 /** What is further off than this is another clock, and no error to be slewed away. */
 const LEAP_MS = 250;
-/** After so many samples the estimate is as good as it becomes … */
-const SETTLED = 32;
+/** After so many samples the estimate is good enough for music … */
+const SETTLED = 40;
 /** … and on a calm network, where they all take the same time, after so many. */
 const SETTLED_CALM = 8;
 const CALM_MS = 2;
@@ -45,6 +45,7 @@ export class ClusterClock {
   readonly #here: () => number;
   #samples: Bounds[] = [];
   #taken = 0;
+  #settled = false;
   #serverUncertaintyMs = 0;
   /** What the samples say. */
   #target = NaN;
@@ -65,7 +66,13 @@ export class ClusterClock {
 
   /** Whether enough samples are in for the estimate to be steady. */
   get settled(): boolean {
-    return this.#taken >= SETTLED || (this.#taken >= SETTLED_CALM && this.#isCalm());
+    return this.#settled;
+  }
+
+  /** Whether the network takes about the same time for each sample: then a few say all there is to know. */
+  get calm(): boolean {
+    const trips = this.#samples.map(({ roundTrip }) => roundTrip).sort((one, other) => one - other);
+    return trips.length > 0 && trips[trips.length >> 1]! - trips[0]! < CALM_MS;
   }
 
   add({ t0, t1, t2, t3, serverUncertaintyMs }: Probe): void {
@@ -82,16 +89,22 @@ export class ClusterClock {
     this.#target = (low + high) / 2;
     const behind = Math.abs(this.#target - this.#offset);
     // The first ones are taken as they come: there is nothing yet that could jump.
-    if (!(behind <= LEAP_MS) || !this.settled) {
-      this.#offset = this.#target;
-      if (!(behind <= LEAP_MS)) this.#last = -Infinity;
-    }
+    const leaps = !(behind <= LEAP_MS);
+    if (leaps || !this.#settled) this.#offset = this.#target;
+    if (leaps) this.#last = -Infinity;
+    this.#settled ||= this.#taken >= SETTLED || (this.#taken >= SETTLED_CALM && this.calm);
   }
 
-  /** For when the clocks do not go together any more: after a sleep, or with another cluster. Until then it goes on. */
-  reset(): void {
+  /**
+   * For when the clocks do not go together any more: after a sleep, or with another cluster. Until the next sample it
+   * goes on, moved by `passedMs`: the time that this computer's clock has missed, as far as that is known.
+   */
+  reset(passedMs = 0): void {
     this.#samples = [];
     this.#taken = 0;
+    this.#settled = false;
+    this.#offset += passedMs;
+    this.#target += passedMs;
   }
 
   /** The cluster's time, ms; `NaN` before the first sample. Never turns back while the clock is the same. */
@@ -132,11 +145,6 @@ export class ClusterClock {
       high = Math.min(high, sample.high + drift);
     }
     return { low, high };
-  }
-
-  #isCalm(): boolean {
-    const trips = this.#samples.map(({ roundTrip }) => roundTrip).sort((one, other) => one - other);
-    return trips[Math.floor(trips.length / 2)]! - trips[0]! < CALM_MS;
   }
 
   #shown(): number {

@@ -41,6 +41,8 @@ export function joinedAs(known: Known, reply: JoinReply): Known {
     ...known,
     me: { studentId: reply.student_id, role: reply.role, name: people.get(reply.student_id)?.name ?? '' },
     bpm: reply.bpm,
+    // It may be another node's, which has heard more.
+    source: reply.timeline.source,
     people,
     muted: new Set(reply.muted),
     roles: new Map(Object.entries(reply.roles)),
@@ -99,7 +101,9 @@ const CHANGES: Record<string, (known: Known, payload: never) => Known> = {
 /** Older news than what is known change nothing: messages of two nodes may cross. */
 function withTimeline(known: Known, timeline: Timeline): Known {
   if (!isNewer(timeline, known.timeline)) return known;
-  return { ...known, timeline, source: timeline.source };
+  // A node whose clock waits goes on sending the timeline that it last heard of.
+  const waits = known.source === 'lost' && timeline.source === 'holdover';
+  return { ...known, timeline, source: waits ? 'lost' : timeline.source };
 }
 
 function withSettings(known: Known, { name, locked, max_students }: WireSettings): Known {
