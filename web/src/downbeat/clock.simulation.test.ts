@@ -4,7 +4,9 @@ import { ClusterClock, type Probe } from './clock';
 import { ClockSync } from './clock_sync';
 import { TICK_MS } from './tick';
 
-const CLIENTS = 400;
+const CLIENTS = 250;
+/** It computes a lot, and a machine may be busy. */
+const TIME_MS = 60_000;
 const OFFSET = 1_700_000_000_000;
 
 /** Numbers from 0 to 1 that are the same in each run (mulberry32). */
@@ -75,7 +77,7 @@ describe('with 40 ± 20 ms of delay each way', () => {
       expect(found.p50).toBeLessThan(2);
       expect(found.p99).toBeLessThan(5);
     }
-  });
+  }, TIME_MS);
 
   it('they do so with computers whose clocks part by up to 100 µs a second', async () => {
     const skews = Array.from({ length: CLIENTS }, (_, index) => ((index % 11) - 5) * 10e-6);
@@ -86,5 +88,5 @@ describe('with 40 ± 20 ms of delay each way', () => {
       expect(found.p50).toBeLessThan(2);
       expect(found.p99).toBeLessThan(5);
     }
-  });
+  }, TIME_MS);
 });

@@ -127,8 +127,9 @@ export class Link {
   #listen(): void {
     this.#channel.onError(() => this.#lost());
     this.#channel.onClose(() => this.#end(this.#ending ?? 'room_closed'));
-    this.#channel.onMessage = (event: string, payload: unknown) => {
-      if (!event.startsWith('phx_') && !event.startsWith('chan_reply_')) this.#heard(event, payload);
+    // phoenix.js' own events pass here too, and null where a push times out that belonged to a line of before.
+    this.#channel.onMessage = (event: string | null, payload: unknown) => {
+      if (event !== null && !/^(phx|chan_reply)_/.test(event)) this.#heard(event, payload);
       return payload;
     };
   }

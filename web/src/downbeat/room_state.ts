@@ -53,7 +53,7 @@ export function joinedAs(known: Known, reply: JoinReply): Known {
 
 /** What an event changes; the same object if it changes nothing. */
 export function heard(known: Known, event: string, payload: unknown): Known {
-  const change = CHANGES[event];
+  const change = Object.hasOwn(CHANGES, event) ? CHANGES[event] : undefined;
   return change ? change(known, payload as never) : known;
 }
 
