@@ -97,3 +97,8 @@ export async function report<T>(code: string, kind: string): Promise<T> {
 export async function reportFile(code: string, kind: string, format: 'csv' | 'html'): Promise<Blob> {
   return (await call(`${room(code)}/${kind}?format=${format}`, { token: await teacherToken(), accept: '*/*' })).blob();
 }
+
+/** Takes a student's raised hand down, as the teacher. */
+export async function lowerHandOf(code: string, studentId: string): Promise<void> {
+  await ask(`${room(code)}/actions/lower_hand`, { token: await teacherToken(), body: { student_id: studentId } });
+}

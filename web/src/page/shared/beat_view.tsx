@@ -1,3 +1,4 @@
+import './beat.css';
 import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Beat, Room, RoomState } from '../../downbeat/types';
 import { useWords, type Words } from '../words';

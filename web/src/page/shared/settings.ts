@@ -19,7 +19,7 @@ export interface Settings {
 }
 
 const KEY = 'downbeat.settings';
-const NUDGE_MS_MAX = 500;
+export const NUDGE_MS_MAX = 500;
 export const DEFAULTS: Settings = {
   language: 'auto', theme: 'system', noFlashing: false, volume: 0.8, click: true, nudgeMs: 0,
 };

@@ -1,64 +1,76 @@
-/** Sound in a room: the metronome, and what the others play. Loaded when it is first wanted. */
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+/** Sound in a room: the metronome, and what the others play. The instrument is loaded when it is first wanted. */
+import { useCallback, useEffect, useState } from 'preact/hooks';
 import type { Room } from '../../downbeat/types';
-import type { Sound } from '../../sound';
+import { startSound, type Sound } from '../../sound';
+import { notify } from './notice';
+import { say } from './say';
 import { useSettings } from './settings';
 
 export interface RoomSound {
-  /** `blocked`: the browser wants one more gesture. */
-  state: 'off' | 'starting' | 'on' | 'blocked';
-  sound: Sound | null;
+  on: boolean;
+  /** The browser wants one more gesture. */
+  blocked: boolean;
   /** From within a gesture. */
   start: () => void;
   stop: () => void;
 }
 
+/** One for the page: browsers allow few audio contexts. */
+let started: Promise<Sound> | null = null;
+
 /** The sound of this room; silent until `start` is called by a gesture. */
 export function useSound(room: Room): RoomSound {
   const { volume, click, nudgeMs } = useSettings();
-  const [state, setState] = useState<RoomSound['state']>('off');
+  const [on, setOn] = useState(false);
   const [sound, setSound] = useState<Sound | null>(null);
-  const wanted = useRef(false);
+  const [blocked, setBlocked] = useState(false);
 
   const start = useCallback(() => {
-    wanted.current = true;
-    setState((held) => (held === 'on' ? held : 'starting'));
-    import('../../sound')
-      .then(({ startSound }) => startSound())
-      .then((started) => {
-        if (!wanted.current) return;
-        setSound(started);
-        setState(started.blocked ? 'blocked' : 'on');
-      })
-      .catch(() => setState('blocked'));
+    setOn(true);
+    started ??= startSound();
+    started.then(setSound, () => {
+      started = null;
+      setOn(false);
+      notify(say('sound_blocked'));
+    });
   }, []);
-  const stop = useCallback(() => {
-    wanted.current = false;
-    setSound(null);
-    setState('off');
-  }, []);
+  const stop = useCallback(() => setOn(false), []);
 
   useEffect(() => {
-    if (state !== 'blocked') return undefined;
-    addEventListener('pointerdown', start, { once: true });
-    return () => removeEventListener('pointerdown', start);
-  }, [state, start]);
+    if (!sound || !on) return undefined;
+    setBlocked(sound.blocked);
+    const unhear = sound.onBlockedChange(setBlocked);
+    return () => {
+      unhear();
+      setBlocked(false);
+    };
+  }, [sound, on]);
+  useEffect(() => {
+    if (!sound || !blocked) return undefined;
+    const unblock = () => void sound.unblock().catch(() => {});
+    addEventListener('pointerdown', unblock);
+    addEventListener('keydown', unblock);
+    return () => {
+      removeEventListener('pointerdown', unblock);
+      removeEventListener('keydown', unblock);
+    };
+  }, [sound, blocked]);
 
+  const sounds = on && !blocked ? sound : null;
   useEffect(() => { room.nudgeMs = nudgeMs; }, [room, nudgeMs]);
   useEffect(() => sound?.setVolume(volume), [sound, volume]);
   useEffect(() => {
-    if (!sound || state !== 'on') return undefined;
-    room.useAudio(sound.context);
-    const unhear = room.onNote((note) => { if (!note.own) sound.note(note.midi, note.velocity); });
+    if (!sounds) return undefined;
+    room.useAudio(sounds.context);
+    const unhear = room.onNote((note) => { if (!note.own) sounds.note(note.midi, note.velocity); });
     return () => {
       unhear();
       room.useAudio(null);
     };
-  }, [room, sound, state]);
-  useEffect(() => {
-    if (!sound || state !== 'on' || !click) return undefined;
-    return room.scheduleOnBeat((beat, when) => sound.click(beat.accent, when));
-  }, [room, sound, state, click]);
-
-  return { state, sound, start, stop };
+  }, [room, sounds]);
+  useEffect(
+    () => (sounds && click ? room.scheduleOnBeat((beat, when) => sounds.click(beat.accent, when)) : undefined),
+    [room, sounds, click],
+  );
+  return { on, blocked, start, stop };
 }

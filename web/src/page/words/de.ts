@@ -45,6 +45,8 @@ export const de: Words = {
   teacher: {
     title: 'Lehrkraft',
     defaultName: 'Lehrkraft',
+    welcome: 'Musik auf demselben Schlag',
+    lessonOver: 'Die Stunde ist vorbei.',
     roomsTitle: 'Deine Räume',
     roomsEmpty: 'Kein Raum ist offen. Lege den ersten an.',
     roomsOpen: (name) => `${name} öffnen`,
@@ -108,6 +110,7 @@ export const de: Words = {
     classTitle: (people) => `Klasse mit ${people}`,
     classEmpty: 'Noch ist niemand da. Die Kinder öffnen den Link oder scannen den Code.',
     handsUp: (hands) => (hands === 1 ? '1 Meldung' : `${hands} Meldungen`),
+    lowerHand: (name) => `Meldung von ${name} beenden`,
     here: 'da',
     away: 'nicht da',
     devices: (devices) => `${devices} Geräte`,

@@ -51,6 +51,8 @@ export const en = {
   teacher: {
     title: 'Teacher',
     defaultName: 'Teacher',
+    welcome: 'Make music on the same beat',
+    lessonOver: 'The lesson is over.',
     roomsTitle: 'Your rooms',
     roomsEmpty: 'No room is open. Make the first one.',
     roomsOpen: (name: string) => `Open ${name}`,
@@ -114,6 +116,7 @@ export const en = {
     classTitle: (people: number) => `Class of ${people}`,
     classEmpty: 'Nobody is here yet. Students open the link, or scan the code.',
     handsUp: (hands: number) => (hands === 1 ? '1 hand up' : `${hands} hands up`),
+    lowerHand: (name: string) => `Lower ${name}’s hand`,
     here: 'here',
     away: 'away',
     devices: (devices: number) => `${devices} devices`,

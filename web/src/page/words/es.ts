@@ -45,6 +45,8 @@ export const es: Words = {
   teacher: {
     title: 'Docente',
     defaultName: 'Docente',
+    welcome: 'Haced música en el mismo pulso',
+    lessonOver: 'La clase ha terminado.',
     roomsTitle: 'Tus salas',
     roomsEmpty: 'No hay ninguna sala abierta. Crea la primera.',
     roomsOpen: (name) => `Abrir ${name}`,
@@ -108,6 +110,7 @@ export const es: Words = {
     classTitle: (people) => `Clase de ${people}`,
     classEmpty: 'Todavía no hay nadie. El alumnado abre el enlace o escanea el código.',
     handsUp: (hands) => (hands === 1 ? '1 mano levantada' : `${hands} manos levantadas`),
+    lowerHand: (name) => `Bajar la mano de ${name}`,
     here: 'aquí',
     away: 'ausente',
     devices: (devices) => `${devices} aparatos`,
