@@ -28,6 +28,7 @@ export async function startSound(): Promise<Sound> {
   const context = new AudioContext({ latencyHint: 'interactive' });
   // Not waited for: where it is not allowed this promise waits for ever, and `blocked` tells.
   context.resume().catch(() => {});
+  Object.assign(globalThis, { TONE_SILENCE_LOGGING: true });
   try {
     const { createInstrument } = await import('./instrument');
     return assemble(context, createInstrument);

@@ -6,6 +6,7 @@
  * is a worker made from a blob, which the page's policy forbids.
  */
 import { Context } from 'tone/build/esm/core/context/Context.js';
+import { setContext } from 'tone/build/esm/core/Global.js';
 import { Synth } from 'tone/build/esm/instrument/Synth.js';
 import { Voices } from './voices';
 
@@ -29,6 +30,8 @@ export const strength = (velocity: number, others: number): number =>
 export function createInstrument(native: AudioContext, out: AudioNode): Strike {
   // `timeout`: its ticks only tidy up voices that have faded, so that they may be late.
   const context = new Context({ context: native, clockSource: 'timeout', lookAhead: 0, updateInterval: 0.25 });
+  // Where Tone looks for one, it would make another if there were none.
+  setContext(context);
   const voices = new Voices(VOICES_MAX, () => {
     const synth = new Synth({
       context,
@@ -39,9 +42,12 @@ export function createInstrument(native: AudioContext, out: AudioNode): Strike {
     synth.connect(out);
     return synth;
   });
-  return (midi, velocity, when) => {
+  const strike: Strike = (midi, velocity, when) => {
     const share = strength(velocity, voices.sounding(when));
     const { plays, at } = voices.take(when, ATTACK_S + DECAY_S);
     plays.triggerAttack(hertz(midi), at, share);
   };
+  // The first note of all takes longest to prepare: it is a silent one, here, and not the first under a finger.
+  strike(60, 0, native.currentTime);
+  return strike;
 }

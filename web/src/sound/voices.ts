@@ -7,7 +7,11 @@ interface Voice<T> {
   silentAt: number;
 }
 
-/** Twice on one voice within this time is more than its oscillator takes. */
+/**
+ * A stolen voice begins so much later: its oscillator must start anew strictly after it started last, and the audio
+ * clock may be a few milliseconds further on by the time it hears of it.
+ */
+const STOLEN_LATER_S = 0.012;
 const APART_S = 0.002;
 
 /**
@@ -21,8 +25,9 @@ export class Voices<T> {
 
   /** The voice for a note from `when` on that lasts `seconds`, and the moment at which it can begin. */
   take(when: number, seconds: number): { plays: T; at: number } {
-    const voice = this.#free(when) ?? this.#another() ?? this.#oldest();
-    const at = Math.max(when, voice.began + APART_S);
+    const silent = this.#free(when) ?? this.#another();
+    const voice = silent ?? this.#oldest();
+    const at = silent ? when : Math.max(when + STOLEN_LATER_S, voice.began + APART_S);
     voice.began = at;
     voice.silentAt = at + seconds;
     return { plays: voice.plays, at };
