@@ -20,14 +20,33 @@ export interface Sound {
   unblock(): Promise<void>;
 }
 
+/** How long a device may take to get its sound going before it counts as blocked. */
+const GOING_MS_MAX = 600;
+
+let started: { context: AudioContext; sound: Promise<Sound> } | null = null;
+
 /**
  * Starts sound. To be called in a gesture of the user's: browsers allow none before. The audio context is made at once,
- * still within the gesture; the instrument is loaded then. Rejects if it cannot be loaded; it may be tried again.
+ * still within the gesture; the instrument is loaded then. Rejects if it cannot be loaded.
+ *
+ * A page has one sound: called again, this asks the browser anew to let it play, and gives the same one.
  */
 export async function startSound(): Promise<Sound> {
+  started ??= begin();
+  const { context, sound } = started;
+  const [made] = await Promise.all([sound, going(context)]);
+  return made;
+}
+
+function begin(): NonNullable<typeof started> {
   const context = new AudioContext({ latencyHint: 'interactive' });
-  // Not waited for: where it is not allowed this promise waits for ever, and `blocked` tells.
-  context.resume().catch(() => {});
+  const sound = load(context);
+  // It may be tried again, with a new context.
+  sound.catch(() => { started = null; });
+  return { context, sound };
+}
+
+async function load(context: AudioContext): Promise<Sound> {
   Object.assign(globalThis, { TONE_SILENCE_LOGGING: true });
   try {
     const { createInstrument } = await import('./instrument');
@@ -36,6 +55,12 @@ export async function startSound(): Promise<Sound> {
     await context.close();
     throw failure;
   }
+}
+
+/** Waits until the context runs, but not for ever: where it is not allowed to, its own promise would. */
+async function going(context: AudioContext): Promise<void> {
+  const late = new Promise<void>((resolve) => { setTimeout(resolve, GOING_MS_MAX); });
+  await Promise.race([context.resume().catch(() => {}), late]);
 }
 
 function assemble(context: AudioContext, createInstrument: typeof import('./instrument').createInstrument): Sound {

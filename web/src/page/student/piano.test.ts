@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HIGHEST_C, LOWEST_C, noteName, noteSign, pianoKeys, pianoWidth, shifted } from './piano';
+import { HIGHEST_C, LOWEST_C, noteName, noteSign, pianoKeys, pianoWidth, shifted, velocityAt } from './piano';
 
 describe('the piano', () => {
   it('has an octave and the C above it, or two', () => {
@@ -41,5 +41,11 @@ describe('the piano', () => {
     expect(shifted(LOWEST_C, 1, -1)).toBe(LOWEST_C);
     expect(shifted(HIGHEST_C, 1, 1)).toBe(HIGHEST_C);
     expect(shifted(HIGHEST_C - 12, 2, 1)).toBe(HIGHEST_C - 12);
+  });
+
+  it('is louder the further down a key is struck', () => {
+    expect(velocityAt(0)).toBeLessThan(velocityAt(0.5));
+    expect(velocityAt(0.5)).toBeLessThan(velocityAt(1));
+    expect([velocityAt(-3), velocityAt(7)]).toEqual([velocityAt(0), velocityAt(1)]);
   });
 });
