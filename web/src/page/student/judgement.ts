@@ -1,6 +1,6 @@
 /** Whether a note came early or late on one's own beat: said only when it can be known. */
 import type { ClockState, Meter, RoomState } from '../../downbeat/types';
-import { isMine } from './pattern';
+import { isMine } from './my_places';
 
 export type Judgement =
   | { mark: 'early' | 'on-time' | 'late'; offsetMs: number }

@@ -236,6 +236,7 @@ export const en = {
     listener: 'You are listening.',
     section: (section: string) => `Section ${section}`,
     classmates: 'Class',
+    myBeats: 'Your beats',
     yourBeats: (beats: string) => `Your beats: ${beats}`,
     yourBeatNow: 'Your beat!',
     markEarly: (ms: number) => `${ms} ms early`,
@@ -244,6 +245,20 @@ export const en = {
     markUnknown: 'The clock is not sure enough here to say early or late.',
     startSound: 'Turn sound on and play',
     joinAnother: 'Join another class',
+    sharp: 'sharp',
+    octaveNow: (from: string, to: string) => `Keys from ${from} to ${to}`,
+    yourBeatIn: (beats: number) => `Your beat in ${beats}`,
+    midiConnect: 'Use a MIDI keyboard',
+    midiAsking: 'The browser asks whether this page may use it.',
+    midiUnavailable: 'This browser cannot use MIDI keyboards here.',
+    midiDenied: 'The browser does not let this page use MIDI keyboards.',
+    hello: (name: string) => `Hello, ${name}!`,
+    musicStopped: 'The music has stopped.',
+    stillConnecting: 'Still trying to reach the class…',
+    backIn: 'Back into the class',
+    reflectionKept: 'Your teacher has your reflection. It can no longer be changed, because the lesson has ended.',
+    reflectionUnsent: 'The lesson ended before these words were sent. They are still here, to copy or to tell:',
+    reflectionOver: 'Reflections are taken while the lesson lasts: next time, press “How was it?” before it ends.',
   },
 
   projector: {
@@ -278,6 +293,12 @@ export const en = {
     change: 'Change it',
     sent: 'Thank you. It is sent.',
     textNeeded: 'Write a few words first.',
+    typeLabel: 'When is this?',
+    tooLong: 'That is too long: shorten it a little.',
+    left: (characters: number) =>
+      characters < 0 ? `${-characters} characters too many` : `${characters} characters left`,
+    notNow: 'Not now',
+    untilTheEnd: 'You can change it until your teacher ends the lesson.',
   },
 
   settings: {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { beatsUntilMine, isMine, patternLength, placeOfBeat } from './pattern';
+import { beatsUntilMine, isMine, placesOf } from './my_places';
 
 const meter = (beats_per_bar: number, bar0 = 0) => ({ beats_per_bar, groups: [], bar0_ub: bar0 * 1_000_000 });
 const assigned = (...places: [number, string][]) => {
@@ -10,34 +10,26 @@ const assigned = (...places: [number, string][]) => {
 const beatsOf = (id: string, assignments: Map<number, string[]>, bars = meter(4), from = 0, to = 24) =>
   Array.from({ length: to - from }, (_, i) => from + i).filter((beat) => isMine(assignments, bars, beat, id));
 
-describe('the pattern', () => {
-  it('is as many whole bars long as its highest place needs', () => {
-    const adaAt = (place: number) => patternLength(assigned([1, 'bob'], [place, 'ada']), 4);
-    expect([1, 4, 5, 6, 8, 9, 64].map(adaAt)).toEqual([4, 4, 8, 8, 8, 12, 64]);
-    expect(patternLength(assigned([64, 'ada']), 7)).toBe(70);
-    expect(patternLength(new Map(), 4)).toBe(0);
-  });
-
-  it('needs no room for a place with nobody at it', () => {
-    expect(patternLength(new Map([[2, ['ada']], [9, []]]), 4)).toBe(4);
-  });
-
-  it('goes round', () => {
-    const assignments = assigned([1, 'ada'], [6, 'bob'], [6, 'cleo']);
+describe('my beats', () => {
+  it('come up once each time the pattern goes round', () => {
+    const assignments = assigned([6, 'cleo'], [1, 'ada'], [6, 'bob']);
     expect(beatsOf('ada', assignments)).toEqual([0, 8, 16]);
     expect(beatsOf('bob', assignments)).toEqual([5, 13, 21]);
     expect(beatsOf('cleo', assignments)).toEqual([5, 13, 21]);
     expect(beatsOf('dora', assignments)).toEqual([]);
   });
 
-  it('begins with a bar wherever the bars begin', () => {
+  it('begin with a bar wherever the bars begin', () => {
     expect(beatsOf('ada', assigned([1, 'ada']), meter(3, 5), 0, 12)).toEqual([2, 5, 8, 11]);
   });
 
-  it('leaves a count-in to nobody', () => {
+  it('are none in a count-in', () => {
     const all = assigned([1, 'ada'], [2, 'ada'], [3, 'ada'], [4, 'ada']);
     expect(beatsOf('ada', all, meter(4), -8, 0)).toEqual([]);
-    expect(placeOfBeat(all, meter(4), -1)).toBeNull();
+  });
+
+  it('are listed in order', () => {
+    expect(placesOf(assigned([7, 'ada'], [2, 'ada'], [3, 'bob']), 'ada')).toEqual([2, 7]);
   });
 });
 

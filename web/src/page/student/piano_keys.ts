@@ -52,8 +52,8 @@ export function pianoKeys(lowestC: number, octaves: number, sharp: string): Pian
 /** How many thirds of a white key they are wide together. */
 export const pianoWidth = (octaves: number): number => octaves * OCTAVE_THIRDS + 3;
 
-/** An octave up or down, as far as it goes. */
-export function shifted(lowestC: number, octaves: number, by: 1 | -1): number {
+/** An octave up or down (or none), as far as it goes. */
+export function shifted(lowestC: number, octaves: number, by: 1 | 0 | -1): number {
   const highest = HIGHEST_C - 12 * (octaves - 1);
   return Math.min(highest, Math.max(LOWEST_C, lowestC + 12 * by));
 }

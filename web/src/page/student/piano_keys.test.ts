@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HIGHEST_C, LOWEST_C, noteName, noteSign, pianoKeys, pianoWidth, shifted, velocityAt } from './piano';
+import { HIGHEST_C, LOWEST_C, noteName, noteSign, pianoKeys, pianoWidth, shifted, velocityAt } from './piano_keys';
 
 describe('the piano', () => {
   it('has an octave and the C above it, or two', () => {
