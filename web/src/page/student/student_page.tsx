@@ -1,0 +1,157 @@
+/** A student's page: in by code and name, then the lesson, then an end that says why and how to go on. */
+import './student.css';
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import type { Room } from '../../downbeat';
+import { startSound } from '../../sound';
+import { Ended, expose, Notice, useRoomState, useWords } from '../shared';
+import { Header } from '../shared/header';
+import { forgetGuestPass } from '../shared/session';
+import { codeInAddress, codeOf, enter, join, knownHere, putCodeIntoAddress, rememberedName } from './entrance';
+import { JoinForm } from './join_form';
+import { emptyDraft } from './reflection_rules';
+import type { Written } from './reflection_form';
+import { RoomView } from './room_view';
+
+/** So long a first connection may take before the page says that it is still at it. */
+const PATIENCE_MS = 4_000;
+const NOTHING_WRITTEN: Written = { draft: emptyDraft, id: null, sent: false };
+
+/** Where this tab is in its visit. */
+type Visit =
+  | { at: 'door'; digits: string; name: string; failure: unknown }
+  | { at: 'room'; room: Room; name: string };
+
+function firstVisit(): Visit {
+  const digits = codeInAddress();
+  const name = digits ? knownHere(codeOf(digits)) : null;
+  return name ? { at: 'room', room: join(codeOf(digits), name), name }
+    : { at: 'door', digits, name: rememberedName(), failure: null };
+}
+
+export function StudentPage() {
+  const [visit, setVisit] = useState(firstVisit);
+  const [busy, setBusy] = useState(false);
+  const room = visit.at === 'room' ? visit.room : null;
+  useEffect(() => {
+    expose(room);
+    putCodeIntoAddress(room?.state.code ?? null);
+    document.title = room ? `${room.state.code} · Downbeat` : 'Downbeat';
+  }, [room]);
+
+  const toDoor = useCallback((digits: string, name: string, failure: unknown = null) =>
+    setVisit({ at: 'door', digits, name, failure }), []);
+  const onJoin = async (digits: string, name: string) => {
+    // Still within the gesture. If it fails, the room's page offers it again.
+    startSound().catch(() => {});
+    setBusy(true);
+    try {
+      setVisit({ at: 'room', room: await enter(codeOf(digits), name), name });
+    } catch (failure) {
+      toDoor(digits, name, failure);
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  if (visit.at === 'room') {
+    const { name } = visit;
+    return <Inside key={visit.room.state.code} room={visit.room} name={name} onDoor={(digits, failure) => toDoor(digits, name, failure)}
+      onAgain={() => setVisit({ at: 'room', room: join(visit.room.state.code, name), name })} />;
+  }
+  return (
+    <>
+      <Header home="/" />
+      <main id="content" class="door" tabIndex={-1}>
+        <JoinForm digits={visit.digits} name={visit.name} failure={visit.failure} busy={busy} onJoin={onJoin} />
+      </main>
+      <Notice />
+    </>
+  );
+}
+
+interface InsideProps {
+  room: Room;
+  name: string;
+  onDoor: (digits: string, failure?: unknown) => void;
+  onAgain: () => void;
+}
+
+/** From the first attempt to connect until the end. */
+function Inside({ room, name, onDoor, onAgain }: InsideProps) {
+  const state = useRoomState(room);
+  const [written, setWritten] = useState(NOTHING_WRITTEN);
+  const { ending, me, code } = state;
+  const digits = code.replace(/\D/g, '');
+
+  useEffect(() => {
+    if (!ending) return;
+    expose(null);
+    if (ending !== 'left') forgetGuestPass(code);
+    // Never inside: what is wrong is for the form to say, where it can be put right.
+    if (!me && ending !== 'left') onDoor(digits, ending);
+  }, [ending]);
+
+  if (!me) return <Waiting name={name} onBack={() => { room.leave(); onDoor(digits); }} />;
+  if (ending) {
+    return (
+      <>
+        <Header home="/" />
+        <main id="content" class="door" tabIndex={-1}>
+          <Goodbye ending={ending} written={written} onAgain={onAgain} onDoor={() => onDoor('')} />
+        </main>
+      </>
+    );
+  }
+  return <RoomView room={room} written={written} onWrite={setWritten} onLeave={() => room.leave()} />;
+}
+
+/** The first connection. */
+function Waiting({ name, onBack }: { name: string; onBack: () => void }) {
+  const words = useWords();
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    const waiting = setTimeout(() => setLong(true), PATIENCE_MS);
+    return () => clearTimeout(waiting);
+  }, []);
+  return (
+    <>
+      <Header home="/" />
+      <main id="content" class="door" tabIndex={-1}>
+        <section class="card card-narrow" aria-labelledby="hello">
+          <h1 id="hello">{words.student.hello(name)}</h1>
+          <p role="status">{long ? words.student.stillConnecting : words.common.connection.connecting}</p>
+          {long && <p class="hint">{words.errors.unreachable}</p>}
+          <div class="row"><button type="button" class="button" onClick={onBack}>{words.common.back}</button></div>
+        </section>
+      </main>
+    </>
+  );
+}
+
+interface GoodbyeProps {
+  ending: NonNullable<Room['state']['ending']>;
+  written: Written;
+  onAgain: () => void;
+  onDoor: () => void;
+}
+
+/** Why it is over, what became of the reflection, and the way on. */
+function Goodbye({ ending, written, onAgain, onDoor }: GoodbyeProps) {
+  const { student: words, reflection } = useWords();
+  const unsent = !written.sent && written.draft.text.trim() !== '';
+  const over = ending === 'room_closed';
+  const mayReturn = ending === 'left' || ending === 'session_expired';
+  return (
+    <Ended why={ending}>
+      {unsent && (
+        <label class="labelled goodbye-words">
+          <span>{words.reflectionUnsent}</span>
+          <textarea class="field" rows={4} readOnly value={written.draft.text} aria-label={reflection.textLabel} />
+        </label>
+      )}
+      {over && !unsent && <p class="hint">{written.id ? words.reflectionKept : words.reflectionOver}</p>}
+      {mayReturn && <button type="button" class="button strong" onClick={onAgain}>{words.backIn}</button>}
+      <button type="button" class={mayReturn ? 'button' : 'button strong'} onClick={onDoor}>{words.joinAnother}</button>
+    </Ended>
+  );
+}

@@ -1,0 +1,135 @@
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { attempt, say } from '../shared';
+import { reportFile } from '../shared/api';
+import { reasonOf } from '../shared/say';
+import { useWords, type Words } from '../words';
+import { lessonReport, offsetOf, sharing, type LessonReport, type StudentFigures } from './report';
+
+type TeacherWords = Words['teacher'];
+/** A browser needs the file for as long as it takes to save or open it. */
+const FILE_KEPT_MS = 60_000;
+
+/** The report's files need the teacher's token: they are fetched, then opened or saved from memory. */
+async function openFile(code: string, kind: string, format: 'csv' | 'html'): Promise<void> {
+  // At once: a tab that opens after the answer has come is one that the browser blocks.
+  const tab = format === 'html' ? open('about:blank', '_blank') : null;
+  try {
+    const address = URL.createObjectURL(await reportFile(code, kind, format));
+    setTimeout(() => URL.revokeObjectURL(address), FILE_KEPT_MS);
+    if (tab) tab.location.replace(address);
+    else Object.assign(document.createElement('a'), { href: address, download: `${code}-${kind}.${format}` }).click();
+  } catch (failure) {
+    tab?.close();
+    throw failure;
+  }
+}
+
+function offsetText(ms: number | null, words: TeacherWords): string {
+  if (ms === null) return '–';
+  const offset = offsetOf(ms);
+  if (offset.kind === 'on') return words.reportOnTheBeat;
+  return offset.kind === 'early' ? words.reportEarly(offset.ms) : words.reportLate(offset.ms);
+}
+
+const percent = (share: number | null): string => (share === null ? '–' : `${Math.round(share * 100)} %`);
+
+function StudentLine({ student, words }: { student: StudentFigures; words: TeacherWords }) {
+  return (
+    <tr>
+      <th scope="row">{student.name}</th>
+      <td>{Math.round(student.attended_s / 60)}</td>
+      <td>{student.notes}</td>
+      <td>{student.turns}</td>
+      <td>{percent(student.within_50_ms_share)}</td>
+      <td>{offsetText(student.offset_median_ms, words)}</td>
+      <td>{student.assigned_beats > 0 ? words.reportOf(student.assigned_beats_hit, student.assigned_beats) : '–'}</td>
+    </tr>
+  );
+}
+
+function StudentTable({ report, words }: { report: LessonReport; words: TeacherWords }) {
+  if (report.students.length === 0) return <p class="hint">{words.reportNobody}</p>;
+  return (
+    <div class="table-scroll" tabIndex={0} role="region" aria-label={words.reportStudents}>
+      <table class="figures">
+        <thead>
+          <tr>
+            <th scope="col">{words.reportStudent}</th>
+            <th scope="col">{words.reportMinutes}</th>
+            <th scope="col">{words.reportNotes}</th>
+            <th scope="col">{words.reportTurns}</th>
+            <th scope="col"><abbr title={words.reportInTimeHint}>{words.reportInTime}</abbr></th>
+            <th scope="col">{words.reportOffset}</th>
+            <th scope="col">{words.reportAssigned}</th>
+          </tr>
+        </thead>
+        <tbody>{report.students.map((student) => <StudentLine key={student.student_id} student={student} words={words} />)}</tbody>
+      </table>
+    </div>
+  );
+}
+
+function Summary({ report, words }: { report: LessonReport; words: TeacherWords }) {
+  const shared = sharing(report.evenness);
+  const sentence = shared && { even: words.reportEven, somewhat: words.reportSomewhatEven, uneven: words.reportUneven }[shared];
+  return (
+    <>
+      <p>{words.reportSummary(Math.round(report.durationS / 60), report.students.length, report.notes)} {sentence}</p>
+      {report.noTurn.length > 0 && <p>{words.reportNoTurn(report.noTurn.join(', '))}</p>}
+      {report.waiting && <p class="hint">{words.reportWaiting}</p>}
+      {report.missing > 0 && <p class="hint">{words.reportMissing(report.missing)}</p>}
+    </>
+  );
+}
+
+function Reflections({ report, words }: { report: LessonReport; words: TeacherWords }) {
+  const nameOf = new Map(report.students.map(({ student_id, name }) => [student_id, name]));
+  if (report.reflections.length === 0) return <p class="hint">{words.reportNoReflections}</p>;
+  return (
+    <ul class="reflections">
+      {report.reflections.map(({ id, student_id, reflection_text, mood }) => (
+        <li key={id}>
+          <p class="reflection-text">{reflection_text}</p>
+          <p class="hint">{nameOf.get(student_id) ?? student_id}{mood !== null && ` · ${words.reportMood(mood)}`}</p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What the lesson was like: in figures and words, and as files. */
+export function ReportView({ code }: { code: string }) {
+  const { teacher: words, common } = useWords();
+  const [report, setReport] = useState<LessonReport | null>(null);
+  const [failure, setFailure] = useState<unknown>(null);
+  const load = useCallback(() => {
+    lessonReport(code).then((answer) => { setReport(answer); setFailure(null); }, setFailure);
+  }, [code]);
+  useEffect(load, [load]);
+
+  if (failure) {
+    return (
+      <div class="stack" role="alert">
+        <p>{reasonOf(failure) === 'participation_off' ? words.reportOff : say(failure)}</p>
+        <div><button type="button" class="button" onClick={load}>{common.tryAgain}</button></div>
+      </div>
+    );
+  }
+  if (!report) return <p class="hint" role="status">{common.loading}</p>;
+  return (
+    <div class="stack report">
+      <Summary report={report} words={words} />
+      <StudentTable report={report} words={words} />
+      <div class="row">
+        <button type="button" class="button small" onClick={load}>{words.reportRefresh}</button>
+        <button type="button" class="button small" onClick={() => void attempt(openFile(code, 'participation', 'csv'))}>{words.reportCsv}</button>
+        <button type="button" class="button small" onClick={() => void attempt(openFile(code, 'participation', 'html'))}>{words.reportPrint}</button>
+      </div>
+      <h3>{words.reportReflections}</h3>
+      <Reflections report={report} words={words} />
+      {report.reflections.length > 0 && (
+        <div><button type="button" class="button small" onClick={() => void attempt(openFile(code, 'reflections', 'csv'))}>{words.reportReflectionsCsv}</button></div>
+      )}
+    </div>
+  );
+}

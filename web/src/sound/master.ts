@@ -1,0 +1,47 @@
+/**
+ * What everything goes through at the end: the volume, and a limiter.
+ *
+ * The limiter is a curve that is straight in the middle and bends towards full scale, not a compressor node: browsers'
+ * compressors look ahead and delay all sound by 6 ms, which would move the clicks off the beat and the keys away from
+ * the finger.
+ */
+
+/** Up to here the curve is straight: a class at ordinary loudness passes unchanged. */
+const STRAIGHT = 0.7;
+/** Inputs from −RANGE to RANGE are told apart; beyond, all is as loud as it gets. */
+const RANGE = 4;
+const POINTS = 8193;
+
+/** Where the limiter puts an input: odd, never falling, and never beyond ±1. */
+export function limited(input: number): number {
+  const size = Math.abs(input);
+  if (size <= STRAIGHT) return input;
+  const room = 1 - STRAIGHT;
+  return Math.sign(input) * (STRAIGHT + room * Math.tanh((size - STRAIGHT) / room));
+}
+
+/** The limiter as a wave shaper's curve, for an input that was divided by `RANGE`. */
+function limiterCurve(): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length: POINTS }, (_, i) => limited((2 * i / (POINTS - 1) - 1) * RANGE));
+}
+
+/** How loud a setting from 0 to 1 is: by the square, as ears count. */
+export const gainOf = (volume: number): number => Math.min(1, Math.max(0, volume)) ** 2;
+
+export interface Master {
+  /** What sounds is connected here. */
+  input: AudioNode;
+  setVolume(volume: number): void;
+}
+
+export function createMaster(context: BaseAudioContext): Master {
+  const scale = new GainNode(context, { gain: 1 / RANGE });
+  const limiter = new WaveShaperNode(context, { curve: limiterCurve(), oversample: 'none' });
+  const volume = new GainNode(context);
+  scale.connect(limiter).connect(volume).connect(context.destination);
+  return {
+    input: scale,
+    // In a few steps, not at once: a jump would crackle.
+    setVolume: (to) => volume.gain.setTargetAtTime(gainOf(to), context.currentTime, 0.02),
+  };
+}
