@@ -1,6 +1,6 @@
 //! Requests that are no controls, as a client may get them wrong.
 
-use downbeat::room::{ChangeSettings, ClockSync, CreateRoom, JoinParams, Note, Reflection};
+use downbeat::room::{ChangeSettings, ClockReport, ClockSync, CreateRoom, JoinParams, Note, Reflection};
 
 #[test]
 fn a_note_needs_midi_and_clamps_its_velocity() {
@@ -30,6 +30,21 @@ fn a_clock_probe_comes_back_as_it_was() {
     assert_eq!(probe.t0.to_string(), "1700000000000.125");
     assert_eq!(ClockSync::parse("{\"t0\":1}").map_err(|bad| bad.field), Err("i".into()));
     assert_eq!(ClockSync::parse("{\"i\":1,\"t0\":\"1\"}").map_err(|bad| bad.field), Err("t0".into()));
+}
+
+#[test]
+fn a_clock_report_has_two_whole_numbers() {
+    let report = ClockReport::parse("{\"unc_us\":4200,\"round_trip_us\":31000}");
+    assert_eq!(report, Ok(ClockReport { unc_us: 4_200, round_trip_us: 31_000 }));
+    for (bad, field) in [
+        ("{\"round_trip_us\":1}", "unc_us"),
+        ("{\"unc_us\":-1,\"round_trip_us\":1}", "unc_us"),
+        ("{\"unc_us\":1.5,\"round_trip_us\":1}", "unc_us"),
+        ("{\"unc_us\":1,\"round_trip_us\":\"1\"}", "round_trip_us"),
+        ("{\"unc_us\":1,\"round_trip_us\":4294967296}", "round_trip_us"),
+    ] {
+        assert_eq!(ClockReport::parse(bad).map_err(|bad| bad.field), Err(field.into()), "{bad}");
+    }
 }
 
 #[test]

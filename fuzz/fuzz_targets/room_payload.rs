@@ -3,7 +3,7 @@
 #![no_main]
 
 use downbeat::room::{
-    ChangeSettings, ClockSync, Code, Control, CreateRoom, JoinParams, Note, Reflection,
+    ChangeSettings, ClockReport, ClockSync, Code, Control, CreateRoom, JoinParams, Note, Reflection,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -20,6 +20,7 @@ fuzz_target!(|text: &str| {
         assert!(note.midi <= 127 && note.velocity <= 127);
     }
     let _ = ClockSync::parse(payload);
+    let _ = ClockReport::parse(payload);
     let _ = JoinParams::parse(payload);
     let _ = Reflection::parse(payload);
     let _ = CreateRoom::parse(payload);

@@ -14,7 +14,6 @@ use super::{
     },
 };
 use crate::{
-    conductor::ControlRefused,
     protocol::{Broadcast, Status, broadcast::Body},
     rate::Rate,
     room::is_reserved,
@@ -110,20 +109,14 @@ impl MusicRoom {
             PresenceMessage::Track(fields) => Some(fields.into()),
             PresenceMessage::Untrack => None,
         };
-        let (router, key) = (self.services.router.clone(), self.room.key().clone());
-        let (student_id, connection) = (self.student_id.clone(), self.connection());
-        let (room, tracks) = (self.room.clone(), fields.is_some());
+        let (room, connection, tracks) = (self.room.clone(), self.connection(), fields.is_some());
+        let shown = self.show(fields);
         Handled::Later(Box::pin(async move {
-            match router.track(&key, &student_id, connection, fields).await {
-                Ok(()) => {
-                    if tracks {
-                        room.enable_presence(connection);
-                    }
-                    Answer::ok()
-                }
-                Err(ControlRefused::Refused(refusal)) => Answer::error(&refusal.to_string()),
-                Err(refused) => Answer::error(&refused.to_string()),
+            let answer = shown.await;
+            if tracks && matches!(answer, Answer::Reply { status: Status::Ok, .. }) {
+                room.enable_presence(connection);
             }
+            answer
         }))
     }
 }

@@ -4,6 +4,7 @@ mod bridge;
 mod channel;
 mod join;
 mod music_room;
+mod presence;
 pub mod realtime;
 mod reflections;
 
@@ -119,7 +120,7 @@ pub fn known_event(event: &str) -> &'static str {
 }
 
 /// What members may ask of a room beside its controls.
-const ROOM_REQUESTS: [&str; 4] = ["play_note", "clock_sync", "get_room", "submit_reflection"];
+const ROOM_REQUESTS: [&str; 5] = ["play_note", "clock_sync", "clock_report", "get_room", "submit_reflection"];
 /// What members may push to a realtime topic.
 const TOPIC_EVENTS: [&str; 2] = ["broadcast", "presence"];
 

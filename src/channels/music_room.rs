@@ -19,7 +19,7 @@ use crate::{
 const ROOM_READS_PER_SECOND: u32 = 5;
 const SECOND_US: i64 = 1_000_000;
 /// What members may push over the bridge, where an unknown event does not end the channel.
-const UNKNOWN_EVENT: &str = "unknown event: a room takes broadcast, presence, access_token, play_note, clock_sync, get_room, submit_reflection \
+const UNKNOWN_EVENT: &str = "unknown event: a room takes broadcast, presence, access_token, play_note, clock_sync, clock_report, get_room, submit_reflection \
      and its controls";
 
 /// A joined room. Dropping it is leaving.
@@ -33,6 +33,7 @@ pub struct MusicRoom {
     sub: Option<String>,
     reads: Rate,
     pub(super) reflections: Rate,
+    pub(super) reports: Rate,
     /// It was joined as a realtime topic.
     pub(super) bridge: Option<Box<Bridge>>,
     stay: Stay,
@@ -69,6 +70,7 @@ impl MusicRoom {
             sub: peer.claims.sub.clone(),
             reads: Rate::default(),
             reflections: Rate::default(),
+            reports: Rate::default(),
             bridge,
             stay,
             _seat: seat,
@@ -158,6 +160,7 @@ impl MusicRoom {
         match push.event {
             "play_note" => self.play_note(payload),
             "clock_sync" => Handled::Now(self.clock_sync(push, payload)),
+            "clock_report" => self.clock_report(payload),
             "get_room" => Handled::Now(self.get_room()),
             "submit_reflection" => self.submit_reflection(payload),
             _ => self.control(push, payload),

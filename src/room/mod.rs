@@ -45,7 +45,7 @@ pub use fields::{BadField, is_student_id};
 pub use membership::{EMPTY_ROOM_LIFETIME_US, Join};
 pub use pattern::{is_assigned, nearest_beat, pattern_length, place_of_beat};
 pub use permission::Refusal;
-pub use requests::{ClockSync, Competency, JoinParams, Note, PlayedAt, Reflection, ReflectionType};
+pub use requests::{ClockReport, ClockSync, Competency, JoinParams, Note, PlayedAt, Reflection, ReflectionType};
 pub use role::{RoomRole, TokenRole, UnknownRole};
 pub use state::{Controls, Member, MemberRole, Members, Room, Settings};
 pub(crate) use tracks::adopt_tracks;

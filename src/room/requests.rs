@@ -21,6 +21,8 @@ const AT_WRONG: BadField =
     BadField::new("at", "at must be a number (the time of the note in ms of the cluster's clock)");
 const UNC_WRONG: BadField =
     BadField::new("unc_us", "unc_us must be a number (how far `at` may be wrong, in microseconds)");
+const UNC_US_WRONG: &str = "unc_us must be an integer (how far the client's time may be wrong, in microseconds)";
+const ROUND_TRIP_WRONG: &str = "round_trip_us must be an integer (the shortest round trip, in microseconds)";
 const VELOCITY_WRONG: BadField = BadField::new("velocity", "velocity must be a number from 0 to 127");
 
 /// `play_note`.
@@ -49,6 +51,15 @@ pub struct PlayedAt {
 pub struct ClockSync {
     pub i: Number,
     pub t0: Number,
+}
+
+/// `clock_report`: how well a client knows the cluster's clock. Others see it in presence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ClockReport {
+    /// How far its time may be wrong, µs.
+    pub unc_us: u32,
+    /// The shortest round trip that it goes by, µs.
+    pub round_trip_us: u32,
 }
 
 /// What a join may say of the person. A role is not among it: that is the token's.
@@ -184,6 +195,20 @@ impl ClockSync {
         Ok(Self {
             i: fields.number("i", "i must be a number")?,
             t0: fields.number("t0", "t0 must be a number (the client's time in ms)")?,
+        })
+    }
+}
+
+impl ClockReport {
+    /// Reads the payload of `clock_report`.
+    ///
+    /// # Errors
+    /// The field that is no integer from 0 to 4,294,967,295.
+    pub fn parse(payload: &str) -> Result<Self, BadField> {
+        let fields = Fields::read(payload)?;
+        Ok(Self {
+            unc_us: fields.required_u32("unc_us", 0..=u32::MAX, UNC_US_WRONG)?,
+            round_trip_us: fields.required_u32("round_trip_us", 0..=u32::MAX, ROUND_TRIP_WRONG)?,
         })
     }
 }

@@ -57,9 +57,14 @@ async function commandsPerSecond() {
   };
   // What making rooms left behind is done first.
   await span(1_500);
-  const [begun, before] = [now(), await count()];
-  await span(3_000);
-  return ((await count()) - before) / ((now() - begun) / 1_000);
+  // Each node looks once a minute for rooms that nobody conducts, which falls into one second, and is no lease's cost.
+  const seconds = [];
+  for (let second = 0; second < 5; second++) {
+    const [begun, before] = [now(), await count()];
+    await span(1_000);
+    seconds.push(((await count()) - before) / ((now() - begun) / 1_000));
+  }
+  return seconds.sort((a, b) => a - b)[2];
 }
 
 describe("a class on three nodes", () => {

@@ -49,6 +49,23 @@ export function people(lesson) {
     await lesson.teacher.refused("unknown student", "mute_student", { student_id: "nobody" });
   });
 
+  test("the teacher sees in presence whose clock is uncertain, and the meta is still the room's", async () => {
+    const marks = lesson.marks();
+    const student = lesson.student("s05");
+    const clock = { unc_us: 42_000, round_trip_us: 81_000 };
+    const wrong = "unc_us must be an integer (how far the client's time may be wrong, in microseconds)";
+    await student.refused(wrong, "clock_report", { round_trip_us: 1 });
+    await student.ok("clock_report", { ...clock, role: "teacher", name: "Nobody" });
+    const { joins } = await lesson.allHear("presence_diff", {
+      marks,
+      fits: ({ joins }) => joins.s05?.metas.some((meta) => meta.clock?.unc_us === clock.unc_us),
+    });
+    const meta = joins.s05.metas.find((one) => one.clock);
+    assert.deepEqual(meta.clock, clock);
+    assert.deepEqual([meta.name, meta.role], ["Name of s05", "student"]);
+    await student.refused("rate_limit_exceeded", "clock_report", clock);
+  });
+
   test("the teacher mutes and unmutes all students at once", async () => {
     const marks = lesson.marks();
     await lesson.teacher.ok("mute_all");
