@@ -77,6 +77,14 @@ describe('the audio clock', () => {
     expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeLessThan(6);
   });
 
+  it('goes by stamps as soon as the device gives good ones', () => {
+    const { device, clock } = opened({ stamps: 'zero', outputLatency: 0 });
+    expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeGreaterThan(20);
+    device.stamps = 'good';
+    device.run(2_000);
+    expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeLessThan(1);
+  });
+
   it('takes baseLatency, or nothing, where outputLatency is 0 or missing', () => {
     for (const [outputLatency, baseLatency, late] of [[0, 0.01, 20], [undefined, undefined, 30]] as const) {
       const { device, clock } = opened({ stamps: 'none', outputLatency, baseLatency });

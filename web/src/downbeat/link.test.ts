@@ -145,6 +145,7 @@ describe('the way to a room', () => {
     ['room_full', 'room_full'],
     ['removed_from_room', 'removed_from_room'],
     ['unauthorized', 'forbidden'],
+    ['TenantSuspended: tenant `demo` is suspended', 'suspended'],
   ])('ends when the join is refused: %s', async (reason, ending) => {
     server.refusal = reason;
     open();
@@ -160,6 +161,20 @@ describe('the way to a room', () => {
     server.refusal = null;
     await pass(5_000);
     expect(told).toEqual(['joined ada']);
+  });
+
+  it('ends when each token is refused, and not when the first one was old', async () => {
+    server.refusal = 'TokenExpired: the token has expired';
+    open();
+    await pass(500);
+    server.refusal = null;
+    await pass(2_000);
+    expect(told).toEqual(['joined ada']);
+    server.refusal = 'TokenExpired: the token has expired';
+    server.fail();
+    await pass(30_000);
+    expect(told).toEqual(['joined ada', 'offline', 'ended session_expired']);
+    expect(server.joins.map(({ access_token }) => access_token).at(-1)).toBe(`token-${tokens}`);
   });
 
   it('ends as the room says before it closes the channel', async () => {
@@ -228,6 +243,27 @@ describe('the way to a room', () => {
     open();
     await pass(10_000);
     expect(told).toEqual([`ended ${ending}`]);
+  });
+
+  it('goes on while the server cannot judge the token yet', async () => {
+    server.reachable = false;
+    server.http = { status: 401, error: 'TokenKeysUnavailable: try again in a moment' };
+    open();
+    await pass(10_000);
+    expect(told).toEqual([]);
+  });
+
+  it('takes long poll where only WebSockets do not get through', async () => {
+    server.reachable = false;
+    const posts: string[] = [];
+    vi.stubGlobal('fetch', (address: string) => {
+      posts.push(address);
+      return Promise.reject(new TypeError('fetch failed'));
+    });
+    open();
+    await pass(10_000);
+    vi.unstubAllGlobals();
+    expect(posts[0]).toContain('school.example/socket/longpoll?vsn=2.0.0');
   });
 
   it('goes on trying while the server is away', async () => {
