@@ -97,6 +97,7 @@ describe('the cluster clock', () => {
   it('leaps to a clock that is another, back or forth', () => {
     const { clock, time, probe } = withClock();
     const from = settle(probe);
+    expect(clock.now()).toBeCloseTo(time.here + OFFSET);
     probe(from, 5, 5, OFFSET - 10_000);
     expect(clock.now()).toBeCloseTo(time.here + OFFSET - 10_000);
     probe(from + 100, 5, 5, OFFSET + 10_000);

@@ -109,19 +109,6 @@ describe('the way to a room', () => {
     expect(Math.max(...returns) * 50).toBeLessThan(1_000);
   });
 
-  it('comes back in a hidden page too, where phoenix.js itself waits until it is shown', async () => {
-    open({}, { hidden: () => true });
-    vi.stubGlobal('document', { visibilityState: 'hidden' });
-    await pass(100);
-    const ticking = setInterval(() => link.tick(), 25);
-    server.cut();
-    server.reachable = true;
-    await pass(8_000);
-    clearInterval(ticking);
-    vi.unstubAllGlobals();
-    expect(told).toEqual(['joined ada', 'offline', 'joined ada']);
-  });
-
   it('finds out that a line is dead by the heartbeat', async () => {
     open();
     await pass(100);
@@ -163,18 +150,22 @@ describe('the way to a room', () => {
     expect(told).toEqual(['joined ada']);
   });
 
-  it('ends when each token is refused, and not when the first one was old', async () => {
-    server.refusal = 'TokenExpired: the token has expired';
+  it('ends when each token is refused, and not when one or two were old', async () => {
     open();
-    await pass(500);
-    server.refusal = null;
-    await pass(2_000);
-    expect(told).toEqual(['joined ada']);
+    await pass(100);
+    for (const _ of [1, 2]) {
+      server.refusal = 'TokenExpired: the token has expired';
+      server.fail();
+      const before = server.joins.length;
+      while (server.joins.length < before + 2) await pass(10);
+      server.refusal = null;
+      await pass(5_000);
+      expect(told.at(-1)).toBe('joined ada');
+    }
     server.refusal = 'TokenExpired: the token has expired';
     server.fail();
     await pass(30_000);
-    expect(told).toEqual(['joined ada', 'offline', 'ended session_expired']);
-    expect(server.joins.map(({ access_token }) => access_token).at(-1)).toBe(`token-${tokens}`);
+    expect(told.slice(-2)).toEqual(['offline', 'ended session_expired']);
   });
 
   it('ends as the room says before it closes the channel', async () => {

@@ -152,6 +152,17 @@ describe('a room', () => {
     expect(other.cancelled).toEqual([2, 3]);
   });
 
+  it('takes back what it has given to one context when there is another', async () => {
+    server.reply = replyOf({ timeline: playingFrom(START + 1_000) });
+    enter();
+    const { beats, cancelled } = scheduled();
+    room.useAudio(audio());
+    await pass(1_920);
+    room.useAudio(audio());
+    expect(cancelled).toEqual([2]);
+    expect(beats.get(2)).toBe(1_980);
+  });
+
   it('plays on while disconnected, and comes back without a beat too many or too few', async () => {
     server.reply = replyOf({ timeline: playingFrom(START + 1_000) });
     enter();
