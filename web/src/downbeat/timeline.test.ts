@@ -55,6 +55,11 @@ describe('a ramp', () => {
     expect(milliBpmAt(ramp, START_US + 7_000_000)).toBe(120_000);
   });
 
+  it('is exact where floating point is a microsecond off', () => {
+    const endless = timeline([{ t0_us: 0, milli_bpm: 36, ramp: { to_milli_bpm: 467_371, len_ub: 42_421 * BEAT_UB } }]);
+    expect(timeOf(endless, 41_687_848_930)).toBe(10_796_448_939);
+  });
+
   it('goes back and forth to the microsecond, also where it is hardly one', () => {
     for (const [from, to, beats] of [[1, 1_000_000, 100_000], [1_000_000, 1, 100_000], [90_000, 90_001, 1_024]] as const) {
       const one = timeline([{ milli_bpm: from, ramp: { to_milli_bpm: to, len_ub: beats * BEAT_UB } }]);
