@@ -68,14 +68,14 @@ function between(errors: number[]): number[] {
 const shown = ({ p50, p99 }: { p50: number; p99: number }) => `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`;
 
 describe('with 40 ± 20 ms of delay each way', () => {
-  it('two clients agree to 2 ms (p50) and 5 ms (p99) after five seconds, and keep to it', async () => {
-    const seconds = [5, 10, 60];
+  it('two clients agree to 2 ms (p50) and 5 ms (p99) after five seconds, nearly so after one, and keep to it', async () => {
+    const seconds = [1, 5, 10, 60];
     const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, seed) => errorsAt(seconds, seed)));
     for (const [index, second] of seconds.entries()) {
       const found = percentiles(between(clients.map((errors) => errors[index]!)));
       console.info(`after ${second} s: ${shown(found)}`);
       expect(found.p50).toBeLessThan(2);
-      expect(found.p99).toBeLessThan(5);
+      expect(found.p99).toBeLessThan(second < 5 ? 10 : 5);
     }
   }, TIME_MS);
 
