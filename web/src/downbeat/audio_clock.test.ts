@@ -71,7 +71,7 @@ describe('the audio clock', () => {
     expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeLessThan(1);
   });
 
-  it.each(['none', 'zero', 'nonsense'] as const)('goes by currentTime and outputLatency where stamps are %s', (stamps) => {
+  it.each(['none', 'zero', 'nonsense'] as const)('goes by currentTime and its latency where stamps are %s', (stamps) => {
     const { device, clock } = opened({ stamps, outputLatency: 0.03 });
     // Blocks of 10 ms: half of one on average.
     expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeLessThan(6);

@@ -18,7 +18,8 @@ describe('the newest token', () => {
 
   it('stays what it was when there is none to be had', async () => {
     let fails = false;
-    const { token, endings } = tokens(() => (fails ? Promise.reject(new TypeError('fetch failed')) : Promise.resolve('a')));
+    const failure = new TypeError('fetch failed');
+    const { token, endings } = tokens(() => (fails ? Promise.reject(failure) : Promise.resolve('a')));
     await token.renew();
     fails = true;
     expect(await token.renew()).toBeNull();

@@ -16,7 +16,8 @@ describe('in a hidden page', () => {
   it('the line comes back, for which phoenix.js itself would wait until the page is shown', async () => {
     const server = new FakeServer();
     let joins = 0;
-    const listener = { joined: () => { joins += 1; }, event: () => undefined, offline: () => undefined, ended: () => undefined };
+    const nothing = () => undefined;
+    const listener = { joined: () => void (joins += 1), event: nothing, offline: nothing, ended: nothing };
     const options = { code: 'MUSIC-1234', token: () => Promise.resolve('t'), endpoint: 'ws://school.example/socket' };
     const link = new Link(options, server.platform({ hidden: () => true }), listener);
     await vi.advanceTimersByTimeAsync(100);

@@ -51,7 +51,8 @@ describe('the way to a room', () => {
       lower_hand: 'silence',
     };
     const answered = link.push('raise_hand', {});
-    const refused = expect(link.push('play_note', { midi: 60 })).rejects.toMatchObject({ name: 'Refused', code: 'muted' });
+    const muted = { name: 'Refused', code: 'muted' };
+    const refused = expect(link.push('play_note', { midi: 60 })).rejects.toMatchObject(muted);
     const unheard = expect(link.push('lower_hand', {})).rejects.toMatchObject({ code: 'timeout' });
     await pass(9_000);
     expect(await answered).toEqual({ fine: true });
