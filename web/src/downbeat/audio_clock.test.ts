@@ -71,10 +71,19 @@ describe('the audio clock', () => {
     expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeLessThan(1);
   });
 
-  it.each(['none', 'zero', 'nonsense'] as const)('goes by currentTime and outputLatency where stamps are %s', (stamps) => {
+  it.each(['none', 'zero', 'nonsense'] as const)('goes by currentTime and its latency where stamps are %s', (stamps) => {
     const { device, clock } = opened({ stamps, outputLatency: 0.03 });
     // Blocks of 10 ms: half of one on average.
     expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeLessThan(6);
+  });
+
+  it('goes by stamps as soon as the device gives good ones', () => {
+    const { device, clock } = opened({ stamps: 'zero', outputLatency: 0 });
+    expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeGreaterThan(20);
+    device.stamps = 'good';
+    // It is not before some have been good, and then no reading of the other way is mixed in.
+    device.run(8 * TICK_MS);
+    expect(Math.abs(device.heardAt(clock.timeAt(device.here)!) - device.here)).toBeLessThan(4);
   });
 
   it('takes baseLatency, or nothing, where outputLatency is 0 or missing', () => {

@@ -9,6 +9,8 @@
 const READINGS = 40;
 /** So many readings in a row that are this far off on one side: the device has stopped, slept or been changed. */
 const LEAP_READINGS = 6;
+/** So many more bad stamps than good ones, and the other way of reading is taken until they are good again. */
+const BAD_STAMPS = 6;
 const LEAP_MS = 10;
 /** A stamp that says that the sound left this long ago, or leaves later than it is made, is none. */
 const STAMP_LATENCY_MAX_MS = 1_000;
@@ -22,7 +24,8 @@ export class AudioClock {
   /** Audio time heard − time here, ms. */
   #readings: number[] = [];
   #median: number | null = null;
-  #stampsFail = 0;
+  #goesByStamps = true;
+  #badStamps = 0;
 
   constructor(context: AudioContext, here: () => number) {
     this.context = context;
@@ -67,16 +70,20 @@ export class AudioClock {
   #heardAhead(): number {
     const { context } = this;
     const here = this.#here();
-    // Browsers that once gave nonsense do not mix the two ways of reading, which may differ by a few milliseconds.
-    if (this.#stampsFail < LEAP_READINGS) {
-      const stamp = this.#stamp(here);
-      if (stamp !== null) return stamp;
-      this.#stampsFail += 1;
-      if (this.#stampsFail === LEAP_READINGS) this.#readings = [];
-    }
+    const stamp = this.#stamp(here);
+    this.#judgeStamps(stamp !== null);
+    if (this.#goesByStamps && stamp !== null) return stamp;
     // Missing in Safari, 0 in some browsers: then what is rendered is taken as heard, and the nudge does the rest.
     const latency = context.outputLatency || context.baseLatency || 0;
     return (context.currentTime - latency) * 1_000 - here;
+  }
+
+  /** The two ways of reading may differ by a few milliseconds: they are not mixed. */
+  #judgeStamps(good: boolean): void {
+    this.#badStamps = Math.max(0, Math.min(BAD_STAMPS, this.#badStamps + (good ? -1 : 1)));
+    const goesByStamps = this.#goesByStamps ? this.#badStamps < BAD_STAMPS : this.#badStamps === 0;
+    if (goesByStamps !== this.#goesByStamps) this.#readings = [];
+    this.#goesByStamps = goesByStamps;
   }
 
   #stamp(here: number): number | null {

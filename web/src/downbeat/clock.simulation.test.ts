@@ -68,14 +68,14 @@ function between(errors: number[]): number[] {
 const shown = ({ p50, p99 }: { p50: number; p99: number }) => `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`;
 
 describe('with 40 ± 20 ms of delay each way', () => {
-  it('two clients agree to 2 ms (p50) and 5 ms (p99) after five seconds, and keep to it', async () => {
-    const seconds = [5, 10, 60];
+  it('two clients agree to 2 ms (p50) and 5 ms (p99) after five seconds, and nearly so after one', async () => {
+    const seconds = [1, 5, 10, 60];
     const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, seed) => errorsAt(seconds, seed)));
     for (const [index, second] of seconds.entries()) {
       const found = percentiles(between(clients.map((errors) => errors[index]!)));
       console.info(`after ${second} s: ${shown(found)}`);
       expect(found.p50).toBeLessThan(2);
-      expect(found.p99).toBeLessThan(5);
+      expect(found.p99).toBeLessThan(second < 5 ? 10 : 5);
     }
   }, TIME_MS);
 
@@ -89,4 +89,16 @@ describe('with 40 ± 20 ms of delay each way', () => {
       expect(found.p99).toBeLessThan(5);
     }
   }, TIME_MS);
+
+  it('the mean of the three quickest of 32 round trips, the usual way, would not do', () => {
+    const random = chance(1);
+    const errors = Array.from({ length: CLIENTS }, () => {
+      const probes = Array.from({ length: 32 }, () => ({ there: 20 + 40 * random(), back: 20 + 40 * random() }));
+      const quickest = probes.sort((one, other) => one.there + one.back - other.there - other.back).slice(0, 3);
+      return quickest.reduce((sum, { there, back }) => sum + (there - back) / 2, 0) / 3;
+    });
+    const found = percentiles(between(errors));
+    console.info(`the usual way: ${shown(found)}`);
+    expect(found.p99).toBeGreaterThan(5);
+  });
 });

@@ -29,7 +29,7 @@ const SLEW = 0.01;
 /** What is further off than this is another clock, and no error to be slewed away. */
 const LEAP_MS = 250;
 /** After so many samples the estimate is good enough for music … */
-const SETTLED = 40;
+const SETTLED = 48;
 /** … and on a calm network, where they all take the same time, after so many. */
 const SETTLED_CALM = 8;
 const CALM_MS = 2;
@@ -62,6 +62,11 @@ export class ClusterClock {
   /** Whether there is any sample of the clock as it goes now. */
   get known(): boolean {
     return this.#samples.length > 0;
+  }
+
+  /** How many samples there were since the clock is this one. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Whether enough samples are in for the estimate to be steady. */

@@ -18,8 +18,17 @@ const FINAL_JOIN_ERRORS: Readonly<Record<string, Ending>> = {
 
 /** The ending that a join's refusal means; null: it may go better next time. */
 export function endingOfJoin(reason: string): Ending | null {
-  return FINAL_JOIN_ERRORS[reason] ?? null;
+  if (reason.startsWith('TenantSuspended')) return 'suspended';
+  return Object.hasOwn(FINAL_JOIN_ERRORS, reason) ? FINAL_JOIN_ERRORS[reason]! : null;
 }
+
+/** Whether a join was refused for its token, which a fresh one may mend. */
+export function isAboutToken(reason: string): boolean {
+  return /^(Token|the token has expired)/.test(reason) && !PASSING.test(reason);
+}
+
+/** The server cannot judge the token yet: its keys are on their way, or its hour has not come. */
+const PASSING = /^Token(KeysUnavailable|NotYetValid)/;
 
 /** A `token` function says by its rejection that there will be no other token. */
 export function endingOfTokenFailure(failure: unknown): Ending | null {
@@ -29,7 +38,7 @@ export function endingOfTokenFailure(failure: unknown): Ending | null {
 
 /** What the socket's address answers to an ordinary request with the token; null: the token is good, or who knows. */
 export function endingOfStatus(status: number, error: string): Ending | null {
-  if (status === 401) return 'session_expired';
+  if (status === 401) return PASSING.test(error) ? null : 'session_expired';
   if (status === 403) return /suspended/i.test(error) ? 'suspended' : 'forbidden';
   return null;
 }

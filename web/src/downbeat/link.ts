@@ -1,7 +1,7 @@
 /** The way to the room: an unmodified phoenix.js socket with one channel, kept open until the room ends. */
 import { LongPoll, Socket, type Channel } from 'phoenix';
 import { reconnectAfter, rejoinAfter } from './backoff';
-import { endingOfJoin, endingOfStatus } from './ending';
+import { endingOfJoin, endingOfStatus, isAboutToken } from './ending';
 import { FreshToken } from './fresh_token';
 import type { Platform } from './platform';
 import { stampingCodec } from './stamps';
@@ -14,6 +14,8 @@ const ANSWER_MS = 8_000;
 /** phoenix.js does not reconnect while the page is hidden; music goes on there, so this does, so often. */
 const HIDDEN_RETRY_MS = 5_000;
 const TOKEN_RETRY_MS = 5_000;
+/** So many tokens in a row may be refused by joins: the first may be an old one, the second have come too late. */
+const TOKENS_REFUSED_MAX = 3;
 /** After so many attempts that never opened, the address is asked what is wrong. */
 const DOUBTFUL_ATTEMPTS = 2;
 
@@ -36,6 +38,7 @@ export class Link {
   #joined = false;
   #opened = false;
   #attempts = 0;
+  #tokensRefused = 0;
   #ending: Ending | null = null;
   #over = false;
   #connectedAt = -Infinity;
@@ -110,13 +113,18 @@ export class Link {
       .receive('ok', (reply: JoinReply) => {
         if (this.#over) return;
         this.#joined = true;
+        this.#tokensRefused = 0;
         this.#listener.joined(reply);
       })
-      .receive('error', ({ reason }: { reason: string }) => {
-        const ending = endingOfJoin(reason);
-        if (ending) this.#end(ending);
-        else void this.#token.renew();
-      });
+      .receive('error', ({ reason }: { reason: string }) => this.#refused(reason));
+  }
+
+  /** phoenix.js joins again by itself, unless this ends it. */
+  #refused(reason: string): void {
+    this.#tokensRefused = isAboutToken(reason) ? this.#tokensRefused + 1 : 0;
+    const ending = this.#tokensRefused >= TOKENS_REFUSED_MAX ? 'session_expired' : endingOfJoin(reason);
+    if (ending) this.#end(ending);
+    else void this.#token.renew();
   }
 
   #connect(): void {

@@ -23,7 +23,8 @@ describe('a room', () => {
   const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
   function enter(options: Partial<JoinOptions> = {}, platform: Partial<Platform> = {}): Room {
-    const all = { code: 'MUSIC-1234', token: () => Promise.resolve('t'), endpoint: 'ws://school.example/socket', ...options };
+    const endpoint = 'ws://school.example/socket';
+    const all = { code: 'MUSIC-1234', token: () => Promise.resolve('t'), endpoint, ...options };
     room = joinRoomOn(server.platform({ hidden: () => hidden, ...platform }), all);
     return room;
   }
@@ -152,6 +153,17 @@ describe('a room', () => {
     expect(other.cancelled).toEqual([2, 3]);
   });
 
+  it('takes back what it has given to one context when there is another', async () => {
+    server.reply = replyOf({ timeline: playingFrom(START + 1_000) });
+    enter();
+    const { beats, cancelled } = scheduled();
+    room.useAudio(audio());
+    await pass(1_920);
+    room.useAudio(audio());
+    expect(cancelled).toEqual([2]);
+    expect(beats.get(2)).toBe(1_980);
+  });
+
   it('plays on while disconnected, and comes back without a beat too many or too few', async () => {
     server.reply = replyOf({ timeline: playingFrom(START + 1_000) });
     enter();
@@ -246,7 +258,8 @@ describe('a room', () => {
     await pass(100);
     await Promise.all([early, timed]);
     expect(server.pushed[0]!.payload).toEqual({ midi: 60 });
-    expect(server.pushed[1]!.payload).toEqual({ midi: 61, velocity: 80, at: Date.now() - 100 - 40 + OFFSET, unc_us: expect.any(Number) });
+    const at = Date.now() - 100 - 40 + OFFSET;
+    expect(server.pushed[1]!.payload).toEqual({ midi: 61, velocity: 80, at, unc_us: expect.any(Number) });
     const { unc_us } = server.pushed[1]!.payload as { unc_us: number };
     expect(unc_us / 1_000).toBeCloseTo(WAY_MS + 0.2, 0);
   });

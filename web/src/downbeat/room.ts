@@ -10,9 +10,10 @@ import { heard, joinedAs, membersOf, NOTHING_KNOWN, type Known } from './room_st
 import { BeatPlanner } from './scheduler';
 import { beatUnder, described, positionAt, timeOf } from './timeline';
 import type {
-  Beat, BeatScheduler, ClockState, Connection, Controls, Ending, JoinOptions, Note, Reflection, Room, RoomState, Timeline,
+  Beat, BeatScheduler, ClockState, Connection, Controls, Ending, JoinOptions, Note, Reflection, Room, RoomState,
+  Timeline,
 } from './types';
-import type { JoinReply, WireNote } from './wire';
+import type { JoinReply, WireNote, WireProbe } from './wire';
 
 /** Within this the page may say early and late. */
 const GOOD_MS = 10;
@@ -212,8 +213,8 @@ class JoinedRoom implements Room, LinkListener {
 
   async #probe(): Promise<Probe> {
     const i = (this.#probes += 1);
-    const reply = (await this.#link.push('clock_sync', { i })) as Omit<Probe, 'serverUncertaintyMs'> & { unc_us: number };
-    return { t0: reply.t0, t1: reply.t1, t2: reply.t2, t3: reply.t3, serverUncertaintyMs: reply.unc_us / 1_000 };
+    const { t0, t1, t2, t3, unc_us } = (await this.#link.push('clock_sync', { i })) as WireProbe;
+    return { t0, t1, t2, t3, serverUncertaintyMs: unc_us / 1_000 };
   }
 
   #tick(): void {

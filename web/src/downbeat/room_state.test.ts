@@ -51,7 +51,8 @@ describe('what is known of a room', () => {
 
   it('is never changed in place, and the same where nothing changes', () => {
     const before = structuredClone(membersOf(joined));
-    after(joined, ['student_unmuted', { student_id: 'ada' }], ['hand_lowered', { student_id: 'ada' }], ['presence_state', {}]);
+    const ada = { student_id: 'ada' };
+    after(joined, ['student_unmuted', ada], ['hand_lowered', ada], ['presence_state', {}]);
     expect(membersOf(joined)).toEqual(before);
     expect(heard(joined, 'beat', { beat: 1 })).toBe(joined);
     expect(heard(joined, 'an_event_of_the_future', {})).toBe(joined);
@@ -80,7 +81,8 @@ describe('what is known of a room', () => {
       ['participation', { not_yet: ['bob'] }]);
     expect(known).toMatchObject({ bpm: 140, locked: false, participation: { not_yet: ['bob'] } });
     const settings = { autostart: true, max_students: 5, locked: true, name: 'Friday' };
-    expect(after(known, ['settings_changed', { settings }])).toMatchObject({ maxStudents: 5, locked: true, name: 'Friday' });
+    const changed = after(known, ['settings_changed', { settings }]);
+    expect(changed).toMatchObject({ maxStudents: 5, locked: true, name: 'Friday' });
     expect(after(known, ['room_locked', {}]).locked).toBe(true);
   });
 });
@@ -112,7 +114,8 @@ describe('who is here', () => {
   it('brings whoever comes, with the mute and the role that wait for them', () => {
     const bob = { bob: { metas: [meta('e', 'Bob', 9)] } };
     const known = after(here, ['presence_diff', { joins: bob, leaves: {} }]);
-    expect(membersOf(known).at(-1)).toMatchObject({ studentId: 'bob', muted: true, assignedRole: 'soloist', beats: [3] });
+    const waiting = { studentId: 'bob', muted: true, assignedRole: 'soloist', beats: [3] };
+    expect(membersOf(known).at(-1)).toMatchObject(waiting);
   });
 
   it('loses whoever is removed', () => {

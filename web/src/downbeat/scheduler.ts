@@ -73,7 +73,10 @@ export class BeatPlanner {
       const due = nextBeat(timeline, this.#pending.at(-1)?.beat ?? this.#past, from);
       const when = due && audioTimeAt(due.dueUs / 1_000);
       if (!due || when === null || when > until) return;
-      this.#pending.push({ beat: due.beat, when, cancel: this.#scheduler(described(timeline, due), when) });
+      const pending: Pending = { beat: due.beat, when, cancel: undefined };
+      // First, so that a scheduler that throws is not asked for the same beat at each tick.
+      this.#pending.push(pending);
+      pending.cancel = this.#scheduler(described(timeline, due), when);
     }
   }
 

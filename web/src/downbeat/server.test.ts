@@ -54,8 +54,13 @@ describe.skipIf(!there)('a room on a real server', () => {
     return ((await response.json()) as { room_id: string }).room_id;
   }
 
-  function enter(options: Partial<JoinOptions> & { code: string }, role: string, sub: string): Room {
-    const platform = { ...browserPlatform(), transport: WebSocket as unknown as new (endpoint: string) => object };
+  type Transport = new (endpoint: string) => object;
+
+  function enter(
+    options: Partial<JoinOptions> & { code: string }, role: string, sub: string,
+    transport: Transport = WebSocket as unknown as Transport,
+  ): Room {
+    const platform = { ...browserPlatform(), transport };
     const room = joinRoomOn(platform, { endpoint: `ws://${host}/socket`, token: () => token(role, sub), ...options });
     rooms.push(room);
     return room;
@@ -76,6 +81,7 @@ describe.skipIf(!there)('a room on a real server', () => {
   it('takes a class through a lesson', async () => {
     const code = await madeRoom({ bpm: 240, autostart: false, name: 'Tuesday' });
     const teacher = enter({ code, name: 'Ms Lee' }, 'teacher', 'ms-lee');
+    await until(teacher, ({ connection }) => connection === 'online');
     const ada = enter({ code, name: 'Ada' }, 'student', 'ada');
     const clock = await until(ada, ({ clock }) => clock.quality === 'good');
     expect(clock.clock.uncertaintyMs).toBeLessThan(5);
@@ -139,5 +145,26 @@ describe.skipIf(!there)('a room on a real server', () => {
     await teacher.controls.lock();
     const late = enter({ code }, 'student', 'bob');
     expect((await until(late, ({ ending }) => ending !== null)).ending).toBe('room_locked');
+  }, 90_000);
+
+  it('is reached by long poll where no WebSocket gets through', async () => {
+    class Blocked {
+      readyState = 0;
+      onerror = (_event: unknown) => undefined as void;
+      onclose = (_event: unknown) => undefined as void;
+      constructor() {
+        setTimeout(() => {
+          this.readyState = 3;
+          this.onerror({});
+          this.onclose({ code: 1006 });
+        });
+      }
+      close() {}
+    }
+    const code = await madeRoom({ autostart: false });
+    const ada = enter({ code }, 'student', 'ada', Blocked);
+    await until(ada, ({ connection, clock }) => connection === 'online' && clock.uncertaintyMs < 1_000);
+    await ada.raiseHand();
+    await until(ada, ({ members }) => members[0]?.hand === true);
   }, 90_000);
 });

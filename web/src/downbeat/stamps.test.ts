@@ -34,7 +34,8 @@ describe('the stamps of clock_sync', () => {
     expect(sent(note)).toEqual(['1', '8', 'music_room:A', 'play_note', { midi: 60 }]);
     const reply = { status: 'ok', response: {} };
     expect(received(['1', '8', 'music_room:A', 'phx_reply', reply]).payload).toEqual(reply);
-    expect(sent({ ref: '9', topic: 'phoenix', event: 'heartbeat', payload: {} })).toEqual([null, '9', 'phoenix', 'heartbeat', {}]);
+    const heartbeat = { ref: '9', topic: 'phoenix', event: 'heartbeat', payload: {} };
+    expect(sent(heartbeat)).toEqual([null, '9', 'phoenix', 'heartbeat', {}]);
   });
 
   it('leave a push of the server as it is', () => {

@@ -7,7 +7,8 @@ const START_US = 1_700_000_000_000_000;
 const BEAT_UB = 1_000_000;
 
 function timeline(segments: Partial<Segment>[], rest: Partial<Timeline> = {}): Timeline {
-  const whole = segments.map((segment) => ({ t0_us: START_US, beat0_ub: 0, milli_bpm: 120_000, ramp: null, ...segment }));
+  const usual = { t0_us: START_US, beat0_ub: 0, milli_bpm: 120_000, ramp: null };
+  const whole = segments.map((segment) => ({ ...usual, ...segment }));
   const meter = { beats_per_bar: 4, groups: [], bar0_ub: 0 };
   return {
     epoch: 1, rev: 1, run: 1, time_base: 'a', server_now_us: START_US, playing: true, source: 'clock',
@@ -31,7 +32,8 @@ describe('a steady tempo', () => {
   it('is exact after a million beats at an odd tempo', () => {
     // 10¹² µb · 60 000 is beyond 53 bits.
     const odd = timeline([{ milli_bpm: 97_301 }]);
-    expect(timeOf(odd, 1_000_001 * BEAT_UB)).toBe(START_US + Number((1_000_001n * 60_000_000_000n + 48_650n) / 97_301n));
+    const takes = (1_000_001n * 60_000_000_000n + 48_650n) / 97_301n;
+    expect(timeOf(odd, 1_000_001 * BEAT_UB)).toBe(START_US + Number(takes));
   });
 });
 
@@ -55,8 +57,14 @@ describe('a ramp', () => {
     expect(milliBpmAt(ramp, START_US + 7_000_000)).toBe(120_000);
   });
 
+  it('is exact where floating point is a microsecond off', () => {
+    const endless = timeline([{ t0_us: 0, milli_bpm: 36, ramp: { to_milli_bpm: 467_371, len_ub: 42_421 * BEAT_UB } }]);
+    expect(timeOf(endless, 41_687_848_930)).toBe(10_796_448_939);
+  });
+
   it('goes back and forth to the microsecond, also where it is hardly one', () => {
-    for (const [from, to, beats] of [[1, 1_000_000, 100_000], [1_000_000, 1, 100_000], [90_000, 90_001, 1_024]] as const) {
+    const ramps = [[1, 1_000_000, 100_000], [1_000_000, 1, 100_000], [90_000, 90_001, 1_024]] as const;
+    for (const [from, to, beats] of ramps) {
       const one = timeline([{ milli_bpm: from, ramp: { to_milli_bpm: to, len_ub: beats * BEAT_UB } }]);
       let last = START_US;
       for (let step = 0; step <= 100; step += 1) {
@@ -149,9 +157,11 @@ describe('the beat that sounds', () => {
   });
 
   it('is told with all that a page shows of it', () => {
-    const seven = timeline([{ milli_bpm: 90_500 }], { meter: { beats_per_bar: 7, groups: [2, 2, 3], bar0_ub: 0 }, run: 5 });
+    const meter = { beats_per_bar: 7, groups: [2, 2, 3], bar0_ub: 0 };
+    const seven = timeline([{ milli_bpm: 90_500 }], { meter, run: 5 });
     const beat = described(seven, { beat: 11, dueUs: START_US + 1 });
-    expect(beat).toEqual({ run: 5, beat: 11, at: START_US / 1_000 + 0.001, bpm: 90.5, bar: 2, pulse: 5, accent: 'group' });
+    const at = START_US / 1_000 + 0.001;
+    expect(beat).toEqual({ run: 5, beat: 11, at, bpm: 90.5, bar: 2, pulse: 5, accent: 'group' });
   });
 });
 
@@ -162,7 +172,8 @@ describe('a meter', () => {
   };
 
   it('counts bars and pulses from one, and a count-in as bar zero', () => {
-    expect([0, 3, 4, 9].map((beat) => at(beat))).toEqual([[1, 1, 'bar'], [1, 4, 'none'], [2, 1, 'bar'], [3, 2, 'none']]);
+    const counted = [[1, 1, 'bar'], [1, 4, 'none'], [2, 1, 'bar'], [3, 2, 'none']];
+    expect([0, 3, 4, 9].map((beat) => at(beat))).toEqual(counted);
     expect([-5, -4, -1].map((beat) => at(beat))).toEqual([[-1, 4, 'none'], [0, 1, 'bar'], [0, 4, 'none']]);
   });
 

@@ -73,7 +73,7 @@ export interface ClockState {
   uncertaintyMs: number;
   /** The shortest round trip among the samples in use, ms. */
   roundTripMs: number;
-  /** `holdover`: the room's node is away, the beat goes on; `lost`: it was away for too long, the server's clock waits. */
+  /** `holdover`: the room's node is away, the beat goes on; `lost`: it was away too long, the server's clock waits. */
   source: 'clock' | 'holdover' | 'lost';
 }
 
@@ -138,7 +138,7 @@ export class Refused extends Error {
   }
 }
 
-/** What the teacher (or a co-teacher) can do. Each resolves when the server has stored it, or rejects with `Refused`. */
+/** What the teacher (or a co-teacher) can do. Each resolves when the server has stored it or rejects with `Refused`. */
 export interface Controls {
   setTempo(bpm: number, at?: 'now' | 'beat' | 'bar'): Promise<void>;
   rampTempo(bpm: number, beats: number): Promise<void>;
@@ -185,7 +185,7 @@ export interface Room {
   beatAt(time: number): number | null;
   /** When a position is reached, on the cluster's clock, ms; null if never. */
   timeAt(beat: number): number | null;
-  /** The beat that sounds at this moment of the cluster's clock (the whole beat begun last); null while nothing plays. */
+  /** The beat that sounds at a time of the cluster's clock (the whole beat begun last); null while nothing plays. */
   currentBeat(time?: number): Beat | null;
 
   /** Calls at each beat, when it is heard (or due, without audio); for drawing. Gives the way to stop it. */

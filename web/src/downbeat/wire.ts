@@ -54,3 +54,12 @@ export interface WireNote {
   timestamp: number;
   beat: number | null;
 }
+
+/** The answer to `clock_sync`, with the stamps of both ends. */
+export interface WireProbe {
+  t0: number;
+  t1: number;
+  t2: number;
+  t3: number;
+  unc_us: number;
+}

@@ -136,7 +136,7 @@ export class FakeServer {
       wall: () => Date.now() + 77,
       random: () => 0.5,
       hidden: () => false,
-      fetch: () => Promise.resolve(new Response(JSON.stringify({ error: this.http.error }), { status: this.http.status })),
+      fetch: () => Promise.resolve(Response.json({ error: this.http.error }, { status: this.http.status })),
       transport: Transport as unknown as new (endpoint: string) => object,
       startTicker(tick) {
         const timer = setInterval(tick, TICK_MS);
