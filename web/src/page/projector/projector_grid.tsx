@@ -6,6 +6,9 @@ import { distinctNames } from '../shared/people';
 
 /** More than that in one cell nobody reads from the back row. */
 const NAMES_MAX = 5;
+/** A name that is longer than this is cut off rather than making all of them small. */
+const LETTERS_MAX = 12;
+const LETTERS_MIN = 4;
 
 /** The place of the pattern that sounds; null while nothing does. */
 function usePlace(room: Room, { assignments, timeline, playing }: RoomState): number | null {
@@ -29,7 +32,14 @@ export function ProjectorGrid({ room, state }: { room: Room; state: RoomState })
   const names = distinctNames(members);
   const places = gridPlaces(assignments, beatsPerBar, 1);
   const lines = Math.min(NAMES_MAX, Math.max(...places.map((place) => assignments.get(place)?.length ?? 0)));
-  const look = { '--columns': beatsPerBar, '--rows': Math.ceil(places.length / beatsPerBar), '--lines': Math.max(1, lines) };
+  const shown = places.flatMap((place) => (assignments.get(place) ?? []).slice(0, NAMES_MAX));
+  const letters = Math.max(...shown.map((id) => [...(names.get(id) ?? id)].length));
+  const look = {
+    '--letters': Math.min(LETTERS_MAX, Math.max(LETTERS_MIN, letters)),
+    '--columns': beatsPerBar,
+    '--rows': Math.ceil(places.length / beatsPerBar),
+    '--lines': Math.max(1, lines),
+  };
   return (
     <section class="projector-pattern" aria-label={words.common.gridLabel}>
       <ol class="projector-grid" style={look}>

@@ -18,7 +18,9 @@ function Projected({ room }: { room: Room }) {
       <ConnectionBanner room={room} />
       <header class="projector-join">
         <p class="hint">{words.joinAt} <b>{location.host}</b></p>
-        <h1 class="projector-code" aria-label={`${words.codeLabel}: ${state.code}`}>{state.code}</h1>
+        <h1 class="projector-code" style={{ '--letters': state.code.length }}>
+          <span class="visually-hidden">{words.codeLabel} </span>{state.code}
+        </h1>
       </header>
       <div class="projector-beat"><BeatView room={room} size="projector" /></div>
       <ProjectorGrid room={room} state={state} />

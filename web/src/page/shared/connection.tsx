@@ -36,8 +36,8 @@ export function ConnectionBadge({ room }: { room: Room }) {
   return (
     <p class="connection" data-connection={state.connection} data-clock={state.clock.quality}>
       <span class="connection-dot" aria-hidden="true" />
-      <span>{words.common.connection[state.connection]}</span>
-      {online && <span class="connection-clock">{clockText(state, words)}</span>}
+      <span class="connection-word">{words.common.connection[state.connection]}</span>
+      {online && <span class="connection-clock">· {clockText(state, words)}</span>}
     </p>
   );
 }

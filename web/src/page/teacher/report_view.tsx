@@ -31,13 +31,16 @@ function offsetText(ms: number | null, words: TeacherWords): string {
   return offset.kind === 'early' ? words.reportEarly(offset.ms) : words.reportLate(offset.ms);
 }
 
-const percent = (share: number | null): string => (share === null ? '–' : `${Math.round(share * 100)} %`);
+function percent(share: number | null): string {
+  if (share === null) return '–';
+  return new Intl.NumberFormat(document.documentElement.lang, { style: 'percent' }).format(share);
+}
 
 function StudentLine({ student, words }: { student: StudentFigures; words: TeacherWords }) {
   return (
     <tr>
       <th scope="row">{student.name}</th>
-      <td>{Math.round(student.attended_s / 60)}</td>
+      <td>{Math.round(student.attended_s / 60) || words.reportUnderAMinute}</td>
       <td>{student.notes}</td>
       <td>{student.turns}</td>
       <td>{percent(student.within_50_ms_share)}</td>
