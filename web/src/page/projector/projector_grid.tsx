@@ -48,8 +48,12 @@ export function ProjectorGrid({ room, state }: { room: Room; state: RoomState })
           return (
             <li key={place} data-now={place === now} data-free={ids.length === 0}>
               <span class="projector-place">{place}</span>
-              {ids.slice(0, NAMES_MAX).map((id) => <span key={id} class="projector-name">{names.get(id) ?? id}</span>)}
-              {ids.length > NAMES_MAX && <span class="projector-name">{words.projector.andMore(ids.length - NAMES_MAX)}</span>}
+              {ids.slice(0, NAMES_MAX).map((id) => (
+                <span key={id} class="projector-name">{names.get(id) ?? id}</span>
+              ))}
+              {ids.length > NAMES_MAX && (
+                <span class="projector-name">{words.projector.andMore(ids.length - NAMES_MAX)}</span>
+              )}
             </li>
           );
         })}

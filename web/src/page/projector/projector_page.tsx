@@ -31,7 +31,8 @@ function Projected({ room }: { room: Room }) {
 function Joined({ code }: { code: string }) {
   const room = useJoined(code);
   const { common } = useWords();
-  return room ? <Projected room={room} /> : <main class="centre"><p class="hint" role="status">{common.loading}</p></main>;
+  if (room) return <Projected room={room} />;
+  return <main class="centre"><p class="hint" role="status">{common.loading}</p></main>;
 }
 
 /** What hangs on the wall: the beat, the bar, the code and the grid. */

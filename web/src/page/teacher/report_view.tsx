@@ -24,6 +24,18 @@ async function openFile(code: string, kind: string, format: 'csv' | 'html'): Pro
   }
 }
 
+interface FileButtonProps {
+  code: string;
+  kind: string;
+  format: 'csv' | 'html';
+  text: string;
+}
+
+function FileButton({ code, kind, format, text }: FileButtonProps) {
+  const open = () => void attempt(openFile(code, kind, format));
+  return <button type="button" class="button small" onClick={open}>{text}</button>;
+}
+
 function offsetText(ms: number | null, words: TeacherWords): string {
   if (ms === null) return '–';
   const offset = offsetOf(ms);
@@ -66,7 +78,9 @@ function StudentTable({ report, words }: { report: LessonReport; words: TeacherW
             <th scope="col">{words.reportAssigned}</th>
           </tr>
         </thead>
-        <tbody>{report.students.map((student) => <StudentLine key={student.student_id} student={student} words={words} />)}</tbody>
+        <tbody>
+          {report.students.map((student) => <StudentLine key={student.student_id} student={student} words={words} />)}
+        </tbody>
       </table>
     </div>
   );
@@ -74,10 +88,13 @@ function StudentTable({ report, words }: { report: LessonReport; words: TeacherW
 
 function Summary({ report, words }: { report: LessonReport; words: TeacherWords }) {
   const shared = sharing(report.evenness);
-  const sentence = shared && { even: words.reportEven, somewhat: words.reportSomewhatEven, uneven: words.reportUneven }[shared];
+  const sentences = { even: words.reportEven, somewhat: words.reportSomewhatEven, uneven: words.reportUneven };
   return (
     <>
-      <p>{words.reportSummary(Math.round(report.durationS / 60), report.students.length, report.notes)} {sentence}</p>
+      <p>
+        {words.reportSummary(Math.round(report.durationS / 60), report.students.length, report.notes)}
+        {shared && ` ${sentences[shared]}`}
+      </p>
       {report.noTurn.length > 0 && <p>{words.reportNoTurn(report.noTurn.join(', '))}</p>}
       {report.waiting && <p class="hint">{words.reportWaiting}</p>}
       {report.missing > 0 && <p class="hint">{words.reportMissing(report.missing)}</p>}
@@ -125,13 +142,13 @@ export function ReportView({ code }: { code: string }) {
       <StudentTable report={report} words={words} />
       <div class="row">
         <button type="button" class="button small" onClick={load}>{words.reportRefresh}</button>
-        <button type="button" class="button small" onClick={() => void attempt(openFile(code, 'participation', 'csv'))}>{words.reportCsv}</button>
-        <button type="button" class="button small" onClick={() => void attempt(openFile(code, 'participation', 'html'))}>{words.reportPrint}</button>
+        <FileButton code={code} kind="participation" format="csv" text={words.reportCsv} />
+        <FileButton code={code} kind="participation" format="html" text={words.reportPrint} />
       </div>
       <h3>{words.reportReflections}</h3>
       <Reflections report={report} words={words} />
       {report.reflections.length > 0 && (
-        <div><button type="button" class="button small" onClick={() => void attempt(openFile(code, 'reflections', 'csv'))}>{words.reportReflectionsCsv}</button></div>
+        <div><FileButton code={code} kind="reflections" format="csv" text={words.reportReflectionsCsv} /></div>
       )}
     </div>
   );

@@ -47,12 +47,21 @@ function RoleChoice({ room, student, name, sections }: RosterRowProps) {
         ))}
         <option value={NEW_SECTION}>{words.roleNewSection}</option>
       </select>
-      {naming && <SectionDialog name={name} onClose={() => setNaming(false)} onSave={(section) => assign(sectionRole(section))} />}
+      {naming && (
+        <SectionDialog name={name} onClose={() => setNaming(false)}
+          onSave={(section) => assign(sectionRole(section))} />
+      )}
     </>
   );
 }
 
-function SectionDialog({ name, onSave, onClose }: { name: string; onSave: (section: string) => void; onClose: () => void }) {
+interface SectionDialogProps {
+  name: string;
+  onSave: (section: string) => void;
+  onClose: () => void;
+}
+
+function SectionDialog({ name, onSave, onClose }: SectionDialogProps) {
   const { teacher: words } = useWords();
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -97,8 +106,12 @@ export function RosterRow(props: RosterRowProps) {
   return (
     <li class="roster-row" data-lit={lit} data-muted={muted} data-away={connections === 0} data-hand={hand}>
       {hand
-        ? <button type="button" class="icon-button roster-hand" aria-label={words.lowerHand(name)} title={words.lowerHand(name)}
-          onClick={() => void attempt(lowerHandOf(room.state.code, studentId))}><HandIcon /></button>
+        ? (
+          <button type="button" class="icon-button roster-hand" aria-label={words.lowerHand(name)}
+            title={words.lowerHand(name)} onClick={() => void attempt(lowerHandOf(room.state.code, studentId))}>
+            <HandIcon />
+          </button>
+        )
         : <Face studentId={studentId} name={name} />}
       <span class="roster-who">
         <span class="roster-name">{name}</span>

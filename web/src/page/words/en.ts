@@ -165,7 +165,8 @@ export const en = {
       events === 1 ? '1 event of this lesson is lost.' : `${events} events of this lesson are lost.`,
     reportNobody: 'No student has been in this lesson.',
     reportSummary: (minutes: number, students: number, notes: number) =>
-      `${minutes === 0 ? 'Less than a minute' : minutes === 1 ? '1 minute' : `${minutes} minutes`}, ${students} ${students === 1 ? 'student' : 'students'}, `
+      `${minutes === 0 ? 'Less than a minute' : minutes === 1 ? '1 minute' : `${minutes} minutes`}, `
+      + `${students} ${students === 1 ? 'student' : 'students'}, `
       + `${notes} ${notes === 1 ? 'note' : 'notes'}.`,
     reportEven: 'The voices were shared evenly.',
     reportSomewhatEven: 'Some played a good deal more than others.',

@@ -159,7 +159,8 @@ export const es: Words = {
       events === 1 ? 'Se ha perdido 1 suceso de esta clase.' : `Se han perdido ${events} sucesos de esta clase.`,
     reportNobody: 'En esta clase no ha estado ningún estudiante.',
     reportSummary: (minutes, students, notes) =>
-      `${minutes === 0 ? 'Menos de un minuto' : minutes === 1 ? '1 minuto' : `${minutes} minutos`}, ${students} ${students === 1 ? 'estudiante' : 'estudiantes'}, `
+      `${minutes === 0 ? 'Menos de un minuto' : minutes === 1 ? '1 minuto' : `${minutes} minutos`}, `
+      + `${students} ${students === 1 ? 'estudiante' : 'estudiantes'}, `
       + `${notes} ${notes === 1 ? 'nota' : 'notas'}.`,
     reportEven: 'Las voces se han repartido por igual.',
     reportSomewhatEven: 'Algunos han tocado bastante más que otros.',
