@@ -26,7 +26,8 @@ describe('the banner', () => {
   });
 
   it('names the most serious first', () => {
-    expect(troubleOf(state({ connection: 'offline' }, { source: 'lost', quality: 'uncertain' }), true, en)).toBe(banner.lost);
+    const all = state({ connection: 'offline' }, { source: 'lost', quality: 'uncertain' });
+    expect(troubleOf(all, true, en)).toBe(banner.lost);
     expect(troubleOf(state({ connection: 'offline' }, { source: 'holdover' }), true, en)).toBe(banner.offline);
     expect(troubleOf(state({}, { quality: 'uncertain' }), true, en)).toBe(banner.soundBlocked);
   });

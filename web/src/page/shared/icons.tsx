@@ -57,12 +57,14 @@ export const KeyboardIcon = () => (
 export const ReportIcon = () => <Icon><path d="M5 20V11M12 20V4M19 20v-6" /></Icon>;
 export const HandIcon = () => (
   <Icon>
-    <path class="solid" d="M7 13V6.5a1.5 1.5 0 0 1 3 0V11 4.5a1.5 1.5 0 0 1 3 0V11 5.5a1.5 1.5 0 0 1 3 0V13l1.2-2.1a1.6 1.6 0 0 1 2.8 1.5L17.3 18.5A6 6 0 0 1 12 22c-3.3 0-5-2.5-5-5z" />
+    <path class="solid" d="M7 13V6.5a1.5 1.5 0 0 1 3 0V11 4.5a1.5 1.5 0 0 1 3 0V11 5.5a1.5 1.5 0 0 1 3 0V13
+      l1.2-2.1a1.6 1.6 0 0 1 2.8 1.5L17.3 18.5A6 6 0 0 1 12 22c-3.3 0-5-2.5-5-5z" />
   </Icon>
 );
 export const MutedIcon = () => (
   <Icon>
-    <path d="M9 5.5a3 3 0 0 1 6 0V11m-1 3a3 3 0 0 1-5-2.2V9M6 11.5a6 6 0 0 0 9 5.2m3-5.2a6 6 0 0 1-.5 2.4M12 18v3M4 4l16 16" />
+    <path d="M9 5.5a3 3 0 0 1 6 0V11m-1 3a3 3 0 0 1-5-2.2V9M6 11.5a6 6 0 0 0 9 5.2m3-5.2a6 6 0 0 1-.5 2.4" />
+    <path d="M12 18v3M4 4l16 16" />
   </Icon>
 );
 export const MicrophoneIcon = () => (

@@ -20,7 +20,9 @@ describe('the class', () => {
 
   it('tells two of one name apart', () => {
     const names = distinctNames([
-      member('guest-k3v9x2ab', { name: 'Sam' }), member('guest-aaaa1111', { name: 'Sam' }), member('ada', { name: 'Ada' }),
+      member('guest-k3v9x2ab', { name: 'Sam' }),
+      member('guest-aaaa1111', { name: 'Sam' }),
+      member('ada', { name: 'Ada' }),
     ]);
     expect([...names.values()]).toEqual(['Sam · x2ab', 'Sam · 1111', 'Ada']);
   });
