@@ -12,9 +12,9 @@ function Projected({ room }: { room: Room }) {
   const { projector: words } = useWords();
   const state = useRoomState(room);
   if (state.connection === 'ended') return <main class="centre"><Ended why={state.ending ?? 'left'} /></main>;
-  const beatsPerBar = state.timeline?.meter.beats_per_bar ?? 4;
+  const hasPattern = patternLength(state.assignments, state.timeline?.meter.beats_per_bar ?? 4) > 0;
   return (
-    <main class="projector" data-pattern={patternLength(state.assignments, beatsPerBar) > 0}>
+    <main class="projector" data-pattern={hasPattern}>
       <ConnectionBanner room={room} />
       <header class="projector-join">
         <p class="hint">{words.joinAt} <b>{location.host}</b></p>
@@ -23,7 +23,7 @@ function Projected({ room }: { room: Room }) {
         </h1>
       </header>
       <div class="projector-beat"><BeatView room={room} size="projector" /></div>
-      <ProjectorGrid room={room} state={state} />
+      {hasPattern && <ProjectorGrid room={room} state={state} />}
     </main>
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Member, RoomState } from '../../downbeat/types';
-import { distinctNames, initialOf, inRosterOrder, studentsOf } from './people';
+import { distinctNames, hueOf, initialOf, inRosterOrder, studentsOf } from './people';
 
 const member = (studentId: string, changes: Partial<Member> = {}): Member => ({
   studentId, name: studentId, role: 'student', muted: false, hand: false, connections: 1, assignedRole: null, beats: [],
@@ -25,6 +25,12 @@ describe('the class', () => {
       member('ada', { name: 'Ada' }),
     ]);
     expect([...names.values()]).toEqual(['Sam · x2ab', 'Sam · 1111', 'Ada']);
+  });
+
+  it('has a colour for each that is far from that of a similar id', () => {
+    const apart = Math.abs(hueOf('student-1') - hueOf('student-2'));
+    expect(Math.min(apart, 360 - apart)).toBeGreaterThan(60);
+    expect(hueOf('ada')).toBe(hueOf('ada'));
   });
 
   it('has a face for every name', () => {

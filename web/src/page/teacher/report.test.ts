@@ -8,6 +8,8 @@ describe('the report in words', () => {
   });
 
   it('says how the voices were shared', () => {
-    expect([null, 1, 0.9, 0.75, 0.2].map(sharing)).toEqual([null, 'even', 'even', 'somewhat', 'uneven']);
+    expect([null, 1, 0.9, 0.75, 0.2].map((evenness) => sharing(evenness, 100)))
+      .toEqual([null, 'even', 'even', 'somewhat', 'uneven']);
+    expect(sharing(0, 3)).toBeNull();
   });
 });

@@ -1,28 +1,13 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { attempt, say } from '../shared';
-import { reportFile } from '../shared/api';
 import { reasonOf } from '../shared/say';
 import { useWords, type Words } from '../words';
+import { openFile } from './report_files';
 import { lessonReport, offsetOf, sharing, type LessonReport, type StudentFigures } from './report';
 
 type TeacherWords = Words['teacher'];
-/** A browser needs the file for as long as it takes to save or open it. */
-const FILE_KEPT_MS = 60_000;
-
-/** The report's files need the teacher's token: they are fetched, then opened or saved from memory. */
-async function openFile(code: string, kind: string, format: 'csv' | 'html'): Promise<void> {
-  // At once: a tab that opens after the answer has come is one that the browser blocks.
-  const tab = format === 'html' ? open('about:blank', '_blank') : null;
-  try {
-    const address = URL.createObjectURL(await reportFile(code, kind, format));
-    setTimeout(() => URL.revokeObjectURL(address), FILE_KEPT_MS);
-    if (tab) tab.location.replace(address);
-    else Object.assign(document.createElement('a'), { href: address, download: `${code}-${kind}.${format}` }).click();
-  } catch (failure) {
-    tab?.close();
-    throw failure;
-  }
-}
+const ASK_AGAIN_MS = 1_500;
+const ASKED_MAX = 6;
 
 interface FileButtonProps {
   code: string;
@@ -87,7 +72,7 @@ function StudentTable({ report, words }: { report: LessonReport; words: TeacherW
 }
 
 function Summary({ report, words }: { report: LessonReport; words: TeacherWords }) {
-  const shared = sharing(report.evenness);
+  const shared = sharing(report.evenness, report.notes);
   const sentences = { even: words.reportEven, somewhat: words.reportSomewhatEven, uneven: words.reportUneven };
   return (
     <>
@@ -126,6 +111,16 @@ export function ReportView({ code }: { code: string }) {
     lessonReport(code).then((answer) => { setReport(answer); setFailure(null); }, setFailure);
   }, [code]);
   useEffect(load, [load]);
+  // What is on its way to the database is there in a moment; who waits for it should not have to ask.
+  const [asked, setAsked] = useState(0);
+  useEffect(() => {
+    if (!report?.waiting || asked >= ASKED_MAX) return undefined;
+    const again = setTimeout(() => {
+      setAsked(asked + 1);
+      load();
+    }, ASK_AGAIN_MS);
+    return () => clearTimeout(again);
+  }, [report, asked, load]);
 
   if (failure) {
     return (
