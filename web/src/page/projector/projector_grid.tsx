@@ -1,11 +1,8 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Room, RoomState } from '../../downbeat/types';
 import { useWords } from '../words';
-import { gridPlaces, patternLength, placeOfBeat } from '../shared/pattern';
-import { distinctNames } from '../shared/people';
-
-/** More than that in one cell nobody reads from the back row. */
-const NAMES_MAX = 5;
+import { placeOfBeat } from '../shared/pattern';
+import { projectorCells } from './projector_cells';
 
 /** The place of the pattern that sounds; null while nothing does. */
 function usePlace(room: Room, { assignments, timeline, playing }: RoomState): number | null {
@@ -22,27 +19,18 @@ function usePlace(room: Room, { assignments, timeline, playing }: RoomState): nu
 export function ProjectorGrid({ room, state }: { room: Room; state: RoomState }) {
   const words = useWords();
   const now = usePlace(room, state);
-  const { assignments, members, timeline } = state;
-  const beatsPerBar = timeline?.meter.beats_per_bar ?? 4;
-  if (patternLength(assignments, beatsPerBar) === 0) return null;
-
-  const names = distinctNames(members);
-  const places = gridPlaces(assignments, beatsPerBar, 1);
-  const lines = Math.min(NAMES_MAX, Math.max(...places.map((place) => assignments.get(place)?.length ?? 0)));
-  const look = { '--columns': beatsPerBar, '--rows': Math.ceil(places.length / beatsPerBar), '--lines': Math.max(1, lines) };
+  const { cells, columns, rows, lines, letters, dense } = useMemo(() => projectorCells(state), [state]);
+  const look = { '--columns': columns, '--rows': rows, '--lines': lines, '--letters': letters };
   return (
     <section class="projector-pattern" aria-label={words.common.gridLabel}>
-      <ol class="projector-grid" style={look}>
-        {places.map((place) => {
-          const ids = assignments.get(place) ?? [];
-          return (
-            <li key={place} data-now={place === now} data-free={ids.length === 0}>
-              <span class="projector-place">{place}</span>
-              {ids.slice(0, NAMES_MAX).map((id) => <span key={id} class="projector-name">{names.get(id) ?? id}</span>)}
-              {ids.length > NAMES_MAX && <span class="projector-name">{words.projector.andMore(ids.length - NAMES_MAX)}</span>}
-            </li>
-          );
-        })}
+      <ol class="projector-grid" data-dense={dense} style={look}>
+        {cells.map(({ place, names, more }) => (
+          <li key={place} data-now={place === now} data-free={names.length === 0}>
+            <span class="projector-place">{place}</span>
+            {names.map((name) => <span key={name} class="projector-name">{name}</span>)}
+            {more > 0 && <span class="projector-more">{words.projector.andMore(more)}</span>}
+          </li>
+        ))}
       </ol>
     </section>
   );

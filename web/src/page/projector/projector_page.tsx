@@ -12,16 +12,18 @@ function Projected({ room }: { room: Room }) {
   const { projector: words } = useWords();
   const state = useRoomState(room);
   if (state.connection === 'ended') return <main class="centre"><Ended why={state.ending ?? 'left'} /></main>;
-  const beatsPerBar = state.timeline?.meter.beats_per_bar ?? 4;
+  const hasPattern = patternLength(state.assignments, state.timeline?.meter.beats_per_bar ?? 4) > 0;
   return (
-    <main class="projector" data-pattern={patternLength(state.assignments, beatsPerBar) > 0}>
+    <main class="projector" data-pattern={hasPattern}>
       <ConnectionBanner room={room} />
       <header class="projector-join">
         <p class="hint">{words.joinAt} <b>{location.host}</b></p>
-        <h1 class="projector-code" aria-label={`${words.codeLabel}: ${state.code}`}>{state.code}</h1>
+        <h1 class="projector-code" style={{ '--letters': state.code.length }}>
+          <span class="visually-hidden">{words.codeLabel} </span>{state.code}
+        </h1>
       </header>
       <div class="projector-beat"><BeatView room={room} size="projector" /></div>
-      <ProjectorGrid room={room} state={state} />
+      {hasPattern && <ProjectorGrid room={room} state={state} />}
     </main>
   );
 }
@@ -29,7 +31,8 @@ function Projected({ room }: { room: Room }) {
 function Joined({ code }: { code: string }) {
   const room = useJoined(code);
   const { common } = useWords();
-  return room ? <Projected room={room} /> : <main class="centre"><p class="hint" role="status">{common.loading}</p></main>;
+  if (room) return <Projected room={room} />;
+  return <main class="centre"><p class="hint" role="status">{common.loading}</p></main>;
 }
 
 /** What hangs on the wall: the beat, the bar, the code and the grid. */

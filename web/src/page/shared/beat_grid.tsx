@@ -24,8 +24,12 @@ function moveFocus(table: HTMLTableElement, event: KeyboardEvent): void {
   const [row, column] = [Number(from.dataset.row), Number(from.dataset.column)];
   const line = table.querySelectorAll(`input[data-row="${row}"]`).length;
   const to: Record<string, [number, number]> = {
-    ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1], ArrowUp: [row - 1, column], ArrowDown: [row + 1, column],
-    Home: [row, 0], End: [row, line - 1],
+    ArrowLeft: [row, column - 1],
+    ArrowRight: [row, column + 1],
+    ArrowUp: [row - 1, column],
+    ArrowDown: [row + 1, column],
+    Home: [row, 0],
+    End: [row, line - 1],
   };
   const wanted = to[event.key];
   if (!wanted) return;
@@ -89,7 +93,10 @@ export function BeatGrid({ room, students, places, onToggle, onClear }: BeatGrid
           {students.map(({ studentId, name, connections }, row) => (
             <tr key={studentId} data-away={connections === 0}>
               <th scope="row" class="grid-name">
-                <span class="grid-who"><Face studentId={studentId} name={name} /><span class="grid-text">{names.get(studentId)}</span></span>
+                <span class="grid-who">
+                  <Face studentId={studentId} name={name} />
+                  <span class="grid-text">{names.get(studentId)}</span>
+                </span>
               </th>
               {places.map((place, column) => (
                 <td key={place} data-place={place} data-starts={kind(place)} data-unused={unused(place)}>

@@ -4,7 +4,7 @@ import { useWords, type Words } from '../words';
 import { useRoomState } from './use_room';
 
 /** Milliseconds as people read them: one digit after the point below ten. */
-export const roundedMs = (ms: number): string => (ms < 10 ? ms.toFixed(1) : String(Math.round(ms)));
+export const roundedMs = (ms: number): string => (ms < 9.95 ? ms.toFixed(1) : String(Math.round(ms)));
 
 /** What a banner says of this state; null when all is well, or over. The most serious trouble first. */
 export function troubleOf(state: RoomState, soundBlocked: boolean, { common }: Words): string | null {
@@ -36,8 +36,8 @@ export function ConnectionBadge({ room }: { room: Room }) {
   return (
     <p class="connection" data-connection={state.connection} data-clock={state.clock.quality}>
       <span class="connection-dot" aria-hidden="true" />
-      <span>{words.common.connection[state.connection]}</span>
-      {online && <span class="connection-clock">{clockText(state, words)}</span>}
+      <span class="connection-word">{words.common.connection[state.connection]}</span>
+      {online && <span class="connection-clock">· {clockText(state, words)}</span>}
     </p>
   );
 }

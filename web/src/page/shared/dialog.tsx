@@ -33,7 +33,9 @@ export function Dialog({ title, onClose, children, actions, wide = false }: Dial
       <div class="dialog-inside">
         <div class="dialog-head">
           <h2 id={id}>{title}</h2>
-          <button type="button" class="icon-button" aria-label={words.common.close} onClick={onClose}><CloseIcon /></button>
+          <button type="button" class="icon-button" aria-label={words.common.close} onClick={onClose}>
+            <CloseIcon />
+          </button>
         </div>
         {children}
         {actions && <div class="dialog-actions">{actions}</div>}

@@ -51,7 +51,9 @@ export function Header({ home, room = null, start, children }: HeaderProps) {
     <>
       <SkipLink />
       <header class="header">
-        <a class="brand" href={home} aria-label="Downbeat"><img src="/icon.svg" alt="" width="28" height="28" /><b>Downbeat</b></a>
+        <a class="brand" href={home} aria-label="Downbeat">
+          <img src="/icon.svg" alt="" width="28" height="28" /><b>Downbeat</b>
+        </a>
         {start}
         <div class="header-end">
           {room && <ConnectionBadge room={room} />}

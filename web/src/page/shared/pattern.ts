@@ -1,6 +1,7 @@
 /**
- * The pattern that students are assigned to, as the server counts it for its report: as many whole bars long as it takes
- * to hold the highest place with somebody at it, and round from there. A count-in is nobody's. Places count from 1.
+ * The pattern that students are assigned to, as the server counts it for its report: as many whole bars long as it
+ * takes to hold the highest place with somebody at it, and round from there. A count-in is nobody's. Places count
+ * from 1.
  */
 import type { Meter, RoomState } from '../../downbeat/types';
 

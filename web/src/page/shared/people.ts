@@ -10,9 +10,14 @@ export function inRosterOrder(students: readonly Member[]): Member[] {
   return [...students].sort((one, other) => rank(one) - rank(other));
 }
 
-/** A colour of one's own, as a hue: the same on every device. */
-export const hueOf = (studentId: string): number =>
-  [...studentId].reduce((hash, letter) => (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360, 7);
+/** Steps of the golden angle are far apart, however close the numbers are that they are counted by. */
+const GOLDEN_ANGLE = 137.508;
+
+/** A colour of one's own, as a hue: the same on every device, and another than that of `ada2` for `ada3`. */
+export function hueOf(studentId: string): number {
+  const hash = [...studentId].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 7);
+  return Math.round((hash * GOLDEN_ANGLE) % 360);
+}
 
 /** What stands on somebody's face. */
 export const initialOf = (name: string): string => [...name.trim()][0]?.toUpperCase() ?? '?';

@@ -75,7 +75,8 @@ export function SettingsDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={words.title} onClose={onClose}>
       <Choice label={words.language} value={settings.language}
-        choices={{ auto: words.languageAuto, ...LANGUAGE_NAMES }} onChange={(language) => changeSettings({ language })} />
+        choices={{ auto: words.languageAuto, ...LANGUAGE_NAMES }}
+        onChange={(language) => changeSettings({ language })} />
       <Choice label={words.theme} value={settings.theme}
         choices={{ system: words.themeSystem, light: words.themeLight, dark: words.themeDark }}
         onChange={(theme) => changeSettings({ theme })} />

@@ -1,5 +1,5 @@
 /** Sound in a room: the metronome, and what the others play. The instrument is loaded when it is first wanted. */
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { Room } from '../../downbeat/types';
 import { startSound, type Sound } from '../../sound';
 import { notify } from './notice';
@@ -12,39 +12,13 @@ export interface RoomSound {
   blocked: boolean;
   /** From within a gesture. */
   start: () => void;
+  /** The same, unless somebody has turned the sound off here. */
+  startUnlessSilenced: () => void;
   stop: () => void;
 }
 
-/** One for the page: browsers allow few audio contexts. */
-let started: Promise<Sound> | null = null;
-
-/** The sound of this room; silent until `start` is called by a gesture. */
-export function useSound(room: Room): RoomSound {
-  const { volume, click, nudgeMs } = useSettings();
-  const [on, setOn] = useState(false);
-  const [sound, setSound] = useState<Sound | null>(null);
-  const [blocked, setBlocked] = useState(false);
-
-  const start = useCallback(() => {
-    setOn(true);
-    started ??= startSound();
-    started.then(setSound, () => {
-      started = null;
-      setOn(false);
-      notify(say('sound_blocked'));
-    });
-  }, []);
-  const stop = useCallback(() => setOn(false), []);
-
-  useEffect(() => {
-    if (!sound || !on) return undefined;
-    setBlocked(sound.blocked);
-    const unhear = sound.onBlockedChange(setBlocked);
-    return () => {
-      unhear();
-      setBlocked(false);
-    };
-  }, [sound, on]);
+/** Asks the browser at every gesture until it lets the sound through. */
+function useUnblocking(sound: Sound | null, blocked: boolean): void {
   useEffect(() => {
     if (!sound || !blocked) return undefined;
     const unblock = () => void sound.unblock().catch(() => {});
@@ -55,22 +29,59 @@ export function useSound(room: Room): RoomSound {
       removeEventListener('keydown', unblock);
     };
   }, [sound, blocked]);
+}
 
-  const sounds = on && !blocked ? sound : null;
-  useEffect(() => { room.nudgeMs = nudgeMs; }, [room, nudgeMs]);
-  useEffect(() => sound?.setVolume(volume), [sound, volume]);
+/** Lets the room sound as long as there is a sound: the others' notes, and the click where it is wanted. */
+function useSounding(room: Room, sound: Sound | null, click: boolean): void {
   useEffect(() => {
-    if (!sounds) return undefined;
-    room.useAudio(sounds.context);
-    const unhear = room.onNote((note) => { if (!note.own) sounds.note(note.midi, note.velocity); });
+    if (!sound) return undefined;
+    room.useAudio(sound.context);
+    const unhear = room.onNote((note) => { if (!note.own) sound.note(note.midi, note.velocity); });
     return () => {
       unhear();
       room.useAudio(null);
     };
-  }, [room, sounds]);
+  }, [room, sound]);
   useEffect(
-    () => (sounds && click ? room.scheduleOnBeat((beat, when) => sounds.click(beat.accent, when)) : undefined),
-    [room, sounds, click],
+    () => (sound && click ? room.scheduleOnBeat((beat, when) => sound.click(beat.accent, when)) : undefined),
+    [room, sound, click],
   );
-  return { on, blocked, start, stop };
+}
+
+/** The sound of this room; silent until `start` is called by a gesture. */
+export function useSound(room: Room): RoomSound {
+  const { volume, click, nudgeMs } = useSettings();
+  const [on, setOn] = useState(false);
+  const [sound, setSound] = useState<Sound | null>(null);
+  const [blocked, setBlocked] = useState(false);
+  const silenced = useRef(false);
+
+  const start = useCallback(() => {
+    silenced.current = false;
+    setOn(true);
+    startSound().then(setSound, () => {
+      setOn(false);
+      notify(say('sound_blocked'));
+    });
+  }, []);
+  const startUnlessSilenced = useCallback(() => { if (!silenced.current) start(); }, [start]);
+  const stop = useCallback(() => {
+    silenced.current = true;
+    setOn(false);
+  }, []);
+
+  useEffect(() => {
+    if (!sound || !on) return undefined;
+    setBlocked(sound.blocked);
+    const unhear = sound.onBlockedChange(setBlocked);
+    return () => {
+      unhear();
+      setBlocked(false);
+    };
+  }, [sound, on]);
+  useEffect(() => { room.nudgeMs = nudgeMs; }, [room, nudgeMs]);
+  useEffect(() => sound?.setVolume(volume), [sound, volume]);
+  useUnblocking(sound, blocked);
+  useSounding(room, on && !blocked ? sound : null, click);
+  return { on, blocked, start, startUnlessSilenced, stop };
 }

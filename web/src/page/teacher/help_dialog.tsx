@@ -7,8 +7,15 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
   const { teacher: words } = useWords();
   const { space, up, down, shift } = words.helpKeyNames;
   const keys: [Action, string[]][] = [
-    ['start', [space]], ['faster', [up]], ['slower', [down]], ['fasterFive', [shift, up]], ['slowerFive', [shift, down]],
-    ['tap', ['T']], ['mute', ['M']], ['lock', ['L']], ['help', ['?']],
+    ['start', [space]],
+    ['faster', [up]],
+    ['slower', [down]],
+    ['fasterFive', [shift, up]],
+    ['slowerFive', [shift, down]],
+    ['tap', ['T']],
+    ['mute', ['M']],
+    ['lock', ['L']],
+    ['help', ['?']],
   ];
   return (
     <Dialog title={words.help} onClose={onClose}>

@@ -35,7 +35,7 @@ function CopyButton({ text }: { text: string }) {
 
 /** The code, large enough for the back row; the link; the picture for cameras; the door. */
 export function InvitePanel({ room, state }: { room: Room; state: RoomState }) {
-  const { teacher: words, common } = useWords();
+  const { teacher: words } = useWords();
   const [large, setLarge] = useState(false);
   const link = joinLink(state.code);
   const { locked } = state;
@@ -43,7 +43,7 @@ export function InvitePanel({ room, state }: { room: Room; state: RoomState }) {
     <section class="card invite" aria-labelledby="invite-title">
       <div class="invite-words">
         <h2 id="invite-title" class="hint">{words.inviteHint}</h2>
-        <p class="invite-code">{state.code}</p>
+        <p class="invite-code" style={{ '--letters': state.code.length }}>{state.code}</p>
         <p class="invite-link"><a href={link} target="_blank" rel="noopener">{link.replace(/^https?:\/\//, '')}</a></p>
         <div class="row">
           <CopyButton text={link} />
@@ -62,8 +62,8 @@ export function InvitePanel({ room, state }: { room: Room; state: RoomState }) {
         <Dialog title={words.inviteHint} onClose={() => setLarge(false)} wide>
           <div class="qr-large">
             <QrCode text={link} label={words.qrLabel(state.code)} />
-            <p class="invite-code">{state.code}</p>
-            <p class="hint">{common.app}: {link}</p>
+            <p class="invite-code" style={{ '--letters': state.code.length }}>{state.code}</p>
+            <p class="hint">{link}</p>
           </div>
         </Dialog>
       )}

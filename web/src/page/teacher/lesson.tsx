@@ -87,6 +87,7 @@ function OpenLesson({ room, code, onLeave }: LessonProps & { room: Room }) {
   const { teacher: words } = useWords();
   const state = useRoomState(room);
   const sound = useSound(room);
+  const { startUnlessSilenced } = sound;
   const [conducting, setConducting] = useState<Conducting>({ when: 'now', countInBars: 0 });
   const [shown, setShown] = useState<Shown>(null);
   const hide = useCallback(() => setShown(null), []);
@@ -94,9 +95,11 @@ function OpenLesson({ room, code, onLeave }: LessonProps & { room: Room }) {
 
   const startStop = useCallback(() => {
     const { playing, timeline } = room.state;
+    if (playing) return void attempt(room.controls.stop());
+    startUnlessSilenced(); // whoever starts the beat wants to hear it, and this is a gesture
     const countIn = conducting.countInBars * (timeline?.meter.beats_per_bar ?? 4);
-    void attempt(playing ? room.controls.stop() : room.controls.start(countIn > 0 ? { countIn } : {}));
-  }, [room, conducting.countInBars]);
+    void attempt(room.controls.start(countIn > 0 ? { countIn } : {}));
+  }, [room, startUnlessSilenced, conducting.countInBars]);
 
   const { nudge, tap } = tempo;
   const act = useCallback((action: Action) => {

@@ -21,8 +21,9 @@ const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []
 export function participationView(push: Participation | null, students: readonly Member[]): ParticipationView {
   const nameOf = new Map(students.map(({ studentId, name }) => [studentId, name]));
   const played = listOf(push?.students).flatMap((row): TakingPart[] => {
-    if (!isRecord(row) || typeof row.student_id !== 'string' || typeof row.notes !== 'number' || row.notes < 1) return [];
+    if (!isRecord(row)) return [];
     const { student_id: studentId, notes, name } = row;
+    if (typeof studentId !== 'string' || typeof notes !== 'number' || notes < 1) return [];
     return [{ studentId, notes, name: nameOf.get(studentId) ?? (typeof name === 'string' ? name : studentId) }];
   });
   const has = new Set(played.map(({ studentId }) => studentId));

@@ -75,9 +75,12 @@ export function offsetOf(ms: number): { kind: 'early' | 'late' | 'on'; ms: numbe
   return { kind: ms < 0 ? 'early' : 'late', ms: rounded };
 }
 
-/** How the voices were shared, in words; null where there was nothing to share. */
-export function sharing(evenness: number | null): 'even' | 'somewhat' | 'uneven' | null {
-  if (evenness === null) return null;
+/** With fewer notes than this a word about how they were shared would say too much. */
+const NOTES_TO_SHARE = 20;
+
+/** How the voices were shared, in words; null where there was little to share. */
+export function sharing(evenness: number | null, notes: number): 'even' | 'somewhat' | 'uneven' | null {
+  if (evenness === null || notes < NOTES_TO_SHARE) return null;
   if (evenness >= 0.9) return 'even';
   return evenness >= 0.7 ? 'somewhat' : 'uneven';
 }

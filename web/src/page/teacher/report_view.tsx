@@ -1,27 +1,24 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { attempt, say } from '../shared';
-import { reportFile } from '../shared/api';
 import { reasonOf } from '../shared/say';
 import { useWords, type Words } from '../words';
+import { openFile } from './report_files';
 import { lessonReport, offsetOf, sharing, type LessonReport, type StudentFigures } from './report';
 
 type TeacherWords = Words['teacher'];
-/** A browser needs the file for as long as it takes to save or open it. */
-const FILE_KEPT_MS = 60_000;
+const ASK_AGAIN_MS = 1_500;
+const ASKED_MAX = 6;
 
-/** The report's files need the teacher's token: they are fetched, then opened or saved from memory. */
-async function openFile(code: string, kind: string, format: 'csv' | 'html'): Promise<void> {
-  // At once: a tab that opens after the answer has come is one that the browser blocks.
-  const tab = format === 'html' ? open('about:blank', '_blank') : null;
-  try {
-    const address = URL.createObjectURL(await reportFile(code, kind, format));
-    setTimeout(() => URL.revokeObjectURL(address), FILE_KEPT_MS);
-    if (tab) tab.location.replace(address);
-    else Object.assign(document.createElement('a'), { href: address, download: `${code}-${kind}.${format}` }).click();
-  } catch (failure) {
-    tab?.close();
-    throw failure;
-  }
+interface FileButtonProps {
+  code: string;
+  kind: string;
+  format: 'csv' | 'html';
+  text: string;
+}
+
+function FileButton({ code, kind, format, text }: FileButtonProps) {
+  const open = () => void attempt(openFile(code, kind, format));
+  return <button type="button" class="button small" onClick={open}>{text}</button>;
 }
 
 function offsetText(ms: number | null, words: TeacherWords): string {
@@ -31,13 +28,16 @@ function offsetText(ms: number | null, words: TeacherWords): string {
   return offset.kind === 'early' ? words.reportEarly(offset.ms) : words.reportLate(offset.ms);
 }
 
-const percent = (share: number | null): string => (share === null ? '–' : `${Math.round(share * 100)} %`);
+function percent(share: number | null): string {
+  if (share === null) return '–';
+  return new Intl.NumberFormat(document.documentElement.lang, { style: 'percent' }).format(share);
+}
 
 function StudentLine({ student, words }: { student: StudentFigures; words: TeacherWords }) {
   return (
     <tr>
       <th scope="row">{student.name}</th>
-      <td>{Math.round(student.attended_s / 60)}</td>
+      <td>{Math.round(student.attended_s / 60) || words.reportUnderAMinute}</td>
       <td>{student.notes}</td>
       <td>{student.turns}</td>
       <td>{percent(student.within_50_ms_share)}</td>
@@ -63,18 +63,23 @@ function StudentTable({ report, words }: { report: LessonReport; words: TeacherW
             <th scope="col">{words.reportAssigned}</th>
           </tr>
         </thead>
-        <tbody>{report.students.map((student) => <StudentLine key={student.student_id} student={student} words={words} />)}</tbody>
+        <tbody>
+          {report.students.map((student) => <StudentLine key={student.student_id} student={student} words={words} />)}
+        </tbody>
       </table>
     </div>
   );
 }
 
 function Summary({ report, words }: { report: LessonReport; words: TeacherWords }) {
-  const shared = sharing(report.evenness);
-  const sentence = shared && { even: words.reportEven, somewhat: words.reportSomewhatEven, uneven: words.reportUneven }[shared];
+  const shared = sharing(report.evenness, report.notes);
+  const sentences = { even: words.reportEven, somewhat: words.reportSomewhatEven, uneven: words.reportUneven };
   return (
     <>
-      <p>{words.reportSummary(Math.round(report.durationS / 60), report.students.length, report.notes)} {sentence}</p>
+      <p>
+        {words.reportSummary(Math.round(report.durationS / 60), report.students.length, report.notes)}
+        {shared && ` ${sentences[shared]}`}
+      </p>
       {report.noTurn.length > 0 && <p>{words.reportNoTurn(report.noTurn.join(', '))}</p>}
       {report.waiting && <p class="hint">{words.reportWaiting}</p>}
       {report.missing > 0 && <p class="hint">{words.reportMissing(report.missing)}</p>}
@@ -106,6 +111,16 @@ export function ReportView({ code }: { code: string }) {
     lessonReport(code).then((answer) => { setReport(answer); setFailure(null); }, setFailure);
   }, [code]);
   useEffect(load, [load]);
+  // What is on its way to the database is there in a moment; who waits for it should not have to ask.
+  const [asked, setAsked] = useState(0);
+  useEffect(() => {
+    if (!report?.waiting || asked >= ASKED_MAX) return undefined;
+    const again = setTimeout(() => {
+      setAsked(asked + 1);
+      load();
+    }, ASK_AGAIN_MS);
+    return () => clearTimeout(again);
+  }, [report, asked, load]);
 
   if (failure) {
     return (
@@ -122,13 +137,13 @@ export function ReportView({ code }: { code: string }) {
       <StudentTable report={report} words={words} />
       <div class="row">
         <button type="button" class="button small" onClick={load}>{words.reportRefresh}</button>
-        <button type="button" class="button small" onClick={() => void attempt(openFile(code, 'participation', 'csv'))}>{words.reportCsv}</button>
-        <button type="button" class="button small" onClick={() => void attempt(openFile(code, 'participation', 'html'))}>{words.reportPrint}</button>
+        <FileButton code={code} kind="participation" format="csv" text={words.reportCsv} />
+        <FileButton code={code} kind="participation" format="html" text={words.reportPrint} />
       </div>
       <h3>{words.reportReflections}</h3>
       <Reflections report={report} words={words} />
       {report.reflections.length > 0 && (
-        <div><button type="button" class="button small" onClick={() => void attempt(openFile(code, 'reflections', 'csv'))}>{words.reportReflectionsCsv}</button></div>
+        <div><FileButton code={code} kind="reflections" format="csv" text={words.reportReflectionsCsv} /></div>
       )}
     </div>
   );

@@ -25,11 +25,13 @@ function NewRoom({ onOpen }: { onOpen: (code: string) => void }) {
       <form class="stack" onSubmit={(event) => void submit(event)}>
         <h2 id="new-room-title">{words.newRoom}</h2>
         <label class="labelled"><span class="label">{words.roomName}</span>
-          <input class="field" type="text" name="name" maxLength={100} autocomplete="off" placeholder={words.roomNamePlaceholder} />
+          <input class="field" type="text" name="name" maxLength={100} autocomplete="off"
+            placeholder={words.roomNamePlaceholder} />
         </label>
         <div class="fields">
-          <label class="labelled"><span class="label">{words.tempo}</span>
-            <input class="field" type="number" name="bpm" min="1" max="299" required defaultValue={String(DEFAULT_BPM)} />
+          <label class="labelled"><span class="label">{words.roomTempo}</span>
+            <input class="field" type="number" name="bpm" min="1" max="299" required
+              defaultValue={String(DEFAULT_BPM)} />
           </label>
           <label class="labelled"><span class="label">{words.beatsPerBar}</span>
             <input class="field" type="number" name="beats" min="1" max="64" required defaultValue="4" />
@@ -46,7 +48,7 @@ function RoomItem({ room, onOpen }: { room: RoomSummary; onOpen: (code: string) 
   const name = room.name || words.roomUnnamed;
   return (
     <li>
-      <a class="room-item" href={`/?role=teacher&room=${room.room_id}`} aria-label={words.roomsOpen(`${name}, ${room.room_id}`)}
+      <a class="room-item" href={`/?role=teacher&room=${room.room_id}`}
         onClick={(event) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) return;
           event.preventDefault();

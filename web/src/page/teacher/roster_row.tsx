@@ -5,7 +5,7 @@ import { lowerHandOf } from '../shared/api';
 import { Face } from '../shared/face';
 import { HandIcon, MicrophoneIcon, MutedIcon, RemoveIcon } from '../shared/icons';
 import { useWords } from '../words';
-import { sectionOf, sectionRole } from './roles';
+import { sectionRole } from './roles';
 
 interface RosterRowProps {
   room: Room;
@@ -47,12 +47,21 @@ function RoleChoice({ room, student, name, sections }: RosterRowProps) {
         ))}
         <option value={NEW_SECTION}>{words.roleNewSection}</option>
       </select>
-      {naming && <SectionDialog name={name} onClose={() => setNaming(false)} onSave={(section) => assign(sectionRole(section))} />}
+      {naming && (
+        <SectionDialog name={name} onClose={() => setNaming(false)}
+          onSave={(section) => assign(sectionRole(section))} />
+      )}
     </>
   );
 }
 
-function SectionDialog({ name, onSave, onClose }: { name: string; onSave: (section: string) => void; onClose: () => void }) {
+interface SectionDialogProps {
+  name: string;
+  onSave: (section: string) => void;
+  onClose: () => void;
+}
+
+function SectionDialog({ name, onSave, onClose }: SectionDialogProps) {
   const { teacher: words } = useWords();
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -74,16 +83,15 @@ function SectionDialog({ name, onSave, onClose }: { name: string; onSave: (secti
 }
 
 function Presence({ student }: { student: Member }) {
-  const { teacher: words } = useWords();
-  const { connections, muted, assignedRole } = student;
-  const section = sectionOf(assignedRole);
+  const { teacher: words, common } = useWords();
+  const { connections, muted } = student;
   return (
     <span class="roster-state">
       <span class="presence" data-here={connections > 0}>
+        {student.hand && <span class="visually-hidden">{common.handRaised}, </span>}
         {connections === 0 ? words.away : connections === 1 ? words.here : words.devices(connections)}
       </span>
       {muted && <span>· {words.muted}</span>}
-      {section !== null && <span>· {words.roleSection(section)}</span>}
     </span>
   );
 }
@@ -97,15 +105,18 @@ export function RosterRow(props: RosterRowProps) {
   const mute = () => void attempt(muted ? room.controls.unmute(studentId) : room.controls.mute(studentId));
   return (
     <li class="roster-row" data-lit={lit} data-muted={muted} data-away={connections === 0} data-hand={hand}>
-      <Face studentId={studentId} name={name} />
+      {hand
+        ? (
+          <button type="button" class="icon-button roster-hand" aria-label={words.lowerHand(name)}
+            title={words.lowerHand(name)} onClick={() => void attempt(lowerHandOf(room.state.code, studentId))}>
+            <HandIcon />
+          </button>
+        )
+        : <Face studentId={studentId} name={name} />}
       <span class="roster-who">
         <span class="roster-name">{name}</span>
         <Presence student={student} />
       </span>
-      {hand && (
-        <button type="button" class="icon-button roster-hand" aria-label={words.lowerHand(name)} title={words.lowerHand(name)}
-          onClick={() => void attempt(lowerHandOf(room.state.code, studentId))}><HandIcon /></button>
-      )}
       <RoleChoice {...props} />
       <button type="button" class="icon-button" aria-label={muted ? words.unmute(name) : words.mute(name)}
         title={muted ? words.unmute(name) : words.mute(name)} data-muted={muted} onClick={mute}>

@@ -11,7 +11,9 @@ export function TempoPanel({ tempo }: { tempo: Tempo }) {
   return (
     <div class="tempo">
       <div class="tempo-line">
-        <button type="button" class="button tempo-step" aria-label={words.slower} onClick={() => tempo.nudge(-1)}><MinusIcon /></button>
+        <button type="button" class="button tempo-step" aria-label={words.slower} onClick={() => tempo.nudge(-1)}>
+          <MinusIcon />
+        </button>
         <label class="tempo-number">
           <input
             type="number"
@@ -28,7 +30,9 @@ export function TempoPanel({ tempo }: { tempo: Tempo }) {
           />
           <span aria-hidden="true">{common.bpm}</span>
         </label>
-        <button type="button" class="button tempo-step" aria-label={words.faster} onClick={() => tempo.nudge(1)}><PlusIcon /></button>
+        <button type="button" class="button tempo-step" aria-label={words.faster} onClick={() => tempo.nudge(1)}>
+          <PlusIcon />
+        </button>
         <button type="button" class="button tempo-tap" onPointerDown={(event) => tempo.tap(event.timeStamp)}
           onClick={(event) => { if (event.detail === 0) tempo.tap(event.timeStamp); }}>{words.tap}</button>
       </div>

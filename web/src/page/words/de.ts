@@ -49,7 +49,6 @@ export const de: Words = {
     lessonOver: 'Die Stunde ist vorbei.',
     roomsTitle: 'Deine Räume',
     roomsEmpty: 'Kein Raum ist offen. Lege den ersten an.',
-    roomsOpen: (name) => `${name} öffnen`,
     roomUnnamed: 'Ohne Namen',
     roomPeople: (people) => (people === 1 ? '1 Person' : `${people} Personen`),
     roomPlaying: 'läuft',
@@ -58,6 +57,7 @@ export const de: Words = {
     newRoom: 'Neuer Raum',
     roomName: 'Name des Raums',
     roomNamePlaceholder: 'Dienstagsband',
+    roomTempo: 'Schläge pro Minute',
     createRoom: 'Raum anlegen',
     backToRooms: 'Alle Räume',
 
@@ -159,7 +159,8 @@ export const de: Words = {
       events === 1 ? '1 Ereignis dieser Stunde ist verloren.' : `${events} Ereignisse dieser Stunde sind verloren.`,
     reportNobody: 'In dieser Stunde war kein Kind.',
     reportSummary: (minutes, students, notes) =>
-      `${minutes} ${minutes === 1 ? 'Minute' : 'Minuten'}, ${students} ${students === 1 ? 'Kind' : 'Kinder'}, `
+      `${minutes === 0 ? 'Weniger als eine Minute' : minutes === 1 ? '1 Minute' : `${minutes} Minuten`}, `
+      + `${students} ${students === 1 ? 'Kind' : 'Kinder'}, `
       + `${notes} ${notes === 1 ? 'Ton' : 'Töne'}.`,
     reportEven: 'Die Stimmen waren gleichmäßig verteilt.',
     reportSomewhatEven: 'Einige haben deutlich mehr gespielt als andere.',
@@ -168,6 +169,7 @@ export const de: Words = {
     reportStudents: 'Kinder',
     reportStudent: 'Kind',
     reportMinutes: 'Minuten da',
+    reportUnderAMinute: 'unter 1',
     reportNotes: 'Töne',
     reportTurns: 'Einsätze',
     reportInTime: 'Im Takt',
@@ -314,7 +316,8 @@ export const de: Words = {
     room_full: 'Diese Klasse ist voll.',
     removed_from_room: 'Du wurdest aus dieser Klasse herausgenommen.',
     room_closed: 'Die Stunde ist vorbei. Danke fürs Mitspielen!',
-    session_expired: 'Dein Zugang zu dieser Klasse ist abgelaufen. Öffne die Seite noch einmal über den Link deiner Schule.',
+    session_expired: 'Dein Zugang zu dieser Klasse ist abgelaufen. '
+      + 'Öffne die Seite noch einmal über den Link deiner Schule.',
     left: 'Du hast die Klasse verlassen.',
     suspended: 'Der Zugang deiner Schule ruht. Frage, wer dort Downbeat betreut.',
     forbidden: 'Dieser Link öffnet diese Klasse nicht. Frage deine Lehrkraft nach dem richtigen.',

@@ -55,7 +55,6 @@ export const en = {
     lessonOver: 'The lesson is over.',
     roomsTitle: 'Your rooms',
     roomsEmpty: 'No room is open. Make the first one.',
-    roomsOpen: (name: string) => `Open ${name}`,
     roomUnnamed: 'Without a name',
     roomPeople: (people: number) => (people === 1 ? '1 person' : `${people} people`),
     roomPlaying: 'playing',
@@ -64,6 +63,7 @@ export const en = {
     newRoom: 'New room',
     roomName: 'Name of the room',
     roomNamePlaceholder: 'Tuesday band',
+    roomTempo: 'Beats a minute',
     createRoom: 'Create room',
     backToRooms: 'All rooms',
 
@@ -165,7 +165,8 @@ export const en = {
       events === 1 ? '1 event of this lesson is lost.' : `${events} events of this lesson are lost.`,
     reportNobody: 'No student has been in this lesson.',
     reportSummary: (minutes: number, students: number, notes: number) =>
-      `${minutes} ${minutes === 1 ? 'minute' : 'minutes'}, ${students} ${students === 1 ? 'student' : 'students'}, `
+      `${minutes === 0 ? 'Less than a minute' : minutes === 1 ? '1 minute' : `${minutes} minutes`}, `
+      + `${students} ${students === 1 ? 'student' : 'students'}, `
       + `${notes} ${notes === 1 ? 'note' : 'notes'}.`,
     reportEven: 'The voices were shared evenly.',
     reportSomewhatEven: 'Some played a good deal more than others.',
@@ -174,6 +175,7 @@ export const en = {
     reportStudents: 'Students',
     reportStudent: 'Student',
     reportMinutes: 'Minutes here',
+    reportUnderAMinute: 'under 1',
     reportNotes: 'Notes',
     reportTurns: 'Turns',
     reportInTime: 'In time',

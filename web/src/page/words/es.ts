@@ -49,7 +49,6 @@ export const es: Words = {
     lessonOver: 'La clase ha terminado.',
     roomsTitle: 'Tus salas',
     roomsEmpty: 'No hay ninguna sala abierta. Crea la primera.',
-    roomsOpen: (name) => `Abrir ${name}`,
     roomUnnamed: 'Sin nombre',
     roomPeople: (people) => (people === 1 ? '1 persona' : `${people} personas`),
     roomPlaying: 'suena',
@@ -58,6 +57,7 @@ export const es: Words = {
     newRoom: 'Sala nueva',
     roomName: 'Nombre de la sala',
     roomNamePlaceholder: 'Banda del martes',
+    roomTempo: 'Pulsos por minuto',
     createRoom: 'Crear sala',
     backToRooms: 'Todas las salas',
 
@@ -159,7 +159,8 @@ export const es: Words = {
       events === 1 ? 'Se ha perdido 1 suceso de esta clase.' : `Se han perdido ${events} sucesos de esta clase.`,
     reportNobody: 'En esta clase no ha estado ningún estudiante.',
     reportSummary: (minutes, students, notes) =>
-      `${minutes} ${minutes === 1 ? 'minuto' : 'minutos'}, ${students} ${students === 1 ? 'estudiante' : 'estudiantes'}, `
+      `${minutes === 0 ? 'Menos de un minuto' : minutes === 1 ? '1 minuto' : `${minutes} minutos`}, `
+      + `${students} ${students === 1 ? 'estudiante' : 'estudiantes'}, `
       + `${notes} ${notes === 1 ? 'nota' : 'notas'}.`,
     reportEven: 'Las voces se han repartido por igual.',
     reportSomewhatEven: 'Algunos han tocado bastante más que otros.',
@@ -168,6 +169,7 @@ export const es: Words = {
     reportStudents: 'Estudiantes',
     reportStudent: 'Estudiante',
     reportMinutes: 'Minutos aquí',
+    reportUnderAMinute: 'menos de 1',
     reportNotes: 'Notas',
     reportTurns: 'Turnos',
     reportInTime: 'A tiempo',
