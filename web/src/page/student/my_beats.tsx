@@ -82,7 +82,7 @@ export function MyBeats({ room, mark }: { room: Room; mark: Judgement }) {
     return (
       <>
         <Row bars={barsFrom(places, meter.beats_per_bar, current ?? mine[0]!)} current={current} />
-        <div class="my-beats-words">
+        <div class="my-beats-words" role="status">
           {mark ? <Mark mark={mark} /> : (
             <p class="coming" data-now={now} aria-hidden="true">
               {now ? student.yourBeatNow : ahead !== null && ahead <= COUNTED_DOWN ? student.yourBeatIn(ahead) : listed}
