@@ -8,6 +8,7 @@
 import { Context } from 'tone/build/esm/core/context/Context.js';
 import { setContext } from 'tone/build/esm/core/Global.js';
 import { Synth } from 'tone/build/esm/instrument/Synth.js';
+import { strength } from './loudness';
 import { Voices } from './voices';
 
 const VOICES_MAX = 24;
@@ -15,17 +16,10 @@ const ATTACK_S = 0.004;
 const DECAY_S = 1.3;
 /** Fundamental, octave, twelfth, … : mellow, with a little bell. */
 const PARTIALS = [1, 0.32, 0.06, 0.1, 0, 0.03];
-/** One note at full velocity; the limiter begins to bend above about two of them. */
-const LEVEL = 0.34;
-
 /** Plays a note at `when` on the audio clock; velocity 0–127. */
 export type Strike = (midi: number, velocity: number, when: number) => void;
 
 const hertz = (midi: number) => 440 * 2 ** ((midi - 69) / 12);
-
-/** How strong one note is while `others` sound as well: many together become fuller, not many times as loud. */
-export const strength = (velocity: number, others: number): number =>
-  (LEVEL * (Math.min(127, Math.max(0, velocity)) / 127) ** 1.4) / Math.sqrt(1 + others / 3);
 
 export function createInstrument(native: AudioContext, out: AudioNode): Strike {
   // `timeout`: its ticks only tidy up voices that have faded, so that they may be late.

@@ -5,6 +5,7 @@
  * compressors look ahead and delay all sound by 6 ms, which would move the clicks off the beat and the keys away from
  * the finger.
  */
+import { gainOf } from './loudness';
 
 /** Up to here the curve is straight: a class at ordinary loudness passes unchanged. */
 const STRAIGHT = 0.7;
@@ -24,9 +25,6 @@ export function limited(input: number): number {
 function limiterCurve(): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: POINTS }, (_, i) => limited((2 * i / (POINTS - 1) - 1) * RANGE));
 }
-
-/** How loud a setting from 0 to 1 is: by the square, as ears count. */
-export const gainOf = (volume: number): number => Math.min(1, Math.max(0, volume)) ** 2;
 
 export interface Master {
   /** What sounds is connected here. */

@@ -5,8 +5,8 @@ import { barAndPulse, patternLength, placeOfBeat } from '../shared/pattern';
 import type { Judgement } from './judgement';
 import { beatsUntilMine, placesOf } from './my_places';
 
-/** So many bars are shown; a longer pattern is turned over like pages. */
-const BARS_SHOWN = 2;
+/** So many beats fit beside each other on a phone: a longer pattern is turned over like pages, by whole bars. */
+const BEATS_SHOWN = 8;
 /** From here on the beats to wait are counted down. */
 const COUNTED_DOWN = 8;
 
@@ -16,12 +16,13 @@ interface Place {
   taken: boolean;
 }
 
-/** The bars of the pattern, from the one in which `current` is on. */
+/** The bars of the pattern that are shown while `current` sounds. */
 function barsFrom(places: Place[], beatsPerBar: number, current: number): Place[][] {
   const bars = Array.from({ length: Math.ceil(places.length / beatsPerBar) }, (_, i) =>
     places.slice(i * beatsPerBar, (i + 1) * beatsPerBar));
-  const page = Math.floor((barAndPulse(current, beatsPerBar).bar - 1) / BARS_SHOWN);
-  return bars.slice(page * BARS_SHOWN, (page + 1) * BARS_SHOWN);
+  const shown = Math.max(1, Math.floor(BEATS_SHOWN / beatsPerBar));
+  const page = Math.floor((barAndPulse(current, beatsPerBar).bar - 1) / shown);
+  return bars.slice(page * shown, (page + 1) * shown);
 }
 
 /** The row of beats. Screen readers get `yourBeats` instead: what moves with the music is not for reading out. */
@@ -82,7 +83,7 @@ export function MyBeats({ room, mark }: { room: Room; mark: Judgement }) {
     return (
       <>
         <Row bars={barsFrom(places, meter.beats_per_bar, current ?? mine[0]!)} current={current} />
-        <div class="my-beats-words">
+        <div class="my-beats-words" role="status">
           {mark ? <Mark mark={mark} /> : (
             <p class="coming" data-now={now} aria-hidden="true">
               {now ? student.yourBeatNow : ahead !== null && ahead <= COUNTED_DOWN ? student.yourBeatIn(ahead) : listed}

@@ -96,6 +96,7 @@ export function Piano({ room, octaves, silent, strike, heldElsewhere }: PianoPro
       class={key.black ? 'key key-black' : 'key'}
       style={{ gridColumn: `${key.left + 1} / span ${key.width}` }}
       data-midi={key.midi}
+      data-letter={letters.get(i) ?? ''}
       data-down={held.has(key.midi) || heldElsewhere.has(key.midi)}
       aria-label={key.name}
       aria-disabled={silent}
@@ -106,7 +107,6 @@ export function Piano({ room, octaves, silent, strike, heldElsewhere }: PianoPro
     >
       <span class="key-glow" aria-hidden="true" />
       <span class="key-sign" aria-hidden="true">{key.midi % 12 === 0 ? noteSign(key.midi) : key.sign}</span>
-      <kbd class="key-letter" aria-hidden="true">{letters.get(i) ?? ''}</kbd>
     </button>
   );
 

@@ -29,7 +29,7 @@ describe('the piano', () => {
   });
 
   it('names its keys for those who listen and for those who look', () => {
-    expect(noteName(60, 'sharp')).toBe('C 4');
+    expect(noteName(60, 'sharp')).toBe('C4');
     expect(noteName(70, 'sharp')).toBe('A sharp 4');
     expect(noteName(61, 'sostenido')).toBe('C sostenido 4');
     expect([noteSign(21), noteSign(60), noteSign(106)]).toEqual(['A0', 'C4', 'A♯7']);

@@ -6,7 +6,7 @@ export interface PianoKey {
   /** Where it begins and how wide it is, in thirds of a white key. */
   left: number;
   width: number;
-  /** `C 4`, `D sharp 4`: what a screen reader says. */
+  /** `C4`, `D sharp 4`: what a screen reader says. */
   name: string;
   /** `C`, `D♯`: what is written on it. */
   sign: string;
@@ -29,8 +29,7 @@ export const noteSign = (midi: number): string => `${SIGNS[midi % 12]}${Math.flo
 
 /** `sharp` is the language's word for ♯. */
 export function noteName(midi: number, sharp: string): string {
-  const sign = SIGNS[midi % 12]!;
-  return `${sign.replace('♯', ` ${sharp}`)} ${Math.floor(midi / 12) - 1}`;
+  return noteSign(midi).replace('♯', ` ${sharp} `);
 }
 
 /** So many octaves from a C on, and the C above them. */

@@ -6,15 +6,8 @@ import { Dialog, say, useWords } from '../shared';
 import { MoodChoice } from './mood';
 import {
   characters, COMPETENCIES, problemOf, TEXT_MAX, toReflection, TYPES, type Draft, type Problem,
+  type Written,
 } from './reflection_rules';
-
-/** What was written in this visit, and under which id it was sent. */
-export interface Written {
-  draft: Draft;
-  id: string | null;
-  /** Whether the draft is as it was sent. */
-  sent: boolean;
-}
 
 interface ReflectionFormProps {
   room: Room;

@@ -19,6 +19,16 @@ export interface Draft {
 /** In the middle of a lesson it is a note on the way; a child changes it if it is the first or the last thing. */
 export const emptyDraft: Draft = { text: '', type: 'exit_ticket', competency: null, mood: null };
 
+/** What was written in this visit, and under which id it was sent. */
+export interface Written {
+  draft: Draft;
+  id: string | null;
+  /** Whether the draft is as it was sent. */
+  sent: boolean;
+}
+
+export const NOTHING_WRITTEN: Written = { draft: emptyDraft, id: null, sent: false };
+
 /** Characters as the server counts them: one for each code point, whatever a language makes of it. */
 export const characters = (text: string): number => [...text].length;
 

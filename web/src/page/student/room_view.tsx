@@ -1,5 +1,5 @@
 /** The lesson: the beat, one's own beats, the keys, the class. */
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { Room } from '../../downbeat';
 import { BeatView, ConnectionBanner, Notice, useRoomState, useWords } from '../shared';
 import { Header, SoundButton } from '../shared/header';
@@ -10,7 +10,8 @@ import { MyBeats } from './my_beats';
 import { silenceOf } from './permission';
 import { Piano } from './piano';
 import { RaiseHand } from './raise_hand';
-import { ReflectionForm, type Written } from './reflection_form';
+import { ReflectionForm } from './reflection_form';
+import type { Written } from './reflection_rules';
 import { useMidi } from './use_midi';
 import { useOctaves } from './use_octaves';
 import { useFirstGesture, useOwnSound } from './use_own_sound';
@@ -69,6 +70,9 @@ export function RoomView({ room, written, onWrite, onLeave }: RoomViewProps) {
   });
   const [reflecting, setReflecting] = useState(false);
   const stopped = useHasStopped(room);
+  const content = useRef<HTMLElement>(null);
+  // From the form, which is gone, the focus comes here: readers tell where one is.
+  useEffect(() => content.current?.focus(), []);
 
   return (
     <>
@@ -77,8 +81,8 @@ export function RoomView({ room, written, onWrite, onLeave }: RoomViewProps) {
         <button type="button" class="button small plain" onClick={onLeave}>{words.student.leave}</button>
       </Header>
       <ConnectionBanner room={room} soundBlocked={sound.blocked} />
-      <main id="content" class="student" tabIndex={-1}>
-        <h1 class="visually-hidden">{state.name || state.code}</h1>
+      <main id="content" class="student" ref={content} tabIndex={-1} aria-labelledby="room-title">
+        <h1 id="room-title" class="visually-hidden">{state.name || state.code}</h1>
         <section class="student-beat" aria-label={words.common.beat}><BeatView room={room} size="student" /></section>
         <section class="student-mine" aria-label={words.student.myBeats}><MyBeats room={room} mark={mark} /></section>
         <div class="student-side">

@@ -8,13 +8,12 @@ import { Header } from '../shared/header';
 import { forgetGuestPass } from '../shared/session';
 import { codeInAddress, codeOf, enter, join, knownHere, putCodeIntoAddress, rememberedName } from './entrance';
 import { JoinForm } from './join_form';
-import { emptyDraft } from './reflection_rules';
-import type { Written } from './reflection_form';
+import type { Written } from './reflection_rules';
+import { forgetWritten, keepWritten, writtenHere } from './kept_reflection';
 import { RoomView } from './room_view';
 
 /** So long a first connection may take before the page says that it is still at it. */
 const PATIENCE_MS = 4_000;
-const NOTHING_WRITTEN: Written = { draft: emptyDraft, id: null, sent: false };
 
 /** Where this tab is in its visit. */
 type Visit =
@@ -79,17 +78,25 @@ interface InsideProps {
 /** From the first attempt to connect until the end. */
 function Inside({ room, name, onDoor, onAgain }: InsideProps) {
   const state = useRoomState(room);
-  const [written, setWritten] = useState(NOTHING_WRITTEN);
   const { ending, me, code } = state;
+  const [written, setWritten] = useState(() => writtenHere(code));
   const digits = code.replace(/\D/g, '');
 
   useEffect(() => {
     if (!ending) return;
     expose(null);
-    if (ending !== 'left') forgetGuestPass(code);
+    if (ending !== 'left') {
+      forgetGuestPass(code);
+      forgetWritten(code);
+    }
     // Never inside: what is wrong is for the form to say, where it can be put right.
     if (!me && ending !== 'left') onDoor(digits, ending);
   }, [ending]);
+
+  const write = (now: Written) => {
+    setWritten(now);
+    keepWritten(code, now);
+  };
 
   if (!me) return <Waiting name={name} onBack={() => { room.leave(); onDoor(digits); }} />;
   if (ending) {
@@ -102,7 +109,7 @@ function Inside({ room, name, onDoor, onAgain }: InsideProps) {
       </>
     );
   }
-  return <RoomView room={room} written={written} onWrite={setWritten} onLeave={() => room.leave()} />;
+  return <RoomView room={room} written={written} onWrite={write} onLeave={() => room.leave()} />;
 }
 
 /** The first connection. */

@@ -54,11 +54,17 @@ export function usePointers(box: { current: HTMLElement | null }, playing: Point
       lift(pointerId);
       fingers.delete(pointerId);
     };
+    // A long press opens no menu here, and what is selected elsewhere on the page is not dragged along.
+    const keep = (event: Event) => event.preventDefault();
+    element.addEventListener('contextmenu', keep);
+    element.addEventListener('dragstart', keep);
     element.addEventListener('pointerdown', down);
     addEventListener('pointermove', move);
     addEventListener('pointerup', up);
     addEventListener('pointercancel', up);
     return () => {
+      element.removeEventListener('contextmenu', keep);
+      element.removeEventListener('dragstart', keep);
       element.removeEventListener('pointerdown', down);
       removeEventListener('pointermove', move);
       removeEventListener('pointerup', up);

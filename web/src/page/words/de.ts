@@ -244,7 +244,7 @@ export const de: Words = {
     sharp: 'Kreuz',
     octaveNow: (from, to) => `Tasten von ${from} bis ${to}`,
     yourBeatIn: (beats) => `Dein Schlag in ${beats}`,
-    midiConnect: 'Eine MIDI-Tastatur nehmen',
+    midiConnect: 'MIDI-Tastatur nutzen',
     midiAsking: 'Der Browser fragt, ob diese Seite sie benutzen darf.',
     midiUnavailable: 'Dieser Browser kann hier keine MIDI-Tastaturen benutzen.',
     midiDenied: 'Der Browser lässt diese Seite keine MIDI-Tastaturen benutzen.',
