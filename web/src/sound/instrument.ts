@@ -1,6 +1,6 @@
 /**
- * What the keys sound like: a soft struck bar, somewhere between a kalimba and an electric piano. With Tone.js, and in a
- * chunk of its own: the page that has made no sound yet has not loaded it.
+ * What the keys sound like: a soft struck bar, somewhere between a kalimba and an electric piano. With Tone.js, and in
+ * a chunk of its own: the page that has made no sound yet has not loaded it.
  *
  * Tone is imported by its parts. Its index would make an audio context of its own as soon as it is loaded, whose clock
  * is a worker made from a blob, which the page's policy forbids.

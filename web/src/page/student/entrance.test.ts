@@ -13,6 +13,15 @@ const answer = (status: number, body: unknown) => vi.fn(async () => new Response
 const refusal = (status: number, code: string) => answer(status, { error: { code, message: code } });
 
 beforeEach(() => { joined.options = []; });
+/** What came with the school's link. */
+const linkBrings = (token: string) => {
+  const kept = new Map([['downbeat.token', token]]);
+  vi.stubGlobal('sessionStorage', {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => kept.set(key, value),
+    removeItem: (key: string) => kept.delete(key),
+  });
+};
 afterEach(() => {
   forgetGuestPass(CODE);
   vi.unstubAllGlobals();
@@ -20,7 +29,8 @@ afterEach(() => {
 
 describe('the code', () => {
   it('is its digits, however it was written', () => {
-    expect(['1234', 'MUSIC-1234', ' music 12 34', '12345678'].map(digitsOf)).toEqual(['1234', '1234', '1234', '123456']);
+    expect(['1234', 'MUSIC-1234', ' music 12 34', '12345678'].map(digitsOf))
+      .toEqual(['1234', '1234', '1234', '123456']);
   });
 
   it('is asked for before the name, and the name before one comes in', () => {
@@ -59,5 +69,23 @@ describe('coming in', () => {
     await expect(token()).rejects.toThrow(/^forbidden$/);
     vi.stubGlobal('fetch', vi.fn(async () => { throw new TypeError('no network'); }));
     await expect(token()).rejects.toMatchObject({ code: 'unreachable' });
+  });
+
+  it('asks nothing of whom the school\'s link names', async () => {
+    const fetch = answer(500, {});
+    vi.stubGlobal('fetch', fetch);
+    const token = tokenOf({ sub: 'kim', name: 'Kim' });
+    linkBrings(token);
+    expect(knownHere(CODE)).toBe('Kim');
+    await enter(CODE, 'Kim');
+    expect(await joined.options[0]!.token()).toBe(token);
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  it('makes no stranger of whom the school knows, when the link\'s token runs out', async () => {
+    vi.stubGlobal('fetch', answer(201, { token: tokenOf({}) }));
+    linkBrings(tokenOf({ sub: 'kim', exp: Date.now() / 1000 - 60 }));
+    join(CODE, 'Kim');
+    await expect(joined.options[0]!.token()).rejects.toThrow(/^session_expired$/);
   });
 });

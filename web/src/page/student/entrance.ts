@@ -51,26 +51,34 @@ export function knownHere(code: string): string | null {
   return token && lasts(token) ? claimsOf(token)?.name ?? claimsOf(token)?.sub ?? null : null;
 }
 
-/** The school's token, the guest's pass of this tab, or a new pass. */
-async function tokenFor(code: string, name: string): Promise<string> {
+/** The school's token, or the guest's pass of this tab; null where there is neither, or it has run out. */
+function tokenHere(code: string): string | null {
   const own = sessionToken();
-  if (own && lasts(own)) return own;
-  const pass = guestPass(code);
-  if (pass) return pass.token;
+  return own && lasts(own) ? own : guestPass(code)?.token ?? null;
+}
+
+async function newPass(code: string, name: string): Promise<string> {
   const { token } = await guest(code, name);
   keepGuestPass(code, { token, name });
   return token;
 }
 
+/** Whether the school's link brought a token that is no good any more. */
+export function schoolTokenEnded(): boolean {
+  const own = sessionToken();
+  return own !== null && !lasts(own);
+}
+
 /** Asks for what is needed to come in, so that a wrong code is said in the form; then joins. */
 export async function enter(code: string, name: string): Promise<Room> {
   rememberName(name);
-  await tokenFor(code, name);
+  if (!tokenHere(code)) await newPass(code, name);
   return join(code, name);
 }
 
 /** Joins with what is there already. */
-export const join = (code: string, name: string): Room => joinRoom({ code, name, token: () => tokenOrEnding(code, name) });
+export const join = (code: string, name: string): Room =>
+  joinRoom({ code, name, token: () => tokenOrEnding(code, name) });
 
 /** What ends a room for good when there is no token for it; anything else is tried again. */
 const FINAL = new Map([
@@ -79,8 +87,12 @@ const FINAL = new Map([
 ]);
 
 async function tokenOrEnding(code: string, name: string): Promise<string> {
+  const held = tokenHere(code);
+  if (held) return held;
+  // Whom the school knows does not become a stranger in the middle of the lesson.
+  if (schoolTokenEnded()) throw new Error('session_expired');
   try {
-    return await tokenFor(code, name);
+    return await newPass(code, name);
   } catch (failure) {
     const ending = FINAL.get(reasonOf(failure));
     throw ending ? new Error(ending) : failure;

@@ -10,7 +10,10 @@ export function MidiButton({ midi, ask }: { midi: MidiState; ask: () => void }) 
     asking: () => words.midiAsking,
     unavailable: () => words.midiUnavailable,
     denied: () => words.midiDenied,
-    on: () => (midi.state === 'on' && midi.names.length > 0 ? words.midiConnected(midi.names.join(', ')) : words.midiNone),
+    on: () => {
+      const names = midi.state === 'on' ? midi.names : [];
+      return names.length > 0 ? words.midiConnected(names.join(', ')) : words.midiNone;
+    },
   }[midi.state]();
   return (
     <div class="midi">

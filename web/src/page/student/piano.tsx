@@ -112,8 +112,8 @@ export function Piano({ room, octaves, silent, strike, heldElsewhere }: PianoPro
 
   return (
     <div class="piano-frame">
-      <button type="button" class="icon-button" aria-label={words.octaveDown} aria-disabled={shifted(lowestC, octaves, -1) === lowestC}
-        onClick={() => move(-1)}><MinusIcon /></button>
+      <button type="button" class="icon-button" aria-label={words.octaveDown}
+        aria-disabled={shifted(lowestC, octaves, -1) === lowestC} onClick={() => move(-1)}><MinusIcon /></button>
       <div
         ref={box}
         class="piano"
@@ -125,8 +125,8 @@ export function Piano({ room, octaves, silent, strike, heldElsewhere }: PianoPro
       >
         {keys.map(drawn)}
       </div>
-      <button type="button" class="icon-button" aria-label={words.octaveUp} aria-disabled={shifted(lowestC, octaves, 1) === lowestC}
-        onClick={() => move(1)}><PlusIcon /></button>
+      <button type="button" class="icon-button" aria-label={words.octaveUp}
+        aria-disabled={shifted(lowestC, octaves, 1) === lowestC} onClick={() => move(1)}><PlusIcon /></button>
       <p class="visually-hidden" role="status">{words.octaveNow(noteSign(lowestC), noteSign(keys.at(-1)!.midi))}</p>
     </div>
   );

@@ -57,5 +57,5 @@ export function shifted(lowestC: number, octaves: number, by: 1 | 0 | -1): numbe
   return Math.min(highest, Math.max(LOWEST_C, lowestC + 12 * by));
 }
 
-/** How strongly a key is struck, by how far down it the finger is (0 at its top, 1 at its lower edge), as on a real one. */
+/** How strongly a key is struck, by how far down it the finger is: 0 at its top, 1 at its lower edge. */
 export const velocityAt = (depth: number): number => Math.round(60 + 55 * Math.min(1, Math.max(0, depth)));

@@ -81,7 +81,9 @@ export function ReflectionForm({ room, written, onWrite, onClose }: ReflectionFo
   if (written.sent) {
     const again = (
       <>
-        <button type="button" class="button" onClick={() => onWrite({ ...written, sent: false })}>{words.change}</button>
+        <button type="button" class="button" onClick={() => onWrite({ ...written, sent: false })}>
+          {words.change}
+        </button>
         <button type="button" class="button strong" onClick={onClose}>{all.common.close}</button>
       </>
     );

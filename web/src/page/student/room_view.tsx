@@ -30,7 +30,8 @@ function Standing({ room }: { room: Room }) {
   const state = useRoomState(room);
   const silence = silenceOf(state);
   const role = state.members.find(({ studentId }) => studentId === state.me?.studentId)?.assignedRole;
-  const said = silence ? { 'muted': words.muted, 'listener': words.listener, 'solo-of-another': words.soloOther }[silence]
+  const silenced = { 'muted': words.muted, 'listener': words.listener, 'solo-of-another': words.soloOther };
+  const said = silence ? silenced[silence]
     : role === 'soloist' ? words.soloYou
       : role?.startsWith('section:') ? words.section(role.slice('section:'.length)) : '';
   return <p class="standing" role="status" data-silent={silence !== null}>{said}</p>;
@@ -88,7 +89,8 @@ export function RoomView({ room, written, onWrite, onLeave }: RoomViewProps) {
         <div class="student-side">
           <div class="row student-actions">
             <RaiseHand room={room} />
-            <button type="button" class="button" data-suggested={stopped && !written.sent} onClick={() => setReflecting(true)}>
+            <button type="button" class="button" data-suggested={stopped && !written.sent}
+              onClick={() => setReflecting(true)}>
               {words.reflection.title}
             </button>
           </div>
@@ -104,7 +106,8 @@ export function RoomView({ room, written, onWrite, onLeave }: RoomViewProps) {
             )}
             <MidiButton midi={midi} ask={ask} />
           </div>
-          <Piano room={room} octaves={octaves} silent={silenceOf(state) !== null} strike={strike} heldElsewhere={held} />
+          <Piano room={room} octaves={octaves} silent={silenceOf(state) !== null} strike={strike}
+            heldElsewhere={held} />
         </section>
       </main>
       {reflecting && (

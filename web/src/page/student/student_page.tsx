@@ -3,17 +3,18 @@ import './student.css';
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import type { Room } from '../../downbeat';
 import { startSound } from '../../sound';
-import { Ended, expose, Notice, useRoomState, useWords } from '../shared';
+import { expose, Notice, useRoomState } from '../shared';
 import { Header } from '../shared/header';
 import { forgetGuestPass } from '../shared/session';
-import { codeInAddress, codeOf, enter, join, knownHere, putCodeIntoAddress, rememberedName } from './entrance';
+import {
+  codeInAddress, codeOf, enter, join, knownHere, putCodeIntoAddress, rememberedName, schoolTokenEnded,
+} from './entrance';
+import { Goodbye } from './goodbye';
 import { JoinForm } from './join_form';
-import type { Written } from './reflection_rules';
 import { forgetWritten, keepWritten, writtenHere } from './kept_reflection';
+import type { Written } from './reflection_rules';
 import { RoomView } from './room_view';
-
-/** So long a first connection may take before the page says that it is still at it. */
-const PATIENCE_MS = 4_000;
+import { Waiting } from './waiting';
 
 /** Where this tab is in its visit. */
 type Visit =
@@ -24,7 +25,7 @@ function firstVisit(): Visit {
   const digits = codeInAddress();
   const name = digits ? knownHere(codeOf(digits)) : null;
   return name ? { at: 'room', room: join(codeOf(digits), name), name }
-    : { at: 'door', digits, name: rememberedName(), failure: null };
+    : { at: 'door', digits, name: rememberedName(), failure: schoolTokenEnded() ? 'session_expired' : null };
 }
 
 export function StudentPage() {
@@ -54,8 +55,16 @@ export function StudentPage() {
 
   if (visit.at === 'room') {
     const { name } = visit;
-    return <Inside key={visit.room.state.code} room={visit.room} name={name} onDoor={(digits, failure) => toDoor(digits, name, failure)}
-      onAgain={() => setVisit({ at: 'room', room: join(visit.room.state.code, name), name })} />;
+    const { code } = visit.room.state;
+    return (
+      <Inside
+        key={code}
+        room={visit.room}
+        name={name}
+        onDoor={(digits, failure) => toDoor(digits, name, failure)}
+        onAgain={() => setVisit({ at: 'room', room: join(code, name), name })}
+      />
+    );
   }
   return (
     <>
@@ -110,55 +119,4 @@ function Inside({ room, name, onDoor, onAgain }: InsideProps) {
     );
   }
   return <RoomView room={room} written={written} onWrite={write} onLeave={() => room.leave()} />;
-}
-
-/** The first connection. */
-function Waiting({ name, onBack }: { name: string; onBack: () => void }) {
-  const words = useWords();
-  const [long, setLong] = useState(false);
-  useEffect(() => {
-    const waiting = setTimeout(() => setLong(true), PATIENCE_MS);
-    return () => clearTimeout(waiting);
-  }, []);
-  return (
-    <>
-      <Header home="/" />
-      <main id="content" class="door" tabIndex={-1}>
-        <section class="card card-narrow" aria-labelledby="hello">
-          <h1 id="hello">{words.student.hello(name)}</h1>
-          <p role="status">{long ? words.student.stillConnecting : words.common.connection.connecting}</p>
-          {long && <p class="hint">{words.errors.unreachable}</p>}
-          <div class="row"><button type="button" class="button" onClick={onBack}>{words.common.back}</button></div>
-        </section>
-      </main>
-    </>
-  );
-}
-
-interface GoodbyeProps {
-  ending: NonNullable<Room['state']['ending']>;
-  written: Written;
-  onAgain: () => void;
-  onDoor: () => void;
-}
-
-/** Why it is over, what became of the reflection, and the way on. */
-function Goodbye({ ending, written, onAgain, onDoor }: GoodbyeProps) {
-  const { student: words, reflection } = useWords();
-  const unsent = !written.sent && written.draft.text.trim() !== '';
-  const over = ending === 'room_closed';
-  const mayReturn = ending === 'left' || ending === 'session_expired';
-  return (
-    <Ended why={ending}>
-      {unsent && (
-        <label class="labelled goodbye-words">
-          <span>{words.reflectionUnsent}</span>
-          <textarea class="field" rows={4} readOnly value={written.draft.text} aria-label={reflection.textLabel} />
-        </label>
-      )}
-      {over && !unsent && <p class="hint">{written.id ? words.reflectionKept : words.reflectionOver}</p>}
-      {mayReturn && <button type="button" class="button strong" onClick={onAgain}>{words.backIn}</button>}
-      <button type="button" class={mayReturn ? 'button' : 'button strong'} onClick={onDoor}>{words.joinAnother}</button>
-    </Ended>
-  );
 }

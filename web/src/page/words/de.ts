@@ -253,8 +253,10 @@ export const de: Words = {
     stillConnecting: 'Die Klasse ist noch nicht erreicht; es wird weiter versucht …',
     backIn: 'Zurück in die Klasse',
     reflectionKept: 'Deine Lehrkraft hat deine Worte. Ändern geht nicht mehr, denn die Stunde ist zu Ende.',
-    reflectionUnsent: 'Die Stunde war zu Ende, bevor diese Worte abgeschickt waren. Hier sind sie noch, zum Kopieren oder Erzählen:',
-    reflectionOver: 'Worte zur Stunde werden angenommen, solange sie dauert: Drücke nächstes Mal „Wie war es?“, bevor sie endet.',
+    reflectionUnsent: 'Die Stunde war zu Ende, bevor diese Worte abgeschickt waren. Hier sind sie '
+      + 'noch, zum Kopieren oder Erzählen:',
+    reflectionOver: 'Worte zur Stunde werden angenommen, solange sie dauert: Drücke nächstes Mal '
+      + '„Wie war es?“, bevor sie endet.',
   },
 
   projector: {

@@ -253,8 +253,10 @@ export const es: Words = {
     stillConnecting: 'Aún no se llega a la clase; seguimos intentándolo…',
     backIn: 'Volver a la clase',
     reflectionKept: 'Tu docente tiene tus palabras. Ya no se pueden cambiar, porque la clase ha terminado.',
-    reflectionUnsent: 'La clase terminó antes de que se enviaran estas palabras. Siguen aquí, para copiarlas o contarlas:',
-    reflectionOver: 'Se puede escribir mientras dura la clase: la próxima vez, pulsa «¿Cómo ha ido?» antes de que termine.',
+    reflectionUnsent: 'La clase terminó antes de que se enviaran estas palabras. Siguen aquí, para copiarlas o '
+      + 'contarlas:',
+    reflectionOver: 'Se puede escribir mientras dura la clase: la próxima vez, pulsa «¿Cómo ha ido?» antes de que '
+      + 'termine.',
   },
 
   projector: {
