@@ -63,6 +63,8 @@ export interface Member {
   assignedRole: AssignedRole | null;
   /** The places of the pattern (from 1) that are theirs. */
   beats: number[];
+  /** How well their devices know the clock, as they say themselves: of several the worst; absent until one has said. */
+  clock?: { uncertaintyMs: number; roundTripMs: number };
 }
 
 /** What is known of the cluster's clock here. */

@@ -56,7 +56,7 @@ function RoomItem({ room, onOpen }: { room: RoomSummary; onOpen: (code: string) 
         }}>
         <span class="room-name">{name}</span>
         <span class="room-code">{room.room_id}</span>
-        <span class="hint">
+        <span class="hint room-state">
           {words.roomPeople(room.members)} · {room.bpm} {common.bpm}{room.playing && ` · ${words.roomPlaying}`}
         </span>
       </a>

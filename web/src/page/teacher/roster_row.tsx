@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { AssignedRole, Member, Room } from '../../downbeat/types';
 import { Confirm, Dialog, attempt } from '../shared';
 import { lowerHandOf } from '../shared/api';
+import { roundedMs } from '../shared/connection';
 import { Face } from '../shared/face';
 import { HandIcon, MicrophoneIcon, MutedIcon, RemoveIcon } from '../shared/icons';
 import { useWords } from '../words';
@@ -17,6 +18,8 @@ interface RosterRowProps {
   lit: boolean;
 }
 
+/** From here on early and late cannot be told: the report times such notes by their arrival. */
+const UNCERTAIN_MS = 10;
 const PLAYER = 'player';
 const NEW_SECTION = 'new';
 
@@ -82,16 +85,29 @@ function SectionDialog({ name, onSave, onClose }: SectionDialogProps) {
   );
 }
 
+/** How well a student's device knows the clock: a number while it does, a word where it does not. */
+function Sync({ uncertaintyMs, roundTripMs }: NonNullable<Member['clock']>) {
+  const { teacher: words } = useWords();
+  const bad = uncertaintyMs > UNCERTAIN_MS;
+  const ms = roundedMs(uncertaintyMs);
+  return (
+    <span class="sync" data-bad={bad} title={words.syncRoundTrip(roundedMs(roundTripMs))}>
+      {bad ? words.syncBad(ms) : words.syncGood(ms)}
+    </span>
+  );
+}
+
 function Presence({ student }: { student: Member }) {
   const { teacher: words, common } = useWords();
-  const { connections, muted } = student;
+  const { connections, muted, clock } = student;
   return (
     <span class="roster-state">
       <span class="presence" data-here={connections > 0}>
         {student.hand && <span class="visually-hidden">{common.handRaised}, </span>}
         {connections === 0 ? words.away : connections === 1 ? words.here : words.devices(connections)}
       </span>
-      {muted && <span>· {words.muted}</span>}
+      {muted && <span>{words.muted}</span>}
+      {clock && connections > 0 && <Sync {...clock} />}
     </span>
   );
 }
