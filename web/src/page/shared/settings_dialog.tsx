@@ -2,6 +2,7 @@ import { useId } from 'preact/hooks';
 import { useWords, type Words } from '../words';
 import { Dialog } from './dialog';
 import { useLessMotion } from './flash';
+import { NumberField } from './number_field';
 import { changeSettings, NUDGE_MS_MAX, useSettings, type Language, type Settings } from './settings';
 
 /** Each language in its own words. */
@@ -56,12 +57,8 @@ function SoundSettings({ words, settings }: { words: Words['settings']; settings
       </label>
       <label class="labelled">
         <span class="label">{words.nudge}</span>
-        <input class="field" type="number" min={-NUDGE_MS_MAX} max={NUDGE_MS_MAX} step="5" value={settings.nudgeMs}
-          aria-describedby={hint} onChange={(event) => {
-            const nudgeMs = Math.max(-NUDGE_MS_MAX, Math.min(NUDGE_MS_MAX, event.currentTarget.valueAsNumber || 0));
-            changeSettings({ nudgeMs });
-            event.currentTarget.value = String(nudgeMs);
-          }} />
+        <NumberField class="field" value={settings.nudgeMs} min={-NUDGE_MS_MAX} max={NUDGE_MS_MAX} step={5}
+          describedBy={hint} onCommit={(nudgeMs) => changeSettings({ nudgeMs })} />
       </label>
       <p class="hint" id={hint}>{words.nudgeHint}</p>
     </>

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Controls, Room, RoomState } from '../../downbeat/types';
 import { attempt } from '../shared';
 import { BeatGrid } from '../shared/beat_grid';
+import { NumberField } from '../shared/number_field';
 import { barsMax, gridPlaces, patternLength, takeTurns, toggleSteps, type GridStep } from '../shared/pattern';
 import { studentsOf } from '../shared/people';
 import { useWords } from '../words';
@@ -37,12 +38,8 @@ export function PatternPanel({ room, state }: { room: Room; state: RoomState }) 
           <p class="hint">{words.patternHint}</p>
         </div>
         <label class="row"><span>{words.patternBars}</span>
-          <input class="field pattern-bars" type="number" min={least} max={barsMax(beatsPerBar)} value={shownBars}
-            onChange={(event) => {
-              const wanted = event.currentTarget.valueAsNumber || 1;
-              setBars(Math.max(1, Math.min(barsMax(beatsPerBar), Math.round(wanted))));
-              event.currentTarget.value = String(shownBars);
-            }} />
+          <NumberField class="field pattern-bars" value={shownBars} min={least} max={barsMax(beatsPerBar)}
+            onCommit={setBars} />
         </label>
         <button type="button" class="button small" disabled={students.length === 0}
           onClick={() => void attempt(turns())}>{words.patternTakeTurns}</button>

@@ -1,5 +1,6 @@
 import { useWords } from '../words';
 import { MinusIcon, PlusIcon } from '../shared/icons';
+import { NumberField } from '../shared/number_field';
 import { BPM_MAX, BPM_MIN, type Tempo } from './use_tempo';
 
 /** Where the slider ends: what lessons use, in steps that a finger can hit. The number takes all tempos. */
@@ -15,19 +16,7 @@ export function TempoPanel({ tempo }: { tempo: Tempo }) {
           <MinusIcon />
         </button>
         <label class="tempo-number">
-          <input
-            type="number"
-            min={BPM_MIN}
-            max={BPM_MAX}
-            aria-label={words.tempo}
-            value={tempo.bpm}
-            onChange={(event) => {
-              const bpm = event.currentTarget.valueAsNumber;
-              if (Number.isFinite(bpm)) tempo.set(bpm);
-              else event.currentTarget.value = String(tempo.bpm);
-            }}
-            onKeyDown={(event) => { if (event.key === 'Enter') event.currentTarget.blur(); }}
-          />
+          <NumberField value={tempo.bpm} min={BPM_MIN} max={BPM_MAX} label={words.tempo} onCommit={tempo.set} />
           <span aria-hidden="true">{common.bpm}</span>
         </label>
         <button type="button" class="button tempo-step" aria-label={words.faster} onClick={() => tempo.nudge(1)}>
