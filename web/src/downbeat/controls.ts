@@ -20,7 +20,7 @@ export function controlsOver(push: Push): Controls {
     assignBeat: (studentId, beat) => control('assign_beat', { student_id: studentId, beat }),
     clearBeat: (beat) => control('clear_beat', { beat }),
     clearBeats: () => control('clear_beats'),
-    assignRole: (studentId, role) => control('assign_role', { student_id: studentId, role }),
+    assignRole: (studentId, role) => control('assign_role', { student_id: studentId, role: role ?? 'none' }),
     lock: () => control('lock_room'),
     unlock: () => control('unlock_room'),
     remove: (studentId) => control('remove_student', { student_id: studentId }),

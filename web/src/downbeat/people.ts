@@ -1,4 +1,5 @@
 /** Who is in the room, by student id: from the join's answer, and then from presence, one connection at a time. */
+import type { WireClockReport } from './clock_report';
 import type { TokenRole } from './types';
 import type { WireMember, WirePresences } from './wire';
 
@@ -9,6 +10,8 @@ export interface Person {
   connections: number;
   /** The connections by presence's refs; empty until presence has told. */
   refs: ReadonlySet<string>;
+  /** By ref, what the connections' devices say of their clocks. */
+  clocks: ReadonlyMap<string, WireClockReport>;
   /** When they came first, as far as it is known; ms of the cluster's clock. */
   joinedAt: number;
 }
@@ -16,6 +19,7 @@ export interface Person {
 export type People = ReadonlyMap<string, Person>;
 
 const NOBODY: ReadonlySet<string> = new Set();
+const NOTHING_SAID: ReadonlyMap<string, WireClockReport> = new Map();
 
 /** After a join: those whom the answer names, and as absent those who were here before and have not come back yet. */
 export function peopleOf(members: WireMember[], before: People): People {
@@ -23,7 +27,8 @@ export function peopleOf(members: WireMember[], before: People): People {
   for (const { student_id: id, name, role, hand, connections } of members) {
     const known = before.get(id);
     const refs = known?.refs.size === connections ? known.refs : NOBODY;
-    people.set(id, { name, role, hand, connections, refs, joinedAt: known?.joinedAt ?? Infinity });
+    const clocks = known?.refs === refs ? known.clocks : NOTHING_SAID;
+    people.set(id, { name, role, hand, connections, refs, clocks, joinedAt: known?.joinedAt ?? Infinity });
   }
   return people;
 }
@@ -40,9 +45,12 @@ export function changed(people: People, joins: WirePresences, leaves: WirePresen
   for (const [id, { metas }] of Object.entries(leaves)) {
     const person = next.get(id);
     if (!person) continue;
-    const refs = new Set(person.refs);
-    for (const { phx_ref } of metas) refs.delete(phx_ref);
-    next.set(id, { ...person, refs, connections: refs.size });
+    const [refs, clocks] = [new Set(person.refs), new Map(person.clocks)];
+    for (const { phx_ref } of metas) {
+      refs.delete(phx_ref);
+      clocks.delete(phx_ref);
+    }
+    next.set(id, { ...person, refs, clocks, connections: refs.size });
   }
   return withoutHandsOfAbsent(next);
 }
@@ -64,18 +72,21 @@ function joined(people: People, joins: WirePresences): People {
     const before = next.get(id);
     const latest = metas.at(-1);
     if (!latest) continue;
-    const refs = new Set(before?.refs);
-    for (const { phx_ref } of metas) refs.add(phx_ref);
+    const [refs, clocks] = [new Set(before?.refs), new Map(before?.clocks)];
+    for (const { phx_ref, clock } of metas) {
+      refs.add(phx_ref);
+      if (clock) clocks.set(phx_ref, clock);
+    }
     const { name, role } = latest;
     const first = before?.joinedAt ?? Infinity;
     const joinedAt = first < Infinity ? first : latest.joined_at;
-    next.set(id, { name, role, hand: before?.hand ?? false, connections: refs.size, refs, joinedAt });
+    next.set(id, { name, role, hand: before?.hand ?? false, connections: refs.size, refs, clocks, joinedAt });
   }
   return next;
 }
 
 function absent(person: Person, hand = false): Person {
-  return { ...person, hand, connections: 0, refs: NOBODY };
+  return { ...person, hand, connections: 0, refs: NOBODY, clocks: NOTHING_SAID };
 }
 
 /** Who has gone holds no hand up: the server has forgotten it too. */

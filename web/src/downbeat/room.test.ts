@@ -264,6 +264,17 @@ describe('a room', () => {
     expect(unc_us / 1_000).toBeCloseTo(WAY_MS + 0.2, 0);
   });
 
+  it('tells the room how well it knows the clock, on each connection once', async () => {
+    enter();
+    await pass(10_000);
+    expect(server.clockReports.map(({ payload }) => payload)).toEqual([{ unc_us: 5_201, round_trip_us: 10_000 }]);
+    server.cut();
+    await pass(1_000);
+    server.reachable = true;
+    await pass(20_000);
+    expect(server.clockReports.length).toBe(2);
+  });
+
   it('asks for the room when an acknowledged control was lost', async () => {
     enter();
     await pass(100);
@@ -322,7 +333,7 @@ describe('a room', () => {
       ['clear_beat', { beat: 3 }],
       ['clear_beats', {}],
       ['assign_role', { student_id: 'bob', role: 'section:altos' }],
-      ['assign_role', { student_id: 'bob', role: null }],
+      ['assign_role', { student_id: 'bob', role: 'none' }],
       ['lock_room', {}],
       ['unlock_room', {}],
       ['remove_student', { student_id: 'bob' }],

@@ -2,6 +2,7 @@
 import { AudioClock } from './audio_clock';
 import { BeatCalls } from './beat_calls';
 import { ClusterClock, type Probe } from './clock';
+import { ClockReport } from './clock_report';
 import { ClockSync } from './clock_sync';
 import { controlsOver } from './controls';
 import { Link, type LinkListener } from './link';
@@ -15,8 +16,10 @@ import type {
 } from './types';
 import type { JoinReply, WireNote, WireProbe } from './wire';
 
-/** Within this the page may say early and late. */
+/** Within this the server's reports take what a note says of its own time. */
 const GOOD_MS = 10;
+/** Half of what is on time: within this the page may say early and late. */
+const FAIR_MS = 25;
 /** An uncertainty that has changed by a smaller part than this is not worth a new state. */
 const NOTEWORTHY = 0.1;
 const NUDGE_MAX_MS = 500;
@@ -38,6 +41,7 @@ class JoinedRoom implements Room, LinkListener {
   readonly #link: Link;
   readonly #clock: ClusterClock;
   readonly #sync: ClockSync;
+  readonly #report = new ClockReport();
   readonly #listeners = new Set<(state: RoomState) => void>();
   readonly #noteListeners = new Set<(note: Note) => void>();
   readonly #planners = new Set<BeatPlanner>();
@@ -162,6 +166,7 @@ class JoinedRoom implements Room, LinkListener {
 
   joined(reply: JoinReply): void {
     this.#connection = 'online';
+    this.#report.restart();
     this.#learn(joinedAs(this.#known, reply));
     this.#sync.soon();
     this.#tick();
@@ -225,6 +230,14 @@ class JoinedRoom implements Room, LinkListener {
     for (const planner of this.#planners) this.#plan(planner);
     this.#calls.tick(this.#sounding(), this.now(), () => this.#tick());
     this.#clockChanged();
+    this.#tellClock();
+  }
+
+  /** Nothing goes by it: what is refused is told again when it is news again. */
+  #tellClock(): void {
+    if (this.#connection !== 'online') return;
+    const report = this.#report.due(this.#clockState(), this.#platform.here());
+    if (report) this.#link.push('clock_report', report).catch(() => undefined);
   }
 
   #wake(): void {
@@ -258,7 +271,7 @@ class JoinedRoom implements Room, LinkListener {
 
   #clockState(): ClockState {
     const { uncertaintyMs, roundTripMs, known, settled } = this.#clock;
-    const measured = uncertaintyMs <= GOOD_MS ? 'good' : 'uncertain';
+    const measured = uncertaintyMs <= GOOD_MS ? 'good' : uncertaintyMs <= FAIR_MS ? 'fair' : 'uncertain';
     const quality = !known ? 'unknown' : settled ? measured : 'settling';
     return { quality, uncertaintyMs, roundTripMs, source: this.#known.source };
   }

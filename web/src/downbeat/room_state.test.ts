@@ -90,6 +90,19 @@ describe('what is known of a room', () => {
 describe('who is here', () => {
   const here = after(joined, ['presence_state', PRESENT]);
 
+  it('knows of a member what their devices say of the clock: of several the worst, and of none nothing', () => {
+    const clock = (unc_us: number) => ({ unc_us, round_trip_us: 2 * unc_us });
+    const phone = { ada: { metas: [{ ...meta('b.1', 'Ada', 2), clock: clock(4_000) }] } };
+    const one = after(here, ['presence_diff', { joins: phone, leaves: { ada: PRESENT.ada } }]);
+    expect(member(one, 'ada')).toMatchObject({ connections: 1, clock: { uncertaintyMs: 4, roundTripMs: 8 } });
+    const tablet = { ada: { metas: [{ ...meta('c.1', 'Ada', 3), clock: clock(30_000) }] } };
+    const two = after(one, ['presence_diff', { joins: tablet, leaves: {} }]);
+    expect(member(two, 'ada')?.clock).toEqual({ uncertaintyMs: 30, roundTripMs: 60 });
+    const left = after(two, ['presence_diff', { joins: {}, leaves: tablet }]);
+    expect(member(left, 'ada')?.clock).toEqual({ uncertaintyMs: 4, roundTripMs: 8 });
+    expect(member(left, 'ms-lee')).not.toHaveProperty('clock');
+  });
+
   it('stands in the order in which they came', () => {
     expect(membersOf(joined).map(({ studentId }) => studentId)).toEqual(['ada', 'ms-lee']);
     expect(membersOf(here).map(({ studentId }) => studentId)).toEqual(['ms-lee', 'ada']);

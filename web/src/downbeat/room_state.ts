@@ -1,4 +1,5 @@
 /** What is known of a room: from the join's answer and from each event after it. Pure: nothing here asks or tells. */
+import type { WireClockReport } from './clock_report';
 import { changed, peopleOf, stateOf, withHand, without, type People } from './people';
 import { isNewer } from './timeline';
 import type { AssignedRole, ClockState, Member, Participation, RoomState, Timeline } from './types';
@@ -117,7 +118,7 @@ function assignmentsOf(assignments: WireAssignments): Known['assignments'] {
 /** For the page: in the order in which they came. */
 export function membersOf({ people, muted, roles, assignments }: Known): Member[] {
   const inOrder = [...people].sort(([, one], [, other]) => order(one.joinedAt) - order(other.joinedAt));
-  return inOrder.map(([studentId, { name, role, hand, connections }]) => ({
+  return inOrder.map(([studentId, { name, role, hand, connections, clocks }]) => ({
     studentId,
     name,
     role,
@@ -126,7 +127,14 @@ export function membersOf({ people, muted, roles, assignments }: Known): Member[
     connections,
     assignedRole: roles.get(studentId) ?? null,
     beats: [...assignments].filter(([, ids]) => ids.includes(studentId)).map(([place]) => place),
+    ...(clocks.size > 0 && { clock: worstOf([...clocks.values()]) }),
   }));
+}
+
+/** A person's notes may come from any of their devices. */
+function worstOf(clocks: WireClockReport[]): NonNullable<Member['clock']> {
+  const most = (of: (clock: WireClockReport) => number) => Math.max(...clocks.map(of)) / 1_000;
+  return { uncertaintyMs: most(({ unc_us }) => unc_us), roundTripMs: most(({ round_trip_us }) => round_trip_us) };
 }
 
 /** Those of whom presence has not told yet come last, as the server named them. */

@@ -69,8 +69,11 @@ export interface Member {
 
 /** What is known of the cluster's clock here. */
 export interface ClockState {
-  /** `unknown`: no sample yet; `settling`: the first seconds; `good`; `uncertain`: the network leaves too much room. */
-  quality: 'unknown' | 'settling' | 'good' | 'uncertain';
+  /**
+   * `unknown`: no sample yet; `settling`: the first seconds; `good`: within 10 ms, as reports want it; `fair`: within
+   * 25 ms, enough to tell early from late; `uncertain`: the network leaves more room than that.
+   */
+  quality: 'unknown' | 'settling' | 'good' | 'fair' | 'uncertain';
   /** Half-width in ms of where the cluster's time may be; infinite while unknown. */
   uncertaintyMs: number;
   /** The shortest round trip among the samples in use, ms. */

@@ -1,4 +1,5 @@
 /** What the server sends of a room, as docs/protocol.md has it. */
+import type { WireClockReport } from './clock_report';
 import type { AssignedRole, Timeline, TokenRole } from './types';
 
 export interface WireMember {
@@ -42,6 +43,8 @@ export interface WireMeta {
   role: TokenRole;
   /** ms of the cluster's clock. */
   joined_at: number;
+  /** What the connection's device has said of itself. */
+  clock?: WireClockReport;
 }
 
 /** Who is here, by student id; each meta is one connection. */

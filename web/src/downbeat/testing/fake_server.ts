@@ -65,9 +65,10 @@ class FakeTransport {
 export class FakeServer {
   readonly transports: FakeTransport[] = [];
   readonly joins: Record<string, unknown>[] = [];
-  /** All but joins, probes and heartbeats. */
+  /** All but joins, probes, reports of the clock and heartbeats. */
   readonly pushed: Pushed[] = [];
   readonly probes: number[] = [];
+  readonly clockReports: Pushed[] = [];
   reachable = true;
   reply: JoinReply = replyOf();
   /** Why joins are refused. */
@@ -110,7 +111,8 @@ export class FakeServer {
       this.probes.push(Date.now());
       return void ok({ ...(payload as object), t1: this.now, t2: this.now, unc_us: 200 });
     }
-    this.pushed.push({ event, payload: payload as Record<string, unknown>, at: Date.now() });
+    const into = event === 'clock_report' ? this.clockReports : this.pushed;
+    into.push({ event, payload: payload as Record<string, unknown>, at: Date.now() });
     answer(this.answers[event] ?? { status: 'ok', response: {} });
   }
 

@@ -41,6 +41,7 @@ describe('a note of mine', () => {
   });
 
   it('is not measured with a clock that is not sure', () => {
+    expect(at(560, { ...good, quality: 'fair', uncertaintyMs: 20 })).toEqual(at(560, good));
     for (const quality of ['unknown', 'settling', 'uncertain'] as const) {
       expect(at(500, { ...good, quality })).toEqual({ mark: 'unmeasured' });
     }

@@ -31,7 +31,7 @@ export function judge({ time, studentId, assignments, meter, clock, beatAt, time
   const beat = Math.floor(position + 0.5);
   const due = timeAt(beat);
   if (due === null || !isMine(assignments, meter, beat, studentId)) return null;
-  if (clock.quality !== 'good') return { mark: 'unmeasured' };
+  if (clock.quality !== 'good' && clock.quality !== 'fair') return { mark: 'unmeasured' };
   const offsetMs = time - due;
   return { mark: Math.abs(offsetMs) <= ON_TIME_MS ? 'on-time' : offsetMs < 0 ? 'early' : 'late', offsetMs };
 }

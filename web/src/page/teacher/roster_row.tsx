@@ -19,7 +19,7 @@ interface RosterRowProps {
 }
 
 /** From here on early and late cannot be told: the report times such notes by their arrival. */
-const UNCERTAIN_MS = 10;
+const UNCERTAIN_MS = 25;
 const PLAYER = 'player';
 const NEW_SECTION = 'new';
 

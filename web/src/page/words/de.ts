@@ -29,6 +29,7 @@ export const de: Words = {
       unknown: 'Suche den Schlag …',
       settling: 'Suche den Schlag …',
       good: (ms) => `Im Takt, ± ${ms} ms`,
+      fair: (ms) => `Im Takt, ± ${ms} ms`,
       uncertain: (ms) => `Uhr unsicher, ± ${ms} ms`,
     },
     banner: {

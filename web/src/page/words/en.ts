@@ -35,6 +35,7 @@ export const en = {
       unknown: 'Finding the beat…',
       settling: 'Finding the beat…',
       good: (ms: string) => `In time, ± ${ms} ms`,
+      fair: (ms: string) => `In time, ± ${ms} ms`,
       uncertain: (ms: string) => `Clock uncertain, ± ${ms} ms`,
     },
     banner: {

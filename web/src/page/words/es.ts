@@ -29,6 +29,7 @@ export const es: Words = {
       unknown: 'Buscando el pulso…',
       settling: 'Buscando el pulso…',
       good: (ms) => `A tiempo, ± ${ms} ms`,
+      fair: (ms) => `A tiempo, ± ${ms} ms`,
       uncertain: (ms) => `Reloj inseguro, ± ${ms} ms`,
     },
     banner: {
