@@ -38,6 +38,9 @@ pub(super) struct DevToken {
     tenant: String,
     /// When the token ends, in seconds since 1970.
     exp: i64,
+    /// Where the students' devices find this node, under `dev --lan`: the page's links begin with it.
+    #[schema(example = "http://192.168.1.20:4000")]
+    lan_origin: Option<String>,
 }
 
 /// Get a token for trying things out.
@@ -61,14 +64,14 @@ pub(super) async fn give(State(http): State<HttpState>, request: Request) -> Res
             "/dev/token answers only to the machine that Downbeat runs on, by its loopback address",
         ));
     }
-    let tenant = http.dev.and_then(|dev| http.tenants.get(&dev.tenant));
-    let tenant = tenant.ok_or_else(super::routes::no_such_route)?;
+    let dev = http.dev.ok_or_else(super::routes::no_such_route)?;
+    let tenant = http.tenants.get(&dev.tenant).ok_or_else(super::routes::no_such_route)?;
     let (role, sub) = wish_of(&parts.uri)?;
     let now_s = http.clock.now_s();
     let grant = Grant { sub: Some(sub.clone()), role, name: None, room: None, ttl_s: TTL_S };
     let token = mint(&tenant, &grant, now_s)?;
     let exp = now_s.saturating_add(TTL_S);
-    let given = DevToken { token, role, sub, tenant: tenant.id.to_string(), exp };
+    let given = DevToken { token, role, sub, tenant: tenant.id.to_string(), exp, lan_origin: dev.lan_origin };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(given)).into_response())
 }
 

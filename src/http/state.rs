@@ -41,4 +41,6 @@ pub struct HttpState {
 pub struct DevMode {
     /// The tenant whose tokens `/dev/token` hands out.
     pub tenant: Arc<str>,
+    /// Where other devices of the local network find this node; None where it listens to this machine alone.
+    pub lan_origin: Option<String>,
 }

@@ -10,7 +10,11 @@ use std::{
 
 use thiserror::Error;
 
-use crate::auth::{Problem, Secret, Tenant, TenantConfig, Tenants};
+use crate::{
+    auth::{Problem, Secret, Tenant, TenantConfig, Tenants},
+    cli::Mode,
+    http::DevMode,
+};
 
 /// The tenant of `downbeat dev`.
 pub const TENANT: &str = "demo";
@@ -76,7 +80,7 @@ pub fn open_browser(listen: SocketAddr) {
 
 /// Where to go now.
 pub fn greet(listen: SocketAddr, lan: bool, data_dir: &Path) {
-    let (port, here) = (listen.port(), from_here(listen));
+    let here = from_here(listen);
     println!();
     println!(
         "  Downbeat is running. Everything is built in. Rooms, and who took part in them, are kept in {}.",
@@ -84,8 +88,8 @@ pub fn greet(listen: SocketAddr, lan: bool, data_dir: &Path) {
     );
     println!();
     println!("    Teacher   {}", teachers_page(listen));
-    match lan_address().filter(|_| lan) {
-        Some(address) => println!("    Students  http://{address}:{port}/   (any device on this network)"),
+    match lan_origin(listen, lan) {
+        Some(origin) => println!("    Students  {origin}/   (any device on this network)"),
         None => println!("    Students  http://{here}/"),
     }
     println!("    API       http://{here}/api/docs");
@@ -93,6 +97,18 @@ pub fn greet(listen: SocketAddr, lan: bool, data_dir: &Path) {
     println!();
     println!("  Ctrl-C stops it.{}", if lan { "" } else { " With --lan, the class joins on its own devices." });
     println!();
+}
+
+/// What `downbeat dev` adds to the API.
+pub fn mode(mode: Mode, listen: SocketAddr) -> Option<DevMode> {
+    let Mode::Dev { lan, .. } = mode else { return None };
+    Some(DevMode { tenant: TENANT.into(), lan_origin: lan_origin(listen, lan) })
+}
+
+/// Where other devices of the local network find the node, if it listens to them.
+fn lan_origin(listen: SocketAddr, lan: bool) -> Option<String> {
+    let address = lan_address().filter(|_| lan)?;
+    Some(format!("http://{}", SocketAddr::new(address, listen.port())))
 }
 
 /// The address of this machine on the network that has its default route. Nothing is sent to find it.

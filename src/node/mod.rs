@@ -38,7 +38,7 @@ use crate::{
     cli::{Mode, Settings},
     conductor::{Mirror, MirrorSettings, Parts, Router, RouterSettings, Wake, Wishes},
     gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
-    http::{self, DevMode, EventLimit, GuessDelay, HttpState, Readiness},
+    http::{self, EventLimit, GuessDelay, HttpState, Readiness},
     participation::{DatabaseError, JournalError},
     placement::{Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
     relay::{Calls, Inbox, Relay, RelayError},
@@ -332,7 +332,7 @@ impl Node {
             realtime: realtime.clone(),
             desk,
             admits_events: event_limit(&gateway),
-            dev: is_dev.then(|| DevMode { tenant: dev::TENANT.into() }),
+            dev: dev::mode(mode, address),
         };
         let node = Self {
             clock: cluster_clock,

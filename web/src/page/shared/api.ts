@@ -1,5 +1,5 @@
 /** The server's REST calls that pages make. */
-import { lasts, sessionToken } from './session';
+import { keepStudentsOrigin, lasts, sessionToken } from './session';
 
 /** A call that failed. `code` is the server's, or `unreachable`; `say` puts it into words. */
 export class CallFailed extends Error {
@@ -70,7 +70,9 @@ export async function teacherToken(): Promise<string> {
   const own = sessionToken();
   if (own && lasts(own)) return own;
   try {
-    return (await ask<{ token: string }>('/dev/token?role=teacher&sub=teacher')).token;
+    const given = await ask<{ token: string; lan_origin: string | null }>('/dev/token?role=teacher&sub=teacher');
+    keepStudentsOrigin(given.lan_origin);
+    return given.token;
   } catch (failure) {
     if (failure instanceof CallFailed && failure.code === 'unreachable' && failure.status === 0) throw failure;
     const code = own ? 'session_expired' : 'teacher_link_needed';

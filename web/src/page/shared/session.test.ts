@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { claimsOf, forgetGuestPass, guestPass, keepGuestPass, lasts, takeToken } from './session';
+import {
+  claimsOf, forgetGuestPass, guestPass, keepGuestPass, keepStudentsOrigin, lasts, studentsOrigin, takeToken,
+} from './session';
 
 const token = (claims: object): string => {
   const octets = new TextEncoder().encode(JSON.stringify(claims));
@@ -55,5 +57,14 @@ describe('a guest', () => {
   it('is nobody again once the pass has run out', () => {
     keepGuestPass(CODE, { ...good, token: token({ exp: 1 }) });
     expect(guestPass(CODE)).toBeNull();
+  });
+});
+
+describe('where students find the server', () => {
+  afterEach(() => keepStudentsOrigin(null));
+
+  it('is what the server says, for this page may be known here by a name of its own', () => {
+    keepStudentsOrigin('http://192.168.1.20:4000');
+    expect(studentsOrigin()).toBe('http://192.168.1.20:4000');
   });
 });

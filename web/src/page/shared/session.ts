@@ -5,6 +5,7 @@
 
 const TOKEN = 'downbeat.token';
 const GUEST = 'downbeat.guest.';
+const STUDENTS = 'downbeat.students';
 /** A token that ends sooner is no good for joining. */
 const SPARE_MS = 10_000;
 
@@ -73,6 +74,14 @@ export function takeTokenFromAddress(): void {
 
 /** The token that came with the address; it may have run out (`lasts`). */
 export const sessionToken = (): string | null => tab().getItem(TOKEN);
+
+/** Where students' devices find this server: `dev --lan` tells, for this page may be known here by a name of its own. */
+export const studentsOrigin = (): string => tab().getItem(STUDENTS) ?? location.origin;
+
+export function keepStudentsOrigin(origin: string | null): void {
+  if (origin) tab().setItem(STUDENTS, origin);
+  else tab().removeItem(STUDENTS);
+}
 
 /** A guest stays the same person over a reload: their token, and the name they gave. */
 export interface GuestPass {

@@ -3,12 +3,13 @@ import type { Room, RoomState } from '../../downbeat/types';
 import { Dialog, attempt, notify } from '../shared';
 import { CopyIcon, LockIcon, OpenLockIcon } from '../shared/icons';
 import { QrCode } from '../shared/qr';
+import { studentsOrigin } from '../shared/session';
 import { useWords } from '../words';
 
 const COPIED_MS = 2_500;
 
 /** Where students open the room. */
-export const joinLink = (code: string): string => `${location.origin}/?room=${code}`;
+export const joinLink = (code: string): string => `${studentsOrigin()}/?room=${code}`;
 
 function CopyButton({ text }: { text: string }) {
   const { teacher: words } = useWords();
