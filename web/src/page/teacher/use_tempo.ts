@@ -19,12 +19,10 @@ export interface Tempo {
   set: (bpm: number) => void;
   nudge: (by: number) => void;
   tap: (at: number) => void;
-  taps: number;
 }
 
 export function useTempo(room: Room, state: RoomState, when: When): Tempo {
   const [wanted, setWanted] = useState<number | null>(null);
-  const [taps, setTaps] = useState(0);
   const settling = useRef<ReturnType<typeof setTimeout>>(undefined);
   const tapping = useRef(new TapTempo());
   // What is shown now, for keys that come faster than the page is drawn.
@@ -47,8 +45,7 @@ export function useTempo(room: Room, state: RoomState, when: When): Tempo {
   const nudge = useCallback((by: number) => set(shown.current + by), [set]);
   const tap = useCallback((at: number) => {
     const bpm = tapping.current.tap(at);
-    setTaps(tapping.current.taps);
     if (bpm !== null) set(bpm);
   }, [set]);
-  return { bpm: shown.current, set, nudge, tap, taps };
+  return { bpm: shown.current, set, nudge, tap };
 }

@@ -3,7 +3,6 @@ import type { Words } from './en';
 
 export const de: Words = {
   common: {
-    app: 'Downbeat',
     cancel: 'Abbrechen',
     close: 'Schließen',
     back: 'Zurück',
@@ -40,7 +39,6 @@ export const de: Words = {
       soundBlocked: 'Der Browser lässt keinen Ton zu. Drücke irgendwo auf die Seite, um ihn zu hören.',
     },
     gridLabel: 'Schläge und wer sie spielt',
-    gridEmpty: 'Noch sind keine Schläge verteilt.',
   },
 
   teacher: {
@@ -62,7 +60,6 @@ export const de: Words = {
     createRoom: 'Raum anlegen',
     backToRooms: 'Alle Räume',
 
-    inviteTitle: 'Mitmachen',
     inviteHint: 'Mitmachen mit',
     copyLink: 'Link kopieren',
     copied: 'Kopiert',
@@ -83,7 +80,6 @@ export const de: Words = {
     slower: 'Eins langsamer',
     faster: 'Eins schneller',
     tap: 'Tempo klopfen',
-    tapHint: (taps) => `${taps}-mal geklopft`,
     when: 'Änderungen gelten',
     whenNow: 'sofort',
     whenBeat: 'ab dem nächsten Schlag',
@@ -141,7 +137,6 @@ export const de: Words = {
     patternTitle: 'Wer welchen Schlag spielt',
     patternHint: 'Hake jeden Schlag an, den jemand spielt. Das Muster läuft im Kreis.',
     patternBars: 'Takte in der Tabelle',
-    patternUnused: 'nach dem Ende des Musters',
     patternCell: (beat, name) => `Schlag ${beat}, ${name}`,
     patternStudent: 'Kind',
     clearBeat: (beat) => `Schlag ${beat} leeren`,

@@ -4,7 +4,6 @@
  */
 export const en = {
   common: {
-    app: 'Downbeat',
     cancel: 'Cancel',
     close: 'Close',
     back: 'Back',
@@ -46,7 +45,6 @@ export const en = {
       soundBlocked: 'The browser keeps the sound off. Press anywhere on the page to hear it.',
     },
     gridLabel: 'Beats and who plays them',
-    gridEmpty: 'No beats are given out yet.',
   },
 
   teacher: {
@@ -68,7 +66,6 @@ export const en = {
     createRoom: 'Create room',
     backToRooms: 'All rooms',
 
-    inviteTitle: 'Join',
     inviteHint: 'Students join with',
     copyLink: 'Copy link',
     copied: 'Copied',
@@ -89,7 +86,6 @@ export const en = {
     slower: 'Slower by one',
     faster: 'Faster by one',
     tap: 'Tap tempo',
-    tapHint: (taps: number) => `${taps} taps`,
     when: 'Changes take effect',
     whenNow: 'at once',
     whenBeat: 'on the next beat',
@@ -147,7 +143,6 @@ export const en = {
     patternTitle: 'Who plays which beat',
     patternHint: 'Tick a beat for everyone who plays on it. The pattern goes round.',
     patternBars: 'Bars in the grid',
-    patternUnused: 'after the pattern’s end',
     patternCell: (beat: number, name: string) => `Beat ${beat}, ${name}`,
     patternStudent: 'Student',
     clearBeat: (beat: number) => `Clear beat ${beat}`,

@@ -3,7 +3,6 @@ import type { Words } from './en';
 
 export const es: Words = {
   common: {
-    app: 'Downbeat',
     cancel: 'Cancelar',
     close: 'Cerrar',
     back: 'Volver',
@@ -40,7 +39,6 @@ export const es: Words = {
       soundBlocked: 'El navegador no deja sonar. Pulsa en cualquier parte de la página para oír.',
     },
     gridLabel: 'Los pulsos y quién los toca',
-    gridEmpty: 'Todavía no se ha repartido ningún pulso.',
   },
 
   teacher: {
@@ -62,7 +60,6 @@ export const es: Words = {
     createRoom: 'Crear sala',
     backToRooms: 'Todas las salas',
 
-    inviteTitle: 'Entrar',
     inviteHint: 'El alumnado entra con',
     copyLink: 'Copiar enlace',
     copied: 'Copiado',
@@ -83,7 +80,6 @@ export const es: Words = {
     slower: 'Uno más lento',
     faster: 'Uno más rápido',
     tap: 'Marcar el tempo',
-    tapHint: (taps) => `${taps} toques`,
     when: 'Los cambios valen',
     whenNow: 'enseguida',
     whenBeat: 'desde el pulso siguiente',
@@ -141,7 +137,6 @@ export const es: Words = {
     patternTitle: 'Quién toca cada pulso',
     patternHint: 'Marca un pulso para cada persona que lo toca. El patrón da vueltas.',
     patternBars: 'Compases en la tabla',
-    patternUnused: 'después del final del patrón',
     patternCell: (beat, name) => `Pulso ${beat}, ${name}`,
     patternStudent: 'Estudiante',
     clearBeat: (beat) => `Vaciar el pulso ${beat}`,
