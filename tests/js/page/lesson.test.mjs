@@ -1,14 +1,16 @@
 // A whole lesson on the real pages: a teacher, three students and the projector, from making the room to the report.
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { Browser, DESK, PHONE } from "../harness/browser.mjs";
+import { Browser, PHONE } from "../harness/browser.mjs";
 import { Server } from "../harness/server.mjs";
+import { story } from "../harness/story.mjs";
 import { eventually, span } from "../harness/wait.mjs";
 
 const TAP_GAP_MS = 375;
 
 describe("a lesson on the pages of `downbeat dev`", () => {
+  const test = story();
   let server, browser, teacher, code, projector;
   /** Three students: by the link, by typing the digits, and by typing as children do. */
   let ada, ben, cem;
@@ -51,7 +53,7 @@ describe("a lesson on the pages of `downbeat dev`", () => {
 
   test("a start with a count-in: everybody's page counts, and shows the same beats at about the same time", async () => {
     projector = await teacher.openProjector();
-    await projector.page.getByRole("heading", { name: `Join code: ${code}` }).waitFor();
+    await projector.page.getByRole("heading", { name: `Join code ${code}` }).waitFor();
     assert.equal(new URL(projector.page.url()).hash, "", "the token has left the address");
     await Promise.all([...everybody(), projector].map((person) => person.takeNotes()));
     await teacher.start({ countIn: "1 bar" });
@@ -381,6 +383,5 @@ describe("a lesson on the pages of `downbeat dev`", () => {
 
   test("nothing went wrong unseen, and no page asked another host for anything", () => {
     for (const [who, person] of Object.entries({ teacher, ada, ben, cem, projector })) person.watch.assertQuiet(who);
-    assert.equal(DESK.viewport.width, 1280);
   });
 });
