@@ -1,0 +1,131 @@
+// What a page schedules and tells, beat by beat, with the readings of its own audio clock: enough to say when each
+// beat was heard on the machine's one true clock, without asking the library whose work that is.
+
+/** Before the page's own scripts: keeps the audio contexts that it makes. To be given to `addInitScript`. */
+export function keepAudioContexts() {
+  const Native = globalThis.AudioContext;
+  globalThis.audioContexts = [];
+  globalThis.AudioContext = class AudioContext extends Native {
+    constructor(...options) {
+      super(...options);
+      globalThis.audioContexts.push(this);
+    }
+  };
+}
+
+/** How often the audio clock is read, ms. */
+const READ_MS = 20;
+/** A beat's place on the true clock is taken from the readings so near to it, ms. */
+const NEAR_MS = 1_000;
+
+export class Ear {
+  /** From now on; the page must have joined its room. */
+  static async on(page, name) {
+    await page.waitForFunction(() => globalThis.downbeatRoom?.state.timeline);
+    await page.evaluate(listen, READ_MS);
+    return new Ear(page, name);
+  }
+
+  constructor(page, name) {
+    [this.page, this.name] = [page, name];
+  }
+
+  /** Waits until the page's audio clock goes. */
+  async isOn() {
+    await this.page.waitForFunction(() => globalThis.ear.readings.length > 0);
+  }
+
+  /** Waits until this many more beats have been handed out. */
+  async hears(beats) {
+    const { length } = (await this.record()).handedOut;
+    await this.page.waitForFunction((many) => globalThis.ear.scheduled.length >= many, length + beats);
+  }
+
+  /** Waits until the room's clock is known well enough for music. */
+  async isSettled() {
+    const settled = () => ["good", "uncertain"].includes(globalThis.downbeatRoom.state.clock.quality);
+    await this.page.waitForFunction(settled);
+  }
+
+  /**
+   * How far this page's `timeOrigin + now()` may be from this process' own, ms, at the least and at the most: both are
+   * on one machine, and an answer cannot come before its question.
+   */
+  async aside() {
+    const bounds = { least: -Infinity, most: Infinity };
+    const here = () => performance.timeOrigin + performance.now();
+    for (let turn = 0; turn < 30; turn++) {
+      const asked = here();
+      const there = await this.page.evaluate(() => performance.timeOrigin + performance.now());
+      bounds.least = Math.max(bounds.least, there - here());
+      bounds.most = Math.min(bounds.most, there - asked);
+    }
+    return bounds;
+  }
+
+  /** Forgets what was heard until now. */
+  async anew() {
+    await this.page.evaluate(() => {
+      const { ear } = globalThis;
+      [ear.scheduled, ear.told, ear.states] = [[], [], [ear.states.at(-1)]];
+    });
+  }
+
+  async record() {
+    return new Heard(this.name, await this.page.evaluate(() => globalThis.ear));
+  }
+}
+
+/** Runs in the page. */
+function listen(readMs) {
+  const room = globalThis.downbeatRoom;
+  const ear = { origin: performance.timeOrigin, scheduled: [], told: [], states: [], readings: [] };
+  globalThis.ear = ear;
+  room.scheduleOnBeat(({ run, beat, at, accent }, when) => {
+    const one = { run, beat, at, accent, when, handed: performance.now(), taken: null };
+    ear.scheduled.push(one);
+    return () => {
+      one.taken = performance.now();
+    };
+  });
+  room.onBeat(({ run, beat, at }) => ear.told.push({ run, beat, at, moment: performance.now(), now: room.now() }));
+  const look = ({ connection, clock, bpm }) => {
+    const { quality, source, uncertaintyMs } = clock;
+    ear.states.push({ moment: performance.now(), connection, quality, source, uncertaintyMs, bpm });
+  };
+  look(room.state);
+  room.subscribe(look);
+  setInterval(() => {
+    const context = globalThis.audioContexts.find(({ state }) => state === "running");
+    const { contextTime, performanceTime } = context?.getOutputTimestamp() ?? {};
+    const last = ear.readings.at(-1);
+    if (contextTime > 0 && contextTime !== last?.[0]) ear.readings.push([contextTime, performanceTime]);
+  }, readMs);
+}
+
+class Heard {
+  constructor(name, { origin, scheduled, told, states, readings }) {
+    Object.assign(this, { name, origin, told, states, readings });
+    this.handedOut = scheduled;
+    /** Those that were not taken back. */
+    this.scheduled = scheduled.filter(({ taken }) => taken === null);
+  }
+
+  /** When an audio time is heard, in ms since 1970; `NaN` where the audio clock was not read near to it. */
+  trueTime(when) {
+    const near = this.readings.filter(([audio]) => Math.abs(audio - when) * 1_000 <= NEAR_MS);
+    const offsets = near.map(([audio, moment]) => moment - audio * 1_000);
+    return this.origin + when * 1_000 + median(offsets);
+  }
+
+  /** Beats that were scheduled, by run and number: when they were heard, ms since 1970. */
+  times() {
+    return new Map(this.scheduled.map(({ run, beat, when }) => [`${run}/${beat}`, this.trueTime(when)]));
+  }
+}
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
