@@ -15,6 +15,8 @@ export function keepAudioContexts() {
 
 /** How often the audio clock is read, ms. */
 const READ_MS = 20;
+/** A page whose own timers stand still for longer has lost the processor, and may lose a beat with it. */
+const STALL_MS = 80;
 /** A beat's place on the true clock is taken from the readings so near to it, ms. */
 const NEAR_MS = 1_000;
 
@@ -22,7 +24,7 @@ export class Ear {
   /** From now on; the page must have joined its room. */
   static async on(page, name) {
     await page.waitForFunction(() => globalThis.downbeatRoom?.state.timeline);
-    await page.evaluate(listen, READ_MS);
+    await page.evaluate(listen, [READ_MS, STALL_MS]);
     return new Ear(page, name);
   }
 
@@ -67,7 +69,8 @@ export class Ear {
   async anew() {
     await this.page.evaluate(() => {
       const { ear } = globalThis;
-      [ear.scheduled, ear.told, ear.states] = [[], [], [ear.states.at(-1)]];
+      [ear.scheduled, ear.told, ear.states, ear.stalls] = [[], [], [ear.states.at(-1)], []];
+      ear.said = [];
     });
   }
 
@@ -77,9 +80,17 @@ export class Ear {
 }
 
 /** Runs in the page. */
-function listen(readMs) {
+function listen([readMs, stallMs]) {
   const room = globalThis.downbeatRoom;
-  const ear = { origin: performance.timeOrigin, scheduled: [], told: [], states: [], readings: [] };
+  const ear = {
+    origin: performance.timeOrigin,
+    scheduled: [],
+    told: [],
+    states: [],
+    readings: [],
+    stalls: [],
+    said: [],
+  };
   globalThis.ear = ear;
   room.scheduleOnBeat(({ run, beat, at, accent }, when) => {
     const one = { run, beat, at, accent, when, handed: performance.now(), taken: null };
@@ -95,20 +106,39 @@ function listen(readMs) {
   };
   look(room.state);
   room.subscribe(look);
+  // Sentences that stand on the page for a moment only are kept as well.
+  const read = () => {
+    for (const status of document.querySelectorAll("[role=status]")) {
+      const text = status.textContent.trim();
+      if (text && !ear.said.some((one) => one.text === text)) ear.said.push({ text, moment: performance.now() });
+    }
+  };
+  new MutationObserver(read).observe(document.body, { subtree: true, childList: true, characterData: true });
+  let last = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    if (now - last > stallMs && document.visibilityState === "visible") ear.stalls.push([last, now]);
+    last = now;
+  }, readMs);
   setInterval(() => {
     const context = globalThis.audioContexts.find(({ state }) => state === "running");
     const { contextTime, performanceTime } = context?.getOutputTimestamp() ?? {};
-    const last = ear.readings.at(-1);
-    if (contextTime > 0 && contextTime !== last?.[0]) ear.readings.push([contextTime, performanceTime]);
+    if (contextTime > 0 && contextTime !== ear.readings.at(-1)?.[0]) ear.readings.push([contextTime, performanceTime]);
   }, readMs);
 }
 
 class Heard {
-  constructor(name, { origin, scheduled, told, states, readings }) {
-    Object.assign(this, { name, origin, told, states, readings });
+  constructor(name, { scheduled, ...others }) {
+    Object.assign(this, others);
+    this.name = name;
     this.handedOut = scheduled;
     /** Those that were not taken back. */
     this.scheduled = scheduled.filter(({ taken }) => taken === null);
+  }
+
+  /** Whether this sentence stood on the page. */
+  read(text) {
+    return this.said.some((one) => one.text.includes(text));
   }
 
   /** When an audio time is heard, in ms since 1970; `NaN` where the audio clock was not read near to it. */

@@ -31,8 +31,8 @@ export class ListeningClass {
     const students = await Promise.all(
       NAMES.map(async (name) => {
         const student = await seated(browser, Student, door(name));
-        if (token) await student.open(`/#token=${token(name)}`);
-        await student.followLink(code, name);
+        if (token) await student.open(`/?room=${code}#token=${token(name)}`);
+        else await student.followLink(code, name);
         return student.isIn();
       }),
     );
