@@ -1,22 +1,33 @@
 // What a page schedules and tells, beat by beat, with the readings of its own audio clock: enough to say when each
 // beat was heard on the machine's one true clock, without asking the library whose work that is.
 
-/** Before the page's own scripts: keeps the audio contexts that it makes. To be given to `addInitScript`. */
+/**
+ * Before the page's own scripts: keeps the audio contexts that it makes, and when nobody looked at their clocks for a
+ * while, as the library does at each of its ticks. To be given to `addInitScript`.
+ */
 export function keepAudioContexts() {
+  const STALL_MS = 80;
   const Native = globalThis.AudioContext;
   globalThis.audioContexts = [];
+  globalThis.stalls = [];
+  let looked = Infinity;
   globalThis.AudioContext = class AudioContext extends Native {
     constructor(...options) {
       super(...options);
       globalThis.audioContexts.push(this);
+    }
+
+    get currentTime() {
+      const now = performance.now();
+      if (now - looked > STALL_MS) globalThis.stalls.push([looked, now]);
+      looked = now;
+      return super.currentTime;
     }
   };
 }
 
 /** How often the audio clock is read, ms. */
 const READ_MS = 20;
-/** A page whose own timers stand still for longer has lost the processor, and may lose a beat with it. */
-const STALL_MS = 80;
 /** A beat's place on the true clock is taken from the readings so near to it, ms. */
 const NEAR_MS = 1_000;
 
@@ -24,7 +35,7 @@ export class Ear {
   /** From now on; the page must have joined its room. */
   static async on(page, name) {
     await page.waitForFunction(() => globalThis.downbeatRoom?.state.timeline);
-    await page.evaluate(listen, [READ_MS, STALL_MS]);
+    await page.evaluate(listen, READ_MS);
     return new Ear(page, name);
   }
 
@@ -45,7 +56,7 @@ export class Ear {
 
   /** Waits until the room's clock is known well enough for music. */
   async isSettled() {
-    const settled = () => ["good", "uncertain"].includes(globalThis.downbeatRoom.state.clock.quality);
+    const settled = () => ["good", "fair", "uncertain"].includes(globalThis.downbeatRoom.state.clock.quality);
     await this.page.waitForFunction(settled);
   }
 
@@ -69,18 +80,17 @@ export class Ear {
   async anew() {
     await this.page.evaluate(() => {
       const { ear } = globalThis;
-      [ear.scheduled, ear.told, ear.states, ear.stalls] = [[], [], [ear.states.at(-1)], []];
-      ear.said = [];
+      [ear.scheduled, ear.told, ear.states, ear.said] = [[], [], [ear.states.at(-1)], []];
     });
   }
 
   async record() {
-    return new Heard(this.name, await this.page.evaluate(() => globalThis.ear));
+    return new Heard(this.name, await this.page.evaluate(() => ({ ...globalThis.ear, stalls: globalThis.stalls })));
   }
 }
 
 /** Runs in the page. */
-function listen([readMs, stallMs]) {
+function listen(readMs) {
   const room = globalThis.downbeatRoom;
   const ear = {
     origin: performance.timeOrigin,
@@ -93,7 +103,8 @@ function listen([readMs, stallMs]) {
   };
   globalThis.ear = ear;
   room.scheduleOnBeat(({ run, beat, at, accent }, when) => {
-    const one = { run, beat, at, accent, when, handed: performance.now(), taken: null };
+    const hidden = document.visibilityState === "hidden";
+    const one = { run, beat, at, accent, when, hidden, handed: performance.now(), taken: null };
     ear.scheduled.push(one);
     return () => {
       one.taken = performance.now();
@@ -114,12 +125,6 @@ function listen([readMs, stallMs]) {
     }
   };
   new MutationObserver(read).observe(document.body, { subtree: true, childList: true, characterData: true });
-  let last = performance.now();
-  setInterval(() => {
-    const now = performance.now();
-    if (now - last > stallMs && document.visibilityState === "visible") ear.stalls.push([last, now]);
-    last = now;
-  }, readMs);
   setInterval(() => {
     const context = globalThis.audioContexts.find(({ state }) => state === "running");
     const { contextTime, performanceTime } = context?.getOutputTimestamp() ?? {};
