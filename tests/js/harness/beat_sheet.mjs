@@ -8,6 +8,8 @@ const AHEAD_MS = 100;
 const AHEAD_HIDDEN_MS = 1_000;
 /** Even so it is a few beats, not many. */
 const LOST_MAX = 3;
+/** A beat that is later than this is to be left out: a gap never ends in a burst. */
+const LATE_MS = 60;
 /** So far from the timeline's moment a beat may sound; "a few ms", on a machine that does other things too. */
 export const OFF_MS = 8;
 
@@ -19,6 +21,8 @@ export const OFF_MS = 8;
 export function assertBeatsKept(record, { offMs = OFF_MS } = {}) {
   assertOnceEach(record, "scheduled");
   assertOnceEach(record, "told");
+  const after = record.scheduled.filter(({ at, handed }) => record.origin + handed > at + LATE_MS);
+  assert.deepEqual(after, [], `${record.name}: beats were scheduled after their time`);
   const off = record.scheduled.map(({ when, at }) => Math.abs(record.trueTime(when) - at)).filter(Number.isFinite);
   const spread = new Spread(off);
   assert.ok(spread.p99 <= offMs, `${record.name}: beats sound off the timeline: ${spread}`);

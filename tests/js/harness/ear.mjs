@@ -2,32 +2,32 @@
 // beat was heard on the machine's one true clock, without asking the library whose work that is.
 
 /**
- * Before the page's own scripts: keeps the audio contexts that it makes, and when nobody looked at their clocks for a
- * while, as the library does at each of its ticks. To be given to `addInitScript`.
+ * Before the page's own scripts, as its `addInitScript`: reads the clock of the audio context that the page makes, each
+ * time that anybody in the page looks at it, as the library does at its ticks, and so in a hidden page too, whose timers
+ * are slowed down. Also kept is when nobody looked for a while.
  */
-export function keepAudioContexts() {
+export function readAudioClocks() {
+  const READ_MS = 20;
   const STALL_MS = 80;
   const Native = globalThis.AudioContext;
-  globalThis.audioContexts = [];
-  globalThis.stalls = [];
-  let looked = Infinity;
+  const readings = (globalThis.readings = []);
+  const stalls = (globalThis.stalls = []);
+  let [looked, read] = [Infinity, -Infinity];
   globalThis.AudioContext = class AudioContext extends Native {
-    constructor(...options) {
-      super(...options);
-      globalThis.audioContexts.push(this);
-    }
-
     get currentTime() {
       const now = performance.now();
-      if (now - looked > STALL_MS) globalThis.stalls.push([looked, now]);
+      if (now - looked > STALL_MS) stalls.push([looked, now]);
       looked = now;
+      if (now - read > READ_MS && this.state === "running") {
+        const { contextTime, performanceTime } = this.getOutputTimestamp();
+        if (contextTime > 0 && contextTime !== readings.at(-1)?.[0]) readings.push([contextTime, performanceTime]);
+        read = now;
+      }
       return super.currentTime;
     }
   };
 }
 
-/** How often the audio clock is read, ms. */
-const READ_MS = 20;
 /** A beat's place on the true clock is taken from the readings so near to it, ms. */
 const NEAR_MS = 1_000;
 
@@ -35,7 +35,7 @@ export class Ear {
   /** From now on; the page must have joined its room. */
   static async on(page, name) {
     await page.waitForFunction(() => globalThis.downbeatRoom?.state.timeline);
-    await page.evaluate(listen, READ_MS);
+    await page.evaluate(listen);
     return new Ear(page, name);
   }
 
@@ -45,7 +45,7 @@ export class Ear {
 
   /** Waits until the page's audio clock goes. */
   async isOn() {
-    await this.page.waitForFunction(() => globalThis.ear.readings.length > 0);
+    await this.page.waitForFunction(() => globalThis.readings.length > 0);
   }
 
   /** Waits until this many more beats have been handed out. */
@@ -81,16 +81,20 @@ export class Ear {
     await this.page.evaluate(() => {
       const { ear } = globalThis;
       [ear.scheduled, ear.told, ear.states, ear.said] = [[], [], [ear.states.at(-1)], []];
+      ear.timers = 0;
     });
   }
 
   async record() {
-    return new Heard(this.name, await this.page.evaluate(() => ({ ...globalThis.ear, stalls: globalThis.stalls })));
+    return new Heard(
+      this.name,
+      await this.page.evaluate(() => ({ ...globalThis.ear, stalls: globalThis.stalls, readings: globalThis.readings })),
+    );
   }
 }
 
 /** Runs in the page. */
-function listen(readMs) {
+function listen() {
   const room = globalThis.downbeatRoom;
   const ear = {
     origin: performance.timeOrigin,
@@ -126,10 +130,8 @@ function listen(readMs) {
   };
   new MutationObserver(read).observe(document.body, { subtree: true, childList: true, characterData: true });
   setInterval(() => {
-    const context = globalThis.audioContexts.find(({ state }) => state === "running");
-    const { contextTime, performanceTime } = context?.getOutputTimestamp() ?? {};
-    if (contextTime > 0 && contextTime !== ear.readings.at(-1)?.[0]) ear.readings.push([contextTime, performanceTime]);
-  }, readMs);
+    ear.timers += 1;
+  }, 20);
 }
 
 class Heard {

@@ -1,5 +1,5 @@
 // A teacher and three students before real pages whose sound is on, and an ear in each.
-import { Ear, keepAudioContexts } from "./ear.mjs";
+import { Ear, readAudioClocks } from "./ear.mjs";
 import { Student, Teacher } from "./pages.mjs";
 
 export const NAMES = ["Ada", "Ben", "Cem"];
@@ -13,7 +13,7 @@ const STILL = { reducedMotion: "reduce", viewport: { width: 480, height: 800 } }
 /** Somebody of either kind, whose audio contexts can be looked at. */
 export async function seated(browser, Kind, door) {
   const context = await browser.device(STILL);
-  await context.addInitScript(keepAudioContexts);
+  await context.addInitScript(readAudioClocks);
   return browser.seat(new Kind(door, context));
 }
 

@@ -8,9 +8,12 @@ import { Cluster } from "../harness/cluster.mjs";
 import { ListeningClass } from "../harness/listening_class.mjs";
 import { Redis } from "../harness/redis.mjs";
 import { studentToken, teacherToken } from "../harness/token.mjs";
+import { span } from "../harness/wait.mjs";
 
 const GONE = "The connection is gone. The beat goes on; trying to come back…";
 const REPLACED = "The server of this class is being replaced. The beat goes on.";
+/** So long a balancer sends people to a node that is no more, ms, before it notices. */
+const UNNOTICED_MS = 2_000;
 /** By which node people come in, where both live. The room's conductor is on `a`. */
 const HOMES = { teacher: "a", Ada: "a", Ben: "b", Cem: "b" };
 
@@ -50,6 +53,14 @@ describe("a class of a teacher and three students on a cluster of two nodes", ()
     await redis?.stop();
   });
 
+  /** The power goes; the balancer finds out. */
+  async function dies(id) {
+    doors[id].refusing = true;
+    await cluster.node(id).kill();
+    await span(UNNOTICED_MS);
+    doors[id].heal();
+  }
+
   /** Its connection has broken since the ears began anew. */
   const isCutOff = (ear) =>
     ear.page.waitForFunction(() => globalThis.ear.states.some(({ connection }) => connection === "offline"));
@@ -72,7 +83,7 @@ describe("a class of a teacher and three students on a cluster of two nodes", ()
 
   test("the node that holds two students' sockets is killed: nobody hears it, they read it and come back", async () => {
     await Promise.all(room.ears.map((ear) => ear.anew()));
-    await cluster.node("b").kill();
+    await dies("b");
     await Promise.all(room.ears.slice(2).map(isCutOff));
     await Promise.all(room.people.map(isOnline));
     await tempoReaches(160);
@@ -96,7 +107,7 @@ describe("a class of a teacher and three students on a cluster of two nodes", ()
     await Promise.all(room.people.map(isOnline));
     await cluster.recordThat(room.code, "conducted by a", ({ owner }) => owner === "a");
     await Promise.all(room.ears.map((ear) => ear.anew()));
-    await cluster.node("a").kill();
+    await dies("a");
     await Promise.all(room.ears.slice(0, 2).map(isCutOff));
     await cluster.recordThat(room.code, "conducted by b", ({ owner }) => owner === "b");
     await Promise.all(room.people.map(isOnline));
