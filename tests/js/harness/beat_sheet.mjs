@@ -1,0 +1,58 @@
+// What must be true of the beats that a page has let sound, whatever happened to the network: each once, none left out,
+// each where the timeline has it.
+import assert from "node:assert/strict";
+import { Spread } from "./spread.mjs";
+
+/** How far ahead pages schedule, ms: one that stood still for nearly so long, or longer, may have lost a beat. */
+const AHEAD_MS = 100;
+const AHEAD_HIDDEN_MS = 1_000;
+/** Even so it is a few beats, not many. */
+const LOST_MAX = 3;
+/** A beat that is later than this is to be left out: a gap never ends in a burst. */
+const LATE_MS = 60;
+/** So far from the timeline's moment a beat may sound; "a few ms", on a machine that does other things too. */
+export const OFF_MS = 8;
+
+/**
+ * @param {Awaited<ReturnType<import("./ear.mjs").Ear["record"]>>} record
+ * @param {{offMs?: number}} [options]
+ * @returns {Spread} of the distances from the timeline
+ */
+export function assertBeatsKept(record, { offMs = OFF_MS } = {}) {
+  assertOnceEach(record, "scheduled");
+  assertOnceEach(record, "told");
+  const after = record.scheduled.filter(({ at, handed }) => record.origin + handed > at + LATE_MS);
+  assert.deepEqual(after, [], `${record.name}: beats were scheduled after their time`);
+  const off = record.scheduled.map(({ when, at }) => Math.abs(record.trueTime(when) - at)).filter(Number.isFinite);
+  const spread = new Spread(off);
+  assert.ok(spread.p99 <= offMs, `${record.name}: beats sound off the timeline: ${spread}`);
+  return spread;
+}
+
+/** Each beat of a run once, in order, +1 each; but for a few that a page lost because it did not run. */
+export function assertOnceEach(record, which) {
+  const beats = record[which];
+  assert.ok(beats.length > 0, `${record.name}: no beat was ${which}`);
+  let lost = 0;
+  for (const [index, { run, beat, at, hidden }] of beats.entries()) {
+    const before = beats[index - 1];
+    if (!before || run > before.run) continue;
+    const story = `${record.name}: beat ${beat} of run ${run} was ${which} after beat ${before.beat} of run ${before.run}`;
+    assert.equal(run, before.run, story);
+    assert.ok(beat > before.beat, story);
+    if (beat === before.beat + 1) continue;
+    const long = stalls(record, { from: before.at, to: at, ahead: hidden ? AHEAD_HIDDEN_MS : AHEAD_MS });
+    assert.ok(long.length > 0, `${story}, and the page was not held up`);
+    console.log(`${story}: the page was held up for ${long} ms`);
+    lost += beat - before.beat - 1;
+  }
+  assert.ok(lost <= LOST_MAX, `${record.name}: ${lost} beats were not ${which}`);
+}
+
+/** For how long, in ms, the page itself stood still when one of the beats between two moments was to be scheduled. */
+function stalls({ origin, stalls }, { from, to, ahead }) {
+  return stalls
+    .filter(([start, end]) => origin + end > from - ahead && origin + start < to)
+    .map(([start, end]) => Math.round(end - start))
+    .filter((ms) => ms >= ahead * 0.8);
+}
