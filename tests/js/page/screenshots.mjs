@@ -17,7 +17,7 @@ try {
   const code = await teacher.makeRoom({ name: "Tuesday band", bpm: 96 });
   const students = {};
   for (const name of NAMES) {
-    students[name] = await browser.student(server, name === "Mina" ? PHONE : DESK);
+    students[name] = await browser.student(server);
     await students[name].followLink(code, name);
     await students[name].isIn();
   }
