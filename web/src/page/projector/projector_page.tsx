@@ -4,6 +4,7 @@ import type { Room } from '../../downbeat';
 import { BeatView, ConnectionBanner, Ended, useRoomState } from '../shared';
 import { teacherToken } from '../shared/api';
 import { patternLength } from '../shared/pattern';
+import { studentsOrigin } from '../shared/session';
 import { useJoined } from '../shared/use_joined';
 import { useWords } from '../words';
 import { ProjectorGrid } from './projector_grid';
@@ -17,7 +18,7 @@ function Projected({ room }: { room: Room }) {
     <main class="projector" data-pattern={hasPattern}>
       <ConnectionBanner room={room} />
       <header class="projector-join">
-        <p class="hint">{words.joinAt} <b>{location.host}</b></p>
+        <p class="hint">{words.joinAt} <b>{studentsOrigin().replace(/^https?:\/\//, '')}</b></p>
         <h1 class="projector-code" style={{ '--letters': state.code.length }}>
           <span class="visually-hidden">{words.codeLabel} </span>{state.code}
         </h1>

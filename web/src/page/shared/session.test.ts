@@ -13,16 +13,21 @@ const inSeconds = (s: number) => NOW / 1000 + s;
 
 describe('a token in the address', () => {
   it('is taken, and leaves the address', () => {
-    expect(takeToken('#token=a.b.c')).toEqual({ token: 'a.b.c', hash: '' });
+    expect(takeToken('#token=a.b.c')).toEqual({ token: 'a.b.c', students: null, hash: '' });
   });
 
   it('leaves what else the address says', () => {
-    expect(takeToken('#view=grid&token=a.b.c')).toEqual({ token: 'a.b.c', hash: '#view=grid' });
+    expect(takeToken('#view=grid&token=a.b.c')).toEqual({ token: 'a.b.c', students: null, hash: '#view=grid' });
+  });
+
+  it('may bring where students find the server', () => {
+    const students = 'http://192.168.1.20:4000';
+    expect(takeToken(`#token=a.b.c&students=${encodeURIComponent(students)}`)).toEqual({ token: 'a.b.c', students, hash: '' });
   });
 
   it('is not made up where there is none', () => {
-    expect(takeToken('')).toEqual({ token: null, hash: '' });
-    expect(takeToken('#content')).toEqual({ token: null, hash: '#content' });
+    expect(takeToken('')).toEqual({ token: null, students: null, hash: '' });
+    expect(takeToken('#content')).toEqual({ token: null, students: null, hash: '#content' });
   });
 });
 

@@ -55,20 +55,27 @@ const remembered: Storing = {
 };
 
 /** What the address brings and how it reads without it: `#token=…` alone or among others (`#token=…&x=1`). */
-export function takeToken(hash: string): { token: string | null; hash: string } {
+export function takeToken(hash: string): { token: string | null; students: string | null; hash: string } {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
-  const token = parts.get('token');
-  if (!token) return { token: null, hash };
+  const [token, students] = [parts.get('token'), parts.get('students')];
+  if (!token) return { token: null, students: null, hash };
   parts.delete('token');
+  parts.delete('students');
   const rest = parts.toString();
-  return { token, hash: rest ? `#${rest}` : '' };
+  return { token, students, hash: rest ? `#${rest}` : '' };
 }
+
+/** What `takeToken` reads, for another page of this teacher's: the projector's. */
+export const inFragment = (token: string): string =>
+  new URLSearchParams({ token, ...(studentsOrigin() !== location.origin && { students: studentsOrigin() }) }).toString();
 
 /** Moves a token from the address into the tab's memory. Before anything else looks at the address. */
 export function takeTokenFromAddress(): void {
-  const { token, hash } = takeToken(location.hash);
+  const { token, students, hash } = takeToken(location.hash);
   if (!token) return;
   tab().setItem(TOKEN, token);
+  // Only the screen on the wall believes a link: it shows the address and leads nobody there.
+  if (new URLSearchParams(location.search).get('role') === 'projector') keepStudentsOrigin(students);
   history.replaceState(history.state, '', `${location.pathname}${location.search}${hash}`);
 }
 

@@ -5,6 +5,7 @@ import { teacherToken } from '../shared/api';
 import { Header, SoundButton } from '../shared/header';
 import { KeyboardIcon, ReportIcon, ScreenIcon } from '../shared/icons';
 import { studentsOf } from '../shared/people';
+import { inFragment } from '../shared/session';
 import { useJoined } from '../shared/use_joined';
 import { useSound } from '../shared/use_sound';
 import { useWords } from '../words';
@@ -23,7 +24,7 @@ const HOME = '/?role=teacher';
 /** Opens the projector's page with this teacher's token: in the fragment, which no server and no log ever sees. */
 async function openProjector(code: string): Promise<void> {
   const token = await teacherToken();
-  open(`/?role=projector&room=${code}#token=${token}`, '_blank', 'noopener');
+  open(`/?role=projector&room=${code}#${inFragment(token)}`, '_blank', 'noopener');
 }
 
 interface LessonProps {
