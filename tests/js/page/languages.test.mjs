@@ -91,7 +91,7 @@ for (const lang of ["es", "de"]) {
     const translated = await screens(lang);
     for (const [screen, said] of Object.entries(translated)) {
       const left = said.filter((text) => english[screen].includes(text) && !isSame(text));
-      assert.ok(said.length >= 8, `${screen} says something`);
+      assert.ok(said.length >= 4, `${screen} says something`);
       assert.deepEqual(left, [], `${screen}, in ${lang}`);
     }
   });
