@@ -12,15 +12,19 @@ interface DialogProps {
   wide?: boolean;
 }
 
-/** A modal dialog, shown as long as it is drawn. The browser keeps the focus in it and gives it back. */
+/** A modal dialog, shown as long as it is drawn. The browser keeps the focus in it; whatever had it before gets it back. */
 export function Dialog({ title, onClose, children, actions, wide = false }: DialogProps) {
   const words = useWords();
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
-    const element = dialog.current;
+    const [element, opener] = [dialog.current, document.activeElement];
     element?.showModal();
-    return () => element?.close();
+    return () => {
+      element?.close();
+      // It has left the page already, so that the browser no longer gives the focus back.
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
   }, []);
   return (
     <dialog
