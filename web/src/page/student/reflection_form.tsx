@@ -88,14 +88,15 @@ export function ReflectionForm({ room, written, onWrite, onClose }: ReflectionFo
       </>
     );
     return (
-      <Dialog title={words.title} onClose={onClose} actions={again}>
+      // A dialog of its own, which takes the focus: the button that had it is gone.
+      <Dialog key="sent" title={words.title} onClose={onClose} actions={again}>
         <p class="sent" role="status">{words.sent}</p>
         <p class="hint">{words.untilTheEnd}</p>
       </Dialog>
     );
   }
   return (
-    <Dialog title={words.title} onClose={onClose}>
+    <Dialog key="form" title={words.title} onClose={onClose}>
       <form class="reflection" onSubmit={send} noValidate>
         <p class="hint">{words.intro}</p>
         <MoodChoice mood={draft.mood} onChange={(mood) => change({ mood })} />
