@@ -16,7 +16,10 @@ export class Watch {
     page.on("request", (request) => meet(request.url()));
     page.on("websocket", (socket) => meet(socket.url()));
     // Chromium says violations of the page's policy as errors of the console.
-    page.on("console", (said) => said.type() === "error" && this.errors.push(`${said.text()} (${said.location().url})`));
+    page.on(
+      "console",
+      (said) => said.type() === "error" && this.errors.push(`${said.text()} (${said.location().url})`),
+    );
     page.on("pageerror", (error) => this.errors.push(error.stack ?? String(error)));
   }
 

@@ -123,7 +123,8 @@ describe("what flashes", () => {
     await prepare?.(student);
     await student.knows(({ playing }) => playing);
     // What began before the switch was turned may end.
-    if (prepare) await student.until(() => document.getAnimations().every(({ effect }) => !effect.target.closest(".beat")));
+    if (prepare)
+      await student.until(() => document.getAnimations().every(({ effect }) => !effect.target.closest(".beat")));
     await student.page.evaluate(() => {
       globalThis.flashes = [];
       const colours = new Map();
@@ -159,7 +160,8 @@ describe("what flashes", () => {
 
   const mostInASecond = (found) => {
     const perThing = group(found);
-    const most = ([...all]) => Math.max(0, ...all.map(({ now }) => all.filter((other) => other.now >= now && other.now < now + 1_000).length));
+    const most = ([...all]) =>
+      Math.max(0, ...all.map(({ now }) => all.filter((other) => other.now >= now && other.now < now + 1_000).length));
     return Math.max(0, ...[...perThing.values()].map(most));
   };
   const group = (found) => {

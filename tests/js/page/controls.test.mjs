@@ -38,7 +38,9 @@ class Pushes {
 
   /** The payloads of all that were taken, by event. */
   taken(event) {
-    return [...this.sent.values()].filter((push) => push.event === event && push.status === "ok").map(({ given }) => given);
+    return [...this.sent.values()]
+      .filter((push) => push.event === event && push.status === "ok")
+      .map(({ given }) => given);
   }
 }
 
@@ -145,7 +147,11 @@ test("the protocol's table of the teacher's controls is what this test knows", (
 for (const [event, reach] of Object.entries(REACHED)) {
   test(`${event} is on the teacher's page`, async () => {
     await reach();
-    await eventually(`the server's ok to ${event}`, () => teacher.page.title(), () => pushes.taken(event).length > 0);
+    await eventually(
+      `the server's ok to ${event}`,
+      () => teacher.page.title(),
+      () => pushes.taken(event).length > 0,
+    );
   });
 }
 

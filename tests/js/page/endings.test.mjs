@@ -115,7 +115,11 @@ describe("on a server for everybody, `downbeat dev`", () => {
         await student.takeNotes();
         await student.until(() => globalThis.seen.beats.length >= 4);
         const beats = (await student.seen()).beats.map(({ beat }) => beat);
-        assert.deepEqual(beats, beats.map((_, i) => beats[0] + i), "each beat, without the network");
+        assert.deepEqual(
+          beats,
+          beats.map((_, i) => beats[0] + i),
+          "each beat, without the network",
+        );
         assert.equal(await student.refusal("playNote", 60), "offline");
         await student.key("C4").click();
         await student.page.getByText("Offline", { exact: true }).waitFor();
@@ -194,7 +198,8 @@ describe("on a server for everybody, `downbeat dev`", () => {
     await inside.isIn();
     await outside.open(`/?room=${code}`);
     await server.kill();
-    for (const person of [teacher, inside]) await person.reads("The connection is gone. The beat goes on; trying to come back…");
+    for (const person of [teacher, inside])
+      await person.reads("The connection is gone. The beat goes on; trying to come back…");
     await teacher.button("Lock room").click();
     await teacher.reads("The connection is gone, so this did not get through. Try again in a moment.");
     await outside.nameField.fill("Ben");

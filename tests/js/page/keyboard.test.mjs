@@ -25,7 +25,9 @@ describe("a lesson by keyboard alone", () => {
       const labels = [...(element.labels ?? [])].map(({ textContent }) => textContent);
       const name = element.getAttribute("aria-label") ?? (labels.length > 0 ? labels.join(" ") : element.textContent);
       // A box of the grid shows it on the mark that stands for it.
-      const shown = [element, element.nextElementSibling].some((one) => one && getComputedStyle(one).outlineStyle !== "none");
+      const shown = [element, element.nextElementSibling].some(
+        (one) => one && getComputedStyle(one).outlineStyle !== "none",
+      );
       return { name: name.trim(), tag: element.tagName, shown };
     });
 
@@ -44,7 +46,11 @@ describe("a lesson by keyboard alone", () => {
   }
 
   const isOn = async (person, name) => {
-    await eventually(`the focus on “${name}”`, async () => (await focus(person)).name, (now) => now === name);
+    await eventually(
+      `the focus on “${name}”`,
+      async () => (await focus(person)).name,
+      (now) => now === name,
+    );
   };
 
   test("the teacher makes a room", async () => {
@@ -120,7 +126,10 @@ describe("a lesson by keyboard alone", () => {
       await tabTo(teacher, name);
       await page.keyboard.press("Enter");
       await teacher.dialog.waitFor();
-      assert.ok(await page.evaluate(() => document.activeElement.closest("dialog") !== null), "the focus is in the dialog");
+      assert.ok(
+        await page.evaluate(() => document.activeElement.closest("dialog") !== null),
+        "the focus is in the dialog",
+      );
       await page.keyboard.press(close);
       await teacher.dialog.waitFor({ state: "detached" });
       await isOn(teacher, name);

@@ -58,7 +58,10 @@ async function screens(lang) {
   await teacher.page.locator("summary").click();
   await take("the student's lesson", student);
   await take("the teacher's lesson", teacher);
-  for (const [name, at] of [["the shortcuts", 2], ["the report", 1]]) {
+  for (const [name, at] of [
+    ["the shortcuts", 2],
+    ["the report", 1],
+  ]) {
     await teacher.page.locator("header button").nth(at).click();
     await teacher.page.locator("dialog").waitFor();
     if (name === "the report") await teacher.page.locator("dialog .report").waitFor();
@@ -98,7 +101,11 @@ for (const lang of ["es", "de"]) {
 }
 let english;
 
-const isSame = (text) => text.replace(/MUSIC-\d+|https?:\S+|127\.0\.0\.1\S*|\b[A-Z]♯?\d?\b/g, "").split(/[\s:,·-]+/).every((word) => SAME.test(word));
+const isSame = (text) =>
+  text
+    .replace(/MUSIC-\d+|https?:\S+|127\.0\.0\.1\S*|\b[A-Z]♯?\d?\b/g, "")
+    .split(/[\s:,·-]+/)
+    .every((word) => SAME.test(word));
 
 test("a language that is chosen in the settings is there at once, on the document too, and stays", async () => {
   const student = await browser.student(server);

@@ -39,14 +39,19 @@ describe("a lesson on the pages of `downbeat dev`", () => {
   });
 
   test("students come in by the link, by the digits, and by a code that is typed as children type", async () => {
-    [ada, ben, cem] = await Promise.all([browser.student(server), browser.student(server), browser.student(server, PHONE)]);
+    [ada, ben, cem] = await Promise.all([
+      browser.student(server),
+      browser.student(server),
+      browser.student(server, PHONE),
+    ]);
     await ada.followLink(code, "Ada");
     await ben.type(code.slice("MUSIC-".length), "Ben");
     await cem.type(code.toLowerCase().replace("-", " "), "  Cem ");
     await Promise.all([ada, ben, cem].map((student) => student.isIn()));
     await teacher.page.getByRole("heading", { name: "Class of 3" }).waitFor();
     for (const name of ["Ada", "Ben", "Cem"]) await teacher.row(name).getByText("here").waitFor();
-    for (const name of ["Ada (you)", "Ben", "Cem"]) await ada.region("Class").getByText(name, { exact: true }).waitFor();
+    for (const name of ["Ada (you)", "Ben", "Cem"])
+      await ada.region("Class").getByText(name, { exact: true }).waitFor();
     assert.equal(new Set([ada.id, ben.id, cem.id]).size, 3, "three people");
     assert.equal(new URL(ben.page.url()).searchParams.get("room"), code, "a reload finds the room again");
   });
@@ -72,7 +77,9 @@ describe("a lesson on the pages of `downbeat dev`", () => {
     }
     spreads.sort((one, other) => one - other);
     const median = spreads[Math.floor(spreads.length / 2)];
-    console.log(`${spreads.length} beats shown on 5 pages: ${median.toFixed(1)} ms apart (median), ${spreads.at(-1).toFixed(1)} ms at most`);
+    console.log(
+      `${spreads.length} beats shown on 5 pages: ${median.toFixed(1)} ms apart (median), ${spreads.at(-1).toFixed(1)} ms at most`,
+    );
     assert.ok(spreads.length >= 8, `${spreads.length} beats were shown on all pages`);
     assert.ok(median < 125, `a quarter of a beat at most: ${median} ms`);
   });
@@ -105,7 +112,11 @@ describe("a lesson on the pages of `downbeat dev`", () => {
     await panel.getByText("2 of 3 have played").waitFor();
     await panel.getByRole("listitem").filter({ hasText: "Ada" }).getByText("1 note", { exact: true }).waitFor();
     await panel.getByRole("heading", { name: "Not yet" }).waitFor();
-    assert.deepEqual(await panel.locator(".not-yet").getByRole("listitem").allTextContents(), ["CCem"], "initial and name");
+    assert.deepEqual(
+      await panel.locator(".not-yet").getByRole("listitem").allTextContents(),
+      ["CCem"],
+      "initial and name",
+    );
     await cem.key("E4").tap();
     played.Cem += 1;
     await all((person) => person.hears(64, cem.id));
@@ -159,7 +170,9 @@ describe("a lesson on the pages of `downbeat dev`", () => {
     await page.getByLabel("Ramp to tempo").fill("180");
     await page.getByLabel("Over how many beats").fill("4");
     await teacher.button("Start ramp").click();
-    await all((person) => person.knows(({ timeline }) => timeline.segments.some(({ ramp }) => ramp?.to_milli_bpm === 180_000)));
+    await all((person) =>
+      person.knows(({ timeline }) => timeline.segments.some(({ ramp }) => ramp?.to_milli_bpm === 180_000)),
+    );
     await projector.page.getByRole("img", { name: "Playing, 180 beats a minute, 7 beats a bar" }).waitFor();
     const { timeline } = await teacher.state();
     await teacher.button("Back to bar 1").click();
@@ -296,7 +309,9 @@ describe("a lesson on the pages of `downbeat dev`", () => {
   test("a student's reflection is in the teacher's list", async () => {
     await ada.button("How was it?").click();
     await ada.dialog.getByRole("radio", { name: "great" }).check();
-    await ada.dialog.getByLabel("What do you want to remember of this lesson?").fill("I waited for my beat; “2” is mine, é, 🎵");
+    await ada.dialog
+      .getByLabel("What do you want to remember of this lesson?")
+      .fill("I waited for my beat; “2” is mine, é, 🎵");
     await ada.dialog.getByRole("radio", { name: "Playing together" }).check();
     await ada.dialog.getByRole("button", { name: "Send" }).click();
     await ada.dialog.getByText("Thank you. It is sent.").waitFor();
@@ -335,15 +350,18 @@ describe("a lesson on the pages of `downbeat dev`", () => {
     );
     const sum = Object.values(played).reduce((one, other) => one + other);
     await report.getByText(new RegExp(`, 4 students, ${sum} notes\\.`)).waitFor();
-    await report.getByText("Had no turn").waitFor({ state: "attached" }).catch(() => {});
+    await report
+      .getByText("Had no turn")
+      .waitFor({ state: "attached" })
+      .catch(() => {});
     await report.getByText("“2” is mine").waitFor();
   });
 
   /** The column of notes, by name. */
   async function reportedNotes(report) {
-    const rows = await report.locator("table.figures tbody tr").evaluateAll((lines) =>
-      lines.map((line) => [line.cells[0].textContent, Number(line.cells[2].textContent)]),
-    );
+    const rows = await report
+      .locator("table.figures tbody tr")
+      .evaluateAll((lines) => lines.map((line) => [line.cells[0].textContent, Number(line.cells[2].textContent)]));
     return Object.fromEntries(rows.sort(([one], [other]) => one.localeCompare(other)));
   }
 
@@ -371,7 +389,11 @@ describe("a lesson on the pages of `downbeat dev`", () => {
     printed.on("console", (said) => said.type() === "error" && errors.push(said.text()));
     for (const text of ["Ada", "Ben", "Cem"]) await printed.getByText(text, { exact: true }).first().waitFor();
     const table = printed.getByRole("table").first();
-    assert.equal(await table.evaluate((element) => getComputedStyle(element).borderCollapse), "collapse", "it has its style");
+    assert.equal(
+      await table.evaluate((element) => getComputedStyle(element).borderCollapse),
+      "collapse",
+      "it has its style",
+    );
     assert.deepEqual(errors, []);
     await printed.close();
   });

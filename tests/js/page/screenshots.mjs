@@ -35,7 +35,13 @@ try {
   await projector.page.getByText("Mina").first().waitFor();
 
   const pages = { teacher, student: students.Mina, projector };
-  const looks = { light: ["light", DESK], dark: ["dark", DESK], phone: ["light", PHONE], "phone-dark": ["dark", PHONE], tablet: ["light", TABLET] };
+  const looks = {
+    light: ["light", DESK],
+    dark: ["dark", DESK],
+    phone: ["light", PHONE],
+    "phone-dark": ["dark", PHONE],
+    tablet: ["light", TABLET],
+  };
   for (const [look, [colorScheme, { viewport }]] of Object.entries(looks)) {
     for (const [name, { page }] of Object.entries(pages)) {
       await page.bringToFront();
@@ -43,7 +49,10 @@ try {
       await page.setViewportSize(viewport);
       // In the middle of a bar, where the beat can be seen at work.
       await page.evaluate(
-        () => new Promise((resolve) => globalThis.downbeatRoom.onBeat(({ pulse }) => pulse === 2 && setTimeout(resolve, 60))),
+        () =>
+          new Promise((resolve) =>
+            globalThis.downbeatRoom.onBeat(({ pulse }) => pulse === 2 && setTimeout(resolve, 60)),
+          ),
       );
       await page.screenshot({ path: join(images, `classroom-${name}-${look}.png`), fullPage: name === "teacher" });
     }

@@ -53,7 +53,11 @@ test("the whole page, with sound, is at most 150 KiB on the wire, and the instru
   await student.nameField.fill("Ada");
   await student.button("Join").tap();
   await student.isIn();
-  await eventually("the instrument", () => student.page.title(), () => [...files.keys()].some((path) => INSTRUMENT.test(path)));
+  await eventually(
+    "the instrument",
+    () => student.page.title(),
+    () => [...files.keys()].some((path) => INSTRUMENT.test(path)),
+  );
   await student.page.waitForLoadState("networkidle");
   const instrument = [...files].find(([path]) => INSTRUMENT.test(path))[1].bytes;
   console.log(`with sound: ${kib(sum(files))}, of which the instrument ${kib(instrument)}`);
@@ -74,7 +78,11 @@ test("who comes in without a gesture, by the school's link, has no instrument be
   await student.button("Turn sound on and play").waitFor();
   for (const path of files.keys()) assert.doesNotMatch(path, INSTRUMENT, "no sound before a gesture");
   await student.button("Turn sound on and play").click();
-  await eventually("the instrument", () => student.page.title(), () => [...files.keys()].some((path) => INSTRUMENT.test(path)));
+  await eventually(
+    "the instrument",
+    () => student.page.title(),
+    () => [...files.keys()].some((path) => INSTRUMENT.test(path)),
+  );
   await student.button("Turn sound on and play").waitFor({ state: "detached" });
   student.watch.assertQuiet("Ben");
 });
