@@ -10,22 +10,24 @@ const AHEAD_HIDDEN_MS = 1_000;
 const LOST_MAX = 3;
 /** A beat that is later than this is to be left out: a gap never ends in a burst. */
 const LATE_MS = 60;
-/** So far from the timeline's moment a beat may sound; "a few ms", on a machine that does other things too. */
-export const OFF_MS = 8;
+/** So far from the timeline's moment nine of ten beats may sound, ms … */
+const OFF_MS = 5;
+/** … and any: a device that loses a buffer or two (10 ms each here) is behind until the page has noticed. */
+const OFF_MAX_MS = 40;
 
 /**
  * @param {Awaited<ReturnType<import("./ear.mjs").Ear["record"]>>} record
- * @param {{offMs?: number}} [options]
  * @returns {Spread} of the distances from the timeline
  */
-export function assertBeatsKept(record, { offMs = OFF_MS } = {}) {
+export function assertBeatsKept(record) {
   assertOnceEach(record, "scheduled");
   assertOnceEach(record, "told");
   const after = record.scheduled.filter(({ at, handed }) => record.origin + handed > at + LATE_MS);
   assert.deepEqual(after, [], `${record.name}: beats were scheduled after their time`);
   const off = record.scheduled.map(({ when, at }) => Math.abs(record.trueTime(when) - at)).filter(Number.isFinite);
   const spread = new Spread(off);
-  assert.ok(spread.p99 <= offMs, `${record.name}: beats sound off the timeline: ${spread}`);
+  const kept = spread.at(0.9) <= OFF_MS && spread.at(1) <= OFF_MAX_MS;
+  assert.ok(kept, `${record.name}: beats sound off the timeline: ${spread}`);
   return spread;
 }
 
