@@ -8,6 +8,8 @@ const AHEAD_MS = 100;
 const AHEAD_HIDDEN_MS = 1_000;
 /** Where the device has lost so much sound just before a beat, it is too late for the beat to be in its place. */
 const LEAP_MS = 20;
+/** So long around it beats are astray, ms: those that were scheduled before, until the page has noticed. */
+const ASTRAY_MS = 1_500;
 /** Even so it is a few beats, not many. */
 const LOST_MAX = 3;
 /** A beat that is later than this is to be left out: a gap never ends in a burst. */
@@ -26,7 +28,10 @@ export function assertBeatsKept(record) {
   assertOnceEach(record, "told");
   const after = record.scheduled.filter(({ at, handed }) => record.origin + handed > at + LATE_MS);
   assert.deepEqual(after, [], `${record.name}: beats were scheduled after their time`);
-  const off = record.scheduled.map(({ when, at }) => Math.abs(record.trueTime(when) - at)).filter(Number.isFinite);
+  const steady = record.scheduled.filter(({ at }) => leapOf(record, { from: at, to: at, ahead: ASTRAY_MS }) <= LEAP_MS);
+  const most = steady.length >= 0.7 * record.scheduled.length;
+  assert.ok(most, `${record.name}: its device was steady for ${steady.length} of ${record.scheduled.length} beats`);
+  const off = steady.map(({ when, at }) => Math.abs(record.trueTime(when) - at)).filter(Number.isFinite);
   const spread = new Spread(off);
   const kept = spread.at(0.9) <= OFF_MS && spread.at(1) <= OFF_MAX_MS;
   assert.ok(kept, `${record.name}: beats sound off the timeline: ${spread}`);
@@ -65,7 +70,7 @@ function stalls({ origin, stalls }, { from, to, ahead }) {
 
 /** By how much, in ms, the audio clock went astray while one of the beats between two moments was scheduled. */
 function leapOf({ origin, readings }, { from, to, ahead }) {
-  const near = readings.filter(([, moment]) => origin + moment > from - ahead && origin + moment < to + AHEAD_MS);
+  const near = readings.filter(([, moment]) => origin + moment > from - ahead && origin + moment < to + ahead);
   const offsets = near.map(([audio, moment]) => moment - audio * 1_000);
   return offsets.length > 0 ? Math.max(...offsets) - Math.min(...offsets) : 0;
 }
