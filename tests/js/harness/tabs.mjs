@@ -10,7 +10,12 @@ import WebSocket from "ws";
 import { chromiumPath } from "./browser.mjs";
 import { eventually, Heard, soon, span } from "./wait.mjs";
 
-const FLAGS = ["--headless", "--no-sandbox", "--mute-audio", "--remote-debugging-port=0", "--lang=en", "about:blank"];
+const FLAGS = [
+  ...["--headless", "--no-sandbox", "--mute-audio", "--lang=en", "--remote-debugging-port=0"],
+  // Without a sound device the page's own process plays it, and loses sound when it has to stand behind all others; a
+  // real device is not the page's. Timers are slowed down all the same.
+  ...["--disable-renderer-backgrounding", "about:blank"],
+];
 const ASK_AGAIN_MS = 50;
 
 export class Tabs {
