@@ -6,6 +6,7 @@ import { Browser, PHONE } from "../harness/browser.mjs";
 import { Server } from "../harness/server.mjs";
 import { story } from "../harness/story.mjs";
 import { eventually, span } from "../harness/wait.mjs";
+import { Watch } from "../harness/watch.mjs";
 
 const TAP_GAP_MS = 375;
 
@@ -385,14 +386,16 @@ describe("a lesson on the pages of `downbeat dev`", () => {
     const opened = teacher.context.waitForEvent("page");
     await report.getByRole("button", { name: "Page to print" }).click();
     const printed = await opened;
+    const watch = new Watch(printed, server.url);
     for (const text of ["Ada", "Ben", "Cem"]) await printed.getByText(text, { exact: true }).first().waitFor();
     const table = printed.getByRole("table").first();
-    // Its own style is blocked there, and put in by the page: that takes a moment.
+    // Its style is put in by the page that opened it: that takes a moment.
     await eventually(
       "the printed page's style",
       () => table.evaluate((element) => getComputedStyle(element).borderCollapse),
       (style) => style === "collapse",
     );
+    watch.assertQuiet("the printed page");
     await printed.close();
   });
 

@@ -18,18 +18,35 @@ describe('the report of the clock', () => {
   });
 
   it('tells of news alone, and of them at most each five seconds', () => {
-    report.due(clock('good', 4), 0);
-    expect(report.due(clock('uncertain', 40), 4_999)).toBeNull();
-    expect(report.due(clock('uncertain', 40), 5_000)).not.toBeNull();
-    expect(report.due(clock('uncertain', 45), 60_000)).toBeNull();
-    expect(report.due(clock('uncertain', 61), 60_000)).not.toBeNull();
-    expect(report.due(clock('uncertain', 40), 120_000)).not.toBeNull();
+    const due = (state: ClockState, here: number) => {
+      const told = report.due(state, here);
+      report.taken();
+      return told;
+    };
+    due(clock('good', 4), 0);
+    expect(due(clock('uncertain', 40), 4_999)).toBeNull();
+    expect(due(clock('uncertain', 40), 5_000)).not.toBeNull();
+    expect(due(clock('uncertain', 45), 60_000)).toBeNull();
+    expect(due(clock('uncertain', 61), 60_000)).not.toBeNull();
+    expect(due(clock('uncertain', 40), 120_000)).not.toBeNull();
   });
 
   it('tells a new connection at once', () => {
     report.due(clock('good', 4), 0);
     report.restart();
     expect(report.due(clock('good', 4), 1)).not.toBeNull();
+  });
+
+  it('stops where nobody takes it, for a server of before ends the channel at each', () => {
+    const good = clock('good', 4);
+    for (let connection = 0; connection < 2; connection++) {
+      report.restart();
+      expect(report.due(good, 0)).not.toBeNull();
+    }
+    report.restart();
+    expect(report.due(good, 0)).toBeNull();
+    report.taken();
+    expect(report.due(good, 0)).not.toBeNull();
   });
 
   it('stays within what the protocol takes', () => {

@@ -3,6 +3,8 @@ import type { ClockState } from './types';
 
 /** Each report is a presence diff for everybody. */
 const APART_MS = 5_000;
+/** After so many that nobody took there are no more: a server that does not know them ends the channel at each. */
+const UNTAKEN_MAX = 2;
 /** An uncertainty that differs by less than this factor is not news. */
 const NEWS = 1.5;
 
@@ -14,6 +16,7 @@ export interface WireClockReport {
 export class ClockReport {
   #told: ClockState | null = null;
   #next = -Infinity;
+  #untaken = 0;
 
   /** The room does not know yet: it is a new connection. */
   restart(): void {
@@ -24,9 +27,15 @@ export class ClockReport {
   /** What is to be told now, if anything; `here` is performance.now(). */
   due(clock: ClockState, here: number): WireClockReport | null {
     const found = clock.quality !== 'unknown' && clock.quality !== 'settling';
-    if (!found || here < this.#next || !this.#isNews(clock)) return null;
+    if (!found || here < this.#next || this.#untaken >= UNTAKEN_MAX || !this.#isNews(clock)) return null;
     [this.#told, this.#next] = [clock, here + APART_MS];
+    this.#untaken += 1;
     return { unc_us: microseconds(clock.uncertaintyMs), round_trip_us: microseconds(clock.roundTripMs) };
+  }
+
+  /** The server has taken the last one. */
+  taken(): void {
+    this.#untaken = 0;
   }
 
   #isNews({ quality, uncertaintyMs }: ClockState): boolean {

@@ -233,11 +233,11 @@ class JoinedRoom implements Room, LinkListener {
     this.#tellClock();
   }
 
-  /** Nothing goes by it: what is refused is told again when it is news again. */
+  /** Nothing goes by it: what is refused, or lost, is told again when it is news again. */
   #tellClock(): void {
     if (this.#connection !== 'online') return;
     const report = this.#report.due(this.#clockState(), this.#platform.here());
-    if (report) this.#link.push('clock_report', report).catch(() => undefined);
+    if (report) this.#link.push('clock_report', report).then(() => this.#report.taken(), () => undefined);
   }
 
   #wake(): void {

@@ -38,6 +38,21 @@ const member = (known: Known, id: string) => membersOf(known).find(({ studentId 
 const connections = (known: Known) =>
   Object.fromEntries(membersOf(known).map(({ studentId, connections: count }) => [studentId, count]));
 
+describe('the tempo', () => {
+  const segment = { t0_us: 0, beat0_ub: 0, milli_bpm: 96_000, ramp: null };
+  const later = (change: object) => ['timeline', { ...TIMELINE, rev: 9, segments: [segment], ...change }] as [string, unknown];
+
+  it('is the timeline\'s while the clock runs: a change whose event was lost is known all the same', () => {
+    expect(after(joined, later({})).bpm).toBe(96);
+    const ramp = { to_milli_bpm: 132_000, len_ub: 8_000_000 };
+    expect(after(joined, later({ segments: [{ ...segment, ramp }] })).bpm).toBe(132);
+  });
+
+  it('is what was said last while the clock stands', () => {
+    expect(after(joined, ['tempo_changed', { bpm: 77 }], later({ playing: false })).bpm).toBe(77);
+  });
+});
+
 describe('what is known of a room', () => {
   it('is what the answer to the join says', () => {
     expect(joined).toMatchObject({ name: 'Tuesday', bpm: 90, locked: true, maxStudents: 60, timeline: TIMELINE });

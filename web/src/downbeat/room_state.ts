@@ -104,7 +104,13 @@ function withTimeline(known: Known, timeline: Timeline): Known {
   if (!isNewer(timeline, known.timeline)) return known;
   // A node whose clock waits goes on sending the timeline that it last heard of.
   const waits = known.source === 'lost' && timeline.source === 'holdover';
-  return { ...known, timeline, source: waits ? 'lost' : timeline.source };
+  return { ...known, timeline, bpm: tempoOf(timeline) ?? known.bpm, source: waits ? 'lost' : timeline.source };
+}
+
+/** Where the tempo is, or is going, while the clock runs: a `tempo_changed` may be lost on the way, timelines come again. */
+function tempoOf({ playing, segments }: Timeline): number | null {
+  const last = segments.at(-1);
+  return playing && last ? Math.round((last.ramp?.to_milli_bpm ?? last.milli_bpm) / 1_000) : null;
 }
 
 function withSettings(known: Known, { name, locked, max_students }: WireSettings): Known {

@@ -32,11 +32,25 @@ export interface Master {
   setVolume(volume: number): void;
 }
 
+/** Far below what any device can play, and not nothing. */
+const INAUDIBLE = 1e-9;
+
+/**
+ * Browsers put a device to sleep that has had nothing but zeros for half a minute, and its clock leaps when it wakes: the
+ * first clicks after a long stop would be misplaced.
+ */
+function keepAwake(context: BaseAudioContext): void {
+  const breath = new ConstantSourceNode(context, { offset: INAUDIBLE });
+  breath.connect(context.destination);
+  breath.start();
+}
+
 export function createMaster(context: BaseAudioContext): Master {
   const scale = new GainNode(context, { gain: 1 / RANGE });
   const limiter = new WaveShaperNode(context, { curve: limiterCurve(), oversample: 'none' });
   const volume = new GainNode(context);
   scale.connect(limiter).connect(volume).connect(context.destination);
+  keepAwake(context);
   return {
     input: scale,
     // In a few steps, not at once: a jump would crackle.

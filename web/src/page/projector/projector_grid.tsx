@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Room, RoomState } from '../../downbeat/types';
 import { useWords } from '../words';
+import { mayFlash, useCalm } from '../shared/flash';
 import { placeOfBeat } from '../shared/pattern';
 import { projectorCells } from './projector_cells';
 
@@ -19,11 +20,12 @@ function usePlace(room: Room, { assignments, timeline, playing }: RoomState): nu
 export function ProjectorGrid({ room, state }: { room: Room; state: RoomState }) {
   const words = useWords();
   const now = usePlace(room, state);
+  const steady = !mayFlash(state.bpm, useCalm());
   const { cells, columns, rows, lines, letters, dense } = useMemo(() => projectorCells(state), [state]);
   const look = { '--columns': columns, '--rows': rows, '--lines': lines, '--letters': letters };
   return (
     <section class="projector-pattern" aria-label={words.common.gridLabel}>
-      <ol class="projector-grid" data-dense={dense} style={look}>
+      <ol class="projector-grid" data-dense={dense} data-steady={steady} style={look}>
         {cells.map(({ place, names, more }) => (
           <li key={place} data-now={place === now} data-free={names.length === 0}>
             <span class="projector-place">{place}</span>

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Member, Room } from '../../downbeat/types';
 import { useWords } from '../words';
 import { Face } from './face';
+import { mayFlash, useCalm } from './flash';
 import { groupStarts } from './metre';
 import { barAndPulse, patternLength, placeInRound } from './pattern';
 import { distinctNames } from './people';
@@ -45,6 +46,7 @@ export function BeatGrid({ room, students, places, onToggle, onClear }: BeatGrid
   const { teacher: words } = useWords();
   const state = useRoomState(room);
   const table = useRef<HTMLTableElement>(null);
+  const steady = !mayFlash(state.bpm, useCalm());
   const { assignments, timeline, playing } = state;
   const meter = timeline?.meter;
   const beatsPerBar = meter?.beats_per_bar ?? 4;
@@ -74,7 +76,7 @@ export function BeatGrid({ room, students, places, onToggle, onClear }: BeatGrid
   const unused = (place: number) => used > 0 && place > used;
   return (
     <div class="grid-scroll">
-      <table class="grid" ref={table} onKeyDown={(event) => moveFocus(event.currentTarget, event)}>
+      <table class="grid" data-steady={steady} ref={table} onKeyDown={(event) => moveFocus(event.currentTarget, event)}>
         <caption class="visually-hidden">{words.patternTitle}</caption>
         <thead>
           <tr>

@@ -5,15 +5,30 @@ import { reportFile } from '../shared/api';
 const FILE_KEPT_MS = 60_000;
 const LOOK_MS = 50;
 
+/** An address for a while. */
+function kept(file: Blob): string {
+  const address = URL.createObjectURL(file);
+  setTimeout(() => URL.revokeObjectURL(address), FILE_KEPT_MS);
+  return address;
+}
+
 function save(address: string, name: string): void {
   Object.assign(document.createElement('a'), { href: address, download: name }).click();
 }
 
 /**
  * A page from memory is under this page's policy, which allows no styles within a page. What the server wrote there is
- * its own, so it is put in by script once the tab has the page.
+ * its own, so it is taken out, and put in by script once the tab has the page.
  */
-function show(tab: Window, address: string): void {
+async function withoutStyle(report: Blob): Promise<{ page: Blob; style: string }> {
+  const page = new DOMParser().parseFromString(await report.text(), 'text/html');
+  const styles = [...page.querySelectorAll('style')];
+  const style = styles.map((one) => one.textContent).join('\n');
+  for (const one of styles) one.remove();
+  return { page: new Blob([`<!doctype html>${page.documentElement.outerHTML}`], { type: report.type }), style };
+}
+
+function show(tab: Window, address: string, style: string): void {
   tab.location.replace(address);
   const look = setInterval(() => {
     if (tab.closed) return clearInterval(look);
@@ -21,7 +36,7 @@ function show(tab: Window, address: string): void {
     if (page.URL !== address || page.readyState === 'loading') return;
     clearInterval(look);
     const sheet = new (tab as Window & typeof globalThis).CSSStyleSheet();
-    sheet.replaceSync([...page.querySelectorAll('style')].map((style) => style.textContent).join('\n'));
+    sheet.replaceSync(style);
     page.adoptedStyleSheets = [sheet];
   }, LOOK_MS);
 }
@@ -31,10 +46,13 @@ export async function openFile(code: string, kind: string, format: 'csv' | 'html
   // At once: a tab that opens after the answer has come is one that the browser blocks.
   const tab = format === 'html' ? open('about:blank', '_blank') : null;
   try {
-    const address = URL.createObjectURL(await reportFile(code, kind, format));
-    setTimeout(() => URL.revokeObjectURL(address), FILE_KEPT_MS);
-    if (tab) show(tab, address);
-    else save(address, `${code}-${kind}.${format}`);
+    const report = await reportFile(code, kind, format);
+    if (tab) {
+      const { page, style } = await withoutStyle(report);
+      show(tab, kept(page), style);
+    } else {
+      save(kept(report), `${code}-${kind}.${format}`);
+    }
   } catch (failure) {
     tab?.close();
     throw failure;
