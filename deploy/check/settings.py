@@ -71,9 +71,8 @@ def complaint(binary, deployment, documents):
         config = root / environment["DOWNBEAT_CONFIG"].lstrip("/")
         config.write_text(config.read_text().replace('"/etc/', f'"{root}/etc/'))
         environment |= {"DOWNBEAT_CONFIG": str(config), WRONG: "wrong on purpose"}
-        ran = subprocess.run(
-            [binary, *pod["containers"][0]["args"]], env=environment, cwd=root, capture_output=True, text=True, timeout=20, check=False
-        )
+        command = [binary, *pod["containers"][0]["args"]]
+        ran = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=20, check=False)
         return ran.stdout + ran.stderr
 
 

@@ -93,6 +93,9 @@ app.kubernetes.io/component: node
 {{- if and $v.terminationGracePeriodSeconds (lt (int $v.terminationGracePeriodSeconds) (int $least)) -}}
 {{- fail (printf "terminationGracePeriodSeconds: %d would kill nodes in mid-drain: at least preStop + drain + 5 s = %d, or 0" (int $v.terminationGracePeriodSeconds) (int $least)) -}}
 {{- end -}}
+{{- if and $v.autoscaling.enabled (not (or $v.autoscaling.targetCPUUtilizationPercentage $v.autoscaling.targetConnections)) -}}
+{{- fail "autoscaling: give targetCPUUtilizationPercentage, targetConnections, or both" -}}
+{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
 {{- fail "ingress.hosts: at least one is needed" -}}
 {{- end -}}
