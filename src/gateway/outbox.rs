@@ -361,6 +361,45 @@ mod tests {
         assert_eq!(&read[2..7], b"hello");
     }
 
+    /// What the client has been sent so far, without the frames' headers.
+    async fn heard(client: &TcpStream) -> Vec<u8> {
+        client.readable().await.expect("readable");
+        let mut read = [0; 64];
+        let count = client.try_read(&mut read).expect("frames");
+        read[..count].to_vec()
+    }
+
+    #[tokio::test]
+    async fn a_frame_in_no_hurry_goes_with_the_next_one_or_alone_when_its_time_has_come() {
+        let (stream, client) = connection().await;
+        let flusher = Flusher::new(LINGER_US);
+        let outbox = Arc::new(Outbox::new(Some(stream.clone()), 1_000, 0));
+        stream.writable().await.expect("writable");
+        outbox.push_unhurried(text("ok"), 0, &flusher);
+        outbox.cork();
+        outbox.uncork(0);
+        assert_eq!(outbox.queue.lock().frames.len(), 1, "nothing else had to be said");
+        outbox.push(text("note"), 0);
+        assert_eq!(heard(&client).await, b"\x81\x02ok\x81\x04note");
+        outbox.push_unhurried(text("alone"), 0, &flusher);
+        outbox.flush(LINGER_US);
+        assert_eq!(heard(&client).await, b"\x81\x05alone");
+    }
+
+    #[tokio::test]
+    async fn what_is_in_no_hurry_goes_out_before_the_socket_closes() {
+        let (stream, client) = connection().await;
+        let outbox = Arc::new(Outbox::new(Some(stream.clone()), 1_000, 0));
+        stream.writable().await.expect("writable");
+        outbox.push_unhurried(text("ok"), 0, &Flusher::new(LINGER_US));
+        outbox.close(CloseCode::Drain);
+        assert_eq!(outbox.closing(), None, "something is to be written yet");
+        outbox.cork();
+        outbox.uncork(0);
+        assert_eq!(outbox.closing(), Some(CloseCode::Drain));
+        assert_eq!(heard(&client).await, b"\x81\x02ok");
+    }
+
     #[tokio::test]
     async fn what_a_client_that_does_not_read_is_sent_arrives_whole_and_in_order_once_it_reads() {
         let (stream, client) = connection().await;

@@ -187,6 +187,18 @@ describe("on a server for everybody, `downbeat dev`", () => {
       await person.page.getByRole("heading", { name: "Your rooms" }).waitFor();
     }));
 
+  test("a part of the page does not come: it says so, and tries again when asked", async () => {
+    const student = await browser.student(server);
+    await student.page.route(/student_page.*\.js/, (route) => route.abort());
+    await student.open("/");
+    await heads(student, "Downbeat cannot be reached. Is it still running, and are you on the same network?");
+    await student.page.unroute(/student_page.*\.js/);
+    await student.button("Try again").click();
+    await student.nameField.waitFor();
+    student.watch.assertQuiet("the student", AWAY);
+    await browser.dismiss(student);
+  });
+
   test("the server is away: at the door, in the list and in the room; and all goes on when it is back", async () => {
     const [teacher, inside, outside] = await Promise.all([
       browser.teacher(server),
@@ -197,6 +209,7 @@ describe("on a server for everybody, `downbeat dev`", () => {
     await inside.followLink(code, "Ada");
     await inside.isIn();
     await outside.open(`/?room=${code}`);
+    await outside.nameField.waitFor();
     await server.kill();
     for (const person of [teacher, inside])
       await person.reads("The connection is gone. The beat goes on; trying to come back…");

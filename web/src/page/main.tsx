@@ -1,8 +1,9 @@
 /** Picks the page, in its language and theme. Each page is loaded when it is wanted. */
 import { render, type ComponentType } from 'preact';
+import { Ended } from './shared/ended';
 import { takeTokenFromAddress } from './shared/session';
 import { applyTheme, chosenLanguage, settings } from './shared/settings';
-import { speak } from './words';
+import { speak, useWords } from './words';
 
 const PAGES: Record<string, () => Promise<ComponentType>> = {
   student: async () => (await import('./student/student_page')).StudentPage,
@@ -25,4 +26,16 @@ async function open(): Promise<void> {
   render(<Page />, document.getElementById('app')!);
 }
 
-void open();
+/** The rest of the page did not come: a network that is gone, or a server that was replaced meanwhile. */
+function NotLoaded() {
+  const words = useWords();
+  return (
+    <main class="centre">
+      <Ended why="unreachable">
+        <button type="button" class="button strong" onClick={() => location.reload()}>{words.common.tryAgain}</button>
+      </Ended>
+    </main>
+  );
+}
+
+open().catch(() => render(<NotLoaded />, document.getElementById('app')!));
