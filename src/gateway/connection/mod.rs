@@ -52,8 +52,6 @@ enum Outcome {
     },
     /// An answer that its channel did not wait for.
     Beside(Beside),
-    /// One that nobody waits for.
-    Unhurried(Beside),
     Token {
         renewal: Renewal,
         result: Result<Option<Claims>, String>,
@@ -66,6 +64,8 @@ struct Beside {
     instance: Instance,
     reference: Option<Ref>,
     answer: Answer,
+    /// Nobody waits for it.
+    is_unhurried: bool,
 }
 
 /// Something panicked; it is caught here and costs its channel, nothing else.
@@ -293,17 +293,11 @@ impl Connection {
                 Ok(())
             }
             Ok(Handled::Beside(future)) => {
-                let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
-                self.running.push(Box::pin(async move {
-                    Outcome::Beside(Beside { topic, instance, reference, answer: future.await })
-                }));
+                self.answer_later(inbound, instance, future, false);
                 Ok(())
             }
             Ok(Handled::Unhurried(future)) => {
-                let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
-                self.running.push(Box::pin(async move {
-                    Outcome::Unhurried(Beside { topic, instance, reference, answer: future.await })
-                }));
+                self.answer_later(inbound, instance, future, true);
                 Ok(())
             }
             Err(_) => {
@@ -350,8 +344,22 @@ impl Connection {
         }
     }
 
+    /// Its channel goes on while the answer is awaited.
+    fn answer_later(
+        &mut self,
+        inbound: &Inbound<'_>,
+        instance: Instance,
+        future: BoxFuture<'static, Answer>,
+        is_unhurried: bool,
+    ) {
+        let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
+        self.running.push(Box::pin(async move {
+            Outcome::Beside(Beside { topic, instance, reference, answer: future.await, is_unhurried })
+        }));
+    }
+
     /// The reply of a channel that has gone on meanwhile; none if it has ended, or nobody awaits one.
-    fn late_reply(&self, Beside { topic, instance, reference, answer }: &Beside) -> Option<Frame> {
+    fn late_reply(&self, Beside { topic, instance, reference, answer, .. }: &Beside) -> Option<Frame> {
         let channel = self.session.channel(topic).filter(|channel| channel.instance == *instance)?;
         match answer {
             Answer::Reply { status, response } if reference.is_some() => {
@@ -431,14 +439,10 @@ impl Connection {
                 topic
             }
             Outcome::Beside(beside) => {
-                if let Some(frame) = self.late_reply(&beside) {
-                    self.send_frame(frame);
-                }
-                return;
-            }
-            Outcome::Unhurried(beside) => {
-                if let Some(frame) = self.late_reply(&beside) {
-                    self.gateway.hub.push_unhurried(&self.outbox, frame);
+                match self.late_reply(&beside) {
+                    Some(frame) if beside.is_unhurried => self.gateway.hub.push_unhurried(&self.outbox, frame),
+                    Some(frame) => self.send_frame(frame),
+                    None => {}
                 }
                 return;
             }

@@ -14,12 +14,11 @@ import type {
   Beat, BeatScheduler, ClockState, Connection, Controls, Ending, JoinOptions, Note, Reflection, Room, RoomState,
   Timeline,
 } from './types';
+import { FAIR_MS } from './types';
 import type { JoinReply, WireNote, WireProbe } from './wire';
 
 /** Within this the server's reports take what a note says of its own time. */
 const GOOD_MS = 10;
-/** Half of what is on time: within this the page may say early and late. */
-const FAIR_MS = 25;
 /** An uncertainty that has changed by a smaller part than this is not worth a new state. */
 const NOTEWORTHY = 0.1;
 const NUDGE_MAX_MS = 500;

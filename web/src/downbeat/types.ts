@@ -67,6 +67,9 @@ export interface Member {
   clock?: { uncertaintyMs: number; roundTripMs: number };
 }
 
+/** Half of what is on time: a clock that is within this, ms, tells early from late. */
+export const FAIR_MS = 25;
+
 /** What is known of the cluster's clock here. */
 export interface ClockState {
   /**

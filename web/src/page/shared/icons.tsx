@@ -8,7 +8,6 @@ function Icon({ children }: { children: ComponentChildren }) {
 export const CloseIcon = () => <Icon><path d="M6 6l12 12M18 6 6 18" /></Icon>;
 export const PlusIcon = () => <Icon><path d="M12 5v14M5 12h14" /></Icon>;
 export const MinusIcon = () => <Icon><path d="M5 12h14" /></Icon>;
-export const BackIcon = () => <Icon><path d="M15 5l-7 7 7 7" /></Icon>;
 export const PlayIcon = () => <Icon><path class="solid" d="M8 5.5v13l10.5-6.5z" /></Icon>;
 export const StopIcon = () => <Icon><rect class="solid" x="6.5" y="6.5" width="11" height="11" rx="2" /></Icon>;
 export const CopyIcon = () => (

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { AssignedRole, Member, Room } from '../../downbeat/types';
+import { FAIR_MS, type AssignedRole, type Member, type Room } from '../../downbeat/types';
 import { Confirm, Dialog, attempt } from '../shared';
 import { lowerHandOf } from '../shared/api';
 import { roundedMs } from '../shared/connection';
@@ -18,8 +18,6 @@ interface RosterRowProps {
   lit: boolean;
 }
 
-/** From here on early and late cannot be told: the report times such notes by their arrival. */
-const UNCERTAIN_MS = 25;
 const PLAYER = 'player';
 const NEW_SECTION = 'new';
 
@@ -88,7 +86,7 @@ function SectionDialog({ name, onSave, onClose }: SectionDialogProps) {
 /** How well a student's device knows the clock: a number while it does, a word where it does not. */
 function Sync({ uncertaintyMs, roundTripMs }: NonNullable<Member['clock']>) {
   const { teacher: words } = useWords();
-  const bad = uncertaintyMs > UNCERTAIN_MS;
+  const bad = uncertaintyMs > FAIR_MS;
   const ms = roundedMs(uncertaintyMs);
   return (
     <span class="sync" data-bad={bad} title={words.syncRoundTrip(roundedMs(roundTripMs))}>
