@@ -131,6 +131,7 @@ fn quiet(handled: Handled, ack: bool) -> Handled {
         Handled::Now(answer) => Handled::Now(quieted(answer)),
         Handled::Later(answer) => Handled::Later(Box::pin(answer.map(quieted))),
         Handled::Beside(answer) => Handled::Beside(Box::pin(answer.map(quieted))),
-        Handled::Unhurried(answer) => Handled::Unhurried(Box::pin(answer.map(quieted))),
+        Handled::Recorded(receipt) if ack => Handled::Recorded(receipt),
+        Handled::Recorded(_) => Handled::Now(Answer::Nothing),
     }
 }

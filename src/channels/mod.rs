@@ -21,7 +21,7 @@ use self::realtime::Realtime;
 use crate::{
     auth::{Claims, Tenant},
     conductor::{Mirror, Router},
-    participation::Recorder,
+    participation::{Receipt, Recorder},
     protocol::{Ref, Status, UserBroadcast},
     room::Control,
     time::Clock,
@@ -104,8 +104,9 @@ pub enum Handled {
     Later(BoxFuture<'static, Answer>),
     /// The same, where what the push asked for is done and only the answer waits: later pushes do not.
     Beside(BoxFuture<'static, Answer>),
-    /// The same, where nobody waits for the answer: it goes with whatever else is sent next, or a little later alone.
-    Unhurried(BoxFuture<'static, Answer>),
+    /// It is done, and ok once it is recorded too. Nobody waits for that: the ok goes with whatever else is sent next, or
+    /// a little later alone.
+    Recorded(Receipt),
 }
 
 /// Events that are answered even while an earlier one of their channel is still at work.

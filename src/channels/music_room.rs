@@ -187,10 +187,7 @@ impl MusicRoom {
         match self.room.play(&self.student_id, self.connection(), self.role, note, self.note_limits()) {
             Ok(receipt) if receipt.is_settled() => Handled::Now(Answer::ok()),
             // Everybody has heard it by now: only the ok waits until it is recorded.
-            Ok(receipt) => Handled::Unhurried(Box::pin(async move {
-                receipt.settled().await;
-                Answer::ok()
-            })),
+            Ok(receipt) => Handled::Recorded(receipt),
             Err(refused) => Handled::Now(Answer::error(&refused.to_string())),
         }
     }

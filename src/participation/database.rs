@@ -2,6 +2,7 @@
 //!
 //! The two have the same tables and answer alike. Everything here is given times; nothing reads a clock.
 
+mod attendance;
 mod audit;
 mod bulk;
 mod erase;
@@ -32,12 +33,14 @@ pub use retire::Retired;
 pub use tombstone::digest_of;
 pub use url::{BadDatabaseUrl, DatabaseUrl, PostgresUrl};
 
+use attendance::Attendance;
 use on::{Pools, on};
 
 /// A database, and connections to it. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Database {
     pools: Pools,
+    attendance: Attendance,
 }
 
 impl Database {
@@ -45,7 +48,7 @@ impl Database {
     ///
     /// To be called within Tokio's runtime, which closes the connections that are idle.
     pub fn new(url: &DatabaseUrl) -> Self {
-        Self { pools: Pools::new(url) }
+        Self { pools: Pools::new(url), attendance: Attendance::default() }
     }
 
     /// Asks it something.

@@ -1,4 +1,4 @@
-//! From the recorder's queue to the sink: all that has gathered in a hundredth of a second, together.
+//! From the recorder's queue to the sink: all that has gathered for a moment, together.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,14 +11,13 @@ use futures_util::{FutureExt, future::join_all};
 use serde_json::json;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    Batch, Event, Kind, NotKept, Recorder, Sink,
-    recorder::{Progress, Waiting},
-};
+use super::{Batch, Event, Kind, NotKept, Recorder, Sink, receipt::Progress, recorder::Waiting};
 use crate::telemetry::{Kind as MetricKind, count};
 
-/// How long events gather.
-const GATHER: Duration = Duration::from_millis(10);
+/// How long notes gather: each batch costs as much as some ten events, and nobody waits for a note's ok.
+const GATHER: Duration = Duration::from_millis(50);
+/// How long they do once somebody waits for an answer.
+const GATHER_PRESSED: Duration = Duration::from_millis(10);
 /// How many events one batch has at most.
 const BATCH_MAX: usize = 500;
 /// Past this, nobody waits for receipts any longer.
@@ -89,7 +88,10 @@ impl Feed {
                 },
             }
         }
-        tokio::time::sleep(GATHER).await;
+        tokio::select! {
+            () = tokio::time::sleep(GATHER) => {}
+            () = self.recorder.pressed.notified() => tokio::time::sleep(GATHER_PRESSED).await,
+        }
     }
 
     /// Offers everything that waits, and what was stuck if its time has come.
@@ -200,17 +202,13 @@ impl Feed {
         if held > 0 {
             self.stall();
         } else {
-            self.recorder.progress.send_replace(Progress { number, is_stalled: false });
+            self.recorder.settlement.reach(number);
         }
     }
 
     /// The sink is out, or slow: nobody waits for it from now on.
     fn stall(&self) {
-        let has_changed = self.recorder.progress.send_if_modified(|progress| {
-            let was_stalled = std::mem::replace(&mut progress.is_stalled, true);
-            !was_stalled
-        });
-        if has_changed {
+        if self.recorder.settlement.stall() {
             count(&self.recorder.metrics.participation_recorded, "stalled");
             tracing::warn!("what is recorded of lessons cannot be kept for now: it waits in memory");
         }
@@ -222,22 +220,45 @@ fn parcels(waiting: Vec<Waiting>) -> Vec<Parcel> {
     let mut parcels: Vec<Parcel> = Vec::new();
     let mut open: HashMap<(Arc<str>, bool), usize> = HashMap::new();
     for Waiting { tenant, event, told } in waiting {
-        let of = (tenant, event.kind == Kind::EVENTS_MISSING);
-        let has_space = |at: &usize| parcels[*at].batch.events.len() < BATCH_MAX;
-        let at = match open.get(&of).copied().filter(has_space) {
-            Some(at) => at,
+        let tells = event.kind == Kind::EVENTS_MISSING;
+        // Notes of one school come in a row.
+        let last = parcels.last_mut().filter(|last| last.takes(&tenant, tells));
+        match last {
+            Some(last) => last.add(event, told),
             None => {
-                let batch = Batch { tenant: of.0.clone(), events: Vec::new() };
-                parcels.push(Parcel { batch, told: Vec::new() });
-                open.insert(of, parcels.len() - 1);
-                parcels.len() - 1
+                let of = (tenant, tells);
+                let at = match open.get(&of).copied().filter(|at| parcels[*at].has_space()) {
+                    Some(at) => at,
+                    None => {
+                        parcels.push(Parcel {
+                            batch: Batch { tenant: of.0.clone(), events: Vec::new() },
+                            told: Vec::new(),
+                        });
+                        open.insert(of, parcels.len() - 1);
+                        parcels.len() - 1
+                    }
+                };
+                parcels[at].add(event, told);
             }
-        };
-        let Parcel { batch, told: tells } = &mut parcels[at];
-        tells.extend(told.map(|told| (batch.events.len(), told)));
-        batch.events.push(event);
+        }
     }
     parcels
+}
+
+impl Parcel {
+    fn has_space(&self) -> bool {
+        self.batch.events.len() < BATCH_MAX
+    }
+
+    fn takes(&self, tenant: &Arc<str>, tells: bool) -> bool {
+        let is_alike = |event: &Event| (event.kind == Kind::EVENTS_MISSING) == tells;
+        self.has_space() && self.batch.tenant == *tenant && self.batch.events.last().is_some_and(is_alike)
+    }
+
+    fn add(&mut self, event: Event, told: Option<oneshot::Sender<bool>>) {
+        self.told.extend(told.map(|told| (self.batch.events.len(), told)));
+        self.batch.events.push(event);
+    }
 }
 
 impl Recorder {
@@ -250,7 +271,7 @@ impl Recorder {
             queue.number
         };
         self.filled.notify_one();
-        let mut progress = self.progress.subscribe();
+        let mut progress = self.settlement.subscribe();
         let has_gone = |progress: &Progress| progress.number >= number && !progress.is_stalled;
         let emptied = async {
             // Nobody tells any more only when the feed has ended.

@@ -11,6 +11,7 @@ mod journal;
 mod journal_drain;
 mod keeper;
 mod losses;
+mod receipt;
 mod recorder;
 mod reflection;
 mod report;
@@ -36,7 +37,8 @@ pub use inserter::Inserter;
 pub use journal::{Chunk, Journal, JournalError, JournalFigures};
 pub use journal_drain::{DrainFailed, JournalDrain};
 pub use keeper::{InsertFailed, Keeper};
-pub use recorder::{IsRecorded, NotRecorded, Outcome, QUEUED_MAX, Receipt, Recorder};
+pub use receipt::Receipt;
+pub use recorder::{IsRecorded, NotRecorded, Outcome, QUEUED_MAX, Recorder};
 pub use reflection::Reflection;
 pub use report::{
     Activity, ActivityBucket, Analytics, AnalyticsView, BadReportOptions, FORMULAS, Formulas, GroupMedians, NoTurn,

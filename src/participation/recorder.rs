@@ -9,9 +9,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
-use super::{Event, EventId, losses::Losses};
+use super::{Event, EventId, Receipt, losses::Losses, receipt::Settlement};
 use crate::telemetry::{Metrics, count};
 
 /// Events that wait to be kept, of all tenants together. Beyond them the newest are lost, and counted.
@@ -34,7 +34,9 @@ pub struct Recorder {
     pub(super) metrics: Arc<Metrics>,
     pub(super) queue: Mutex<Queue>,
     pub(super) filled: Notify,
-    pub(super) progress: watch::Sender<Progress>,
+    /// Somebody waits for what was put in: it is not left to gather long.
+    pub(super) pressed: Notify,
+    pub(super) settlement: Arc<Settlement>,
 }
 
 /// What waits to be kept.
@@ -57,19 +59,6 @@ pub(super) struct Waiting {
     /// Who must know what becomes of it.
     pub told: Option<oneshot::Sender<bool>>,
 }
-
-/// How far the feed is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Progress {
-    /// Of all events up to this number it is settled what became of them.
-    pub number: u64,
-    /// The sink is out, or slow: nobody shall wait for it.
-    pub is_stalled: bool,
-}
-
-/// Tells when an event is safe.
-#[derive(Debug, Default)]
-pub struct Receipt(Option<(u64, watch::Receiver<Progress>)>);
 
 /// The event was not kept, or nobody knows: it may be tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +88,8 @@ impl Recorder {
             metrics,
             queue: Mutex::default(),
             filled: Notify::new(),
-            progress: watch::Sender::new(Progress::default()),
+            pressed: Notify::new(),
+            settlement: Arc::default(),
         }
     }
 
@@ -124,7 +114,7 @@ impl Recorder {
             return Receipt::default();
         }
         match self.put(Waiting { tenant: tenant.clone(), event, told: None }) {
-            Some(number) if !self.progress.borrow().is_stalled => Receipt(Some((number, self.progress.subscribe()))),
+            Some(number) if !self.settlement.is_stalled() => Receipt::new(number, self.settlement.clone()),
             _ => Receipt::default(),
         }
     }
@@ -155,12 +145,17 @@ impl Recorder {
             return None;
         }
         let was_empty = queue.waiting.is_empty();
+        // A note was heard already, and nobody waits for its ok.
+        let presses = waiting.event.note.is_none();
         queue.waiting.push(waiting);
         queue.number += 1;
         let number = queue.number;
         drop(queue);
         if was_empty {
             self.filled.notify_one();
+        }
+        if presses {
+            self.pressed.notify_one();
         }
         Some(number)
     }
@@ -178,23 +173,4 @@ impl Outcome {
             Err(_) => Err(NotRecorded::Unknown),
         }
     }
-}
-
-impl Receipt {
-    /// Nothing to wait for.
-    pub fn is_settled(&self) -> bool {
-        self.0.as_ref().is_none_or(|(number, progress)| is_over(*number, *progress.borrow()))
-    }
-
-    /// Resolves once the event is safe, or nobody shall wait for that any longer.
-    pub async fn settled(self) {
-        if let Some((number, mut progress)) = self.0 {
-            // Nobody tells any more only when the node is going down.
-            let _ = progress.wait_for(|progress| is_over(number, *progress)).await;
-        }
-    }
-}
-
-fn is_over(number: u64, progress: Progress) -> bool {
-    progress.number >= number || progress.is_stalled
 }

@@ -5,7 +5,8 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt;
 
 use super::{
-    Connection, Outcome, is_realtime,
+    Connection, Outcome,
+    answers::is_realtime,
     token::{TOKEN_OVER, fresh_claims},
 };
 use crate::{

@@ -1,5 +1,6 @@
 //! One client, whatever carries its frames: the session decides, the channels act, the outbox answers.
 
+mod answers;
 mod carried;
 mod join;
 mod token;
@@ -13,7 +14,11 @@ use std::{
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::net::TcpStream;
 
-use self::{join::JoinFailed, token::Renewal};
+use self::{
+    answers::{Beside, LimitHit, words},
+    join::JoinFailed,
+    token::Renewal,
+};
 use super::{
     Gateway,
     expiry::Expiry,
@@ -29,7 +34,7 @@ use crate::{
     channels::{self, Answer, Channel, Handled, Payload, Peer, Push},
     protocol::{
         CloseCode, Inbound, InboundPayload, Malformed, Ref, Status, Vsn, decode_binary, decode_text, encode_close,
-        encode_error, encode_error_reply, encode_heartbeat_reply, encode_reply, event, topic::REALTIME,
+        encode_error, encode_heartbeat_reply, encode_reply, event,
     },
     rate::Rate,
     telemetry::count,
@@ -58,55 +63,8 @@ enum Outcome {
     },
 }
 
-/// An answer, and the push that it is of.
-struct Beside {
-    topic: String,
-    instance: Instance,
-    reference: Option<Ref>,
-    answer: Answer,
-    /// Nobody waits for it.
-    is_unhurried: bool,
-}
-
 /// Something panicked; it is caught here and costs its channel, nothing else.
 struct ChannelFailed;
-
-/// A limit of the tenant that a message does not keep to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LimitHit {
-    TooMany,
-    TooLarge,
-}
-
-impl LimitHit {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::TooMany => "Too many messages per second",
-            Self::TooLarge => "payload_too_large",
-        }
-    }
-
-    /// In the words of the topic's family of clients.
-    fn answer(self, topic: &str) -> Answer {
-        match self {
-            Self::TooLarge if is_realtime(topic) => Answer::too_large(),
-            _ => Answer::error(self.reason()),
-        }
-    }
-}
-
-/// A topic of Supabase's family of clients.
-fn is_realtime(topic: &str) -> bool {
-    topic.starts_with(REALTIME)
-}
-
-/// The reason of a refusal, in the words of the topic's family of clients.
-fn words(topic: &str, refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::TooManyChannels if is_realtime(topic) => "ChannelRateLimitReached: Too many channels",
-        _ => refusal.reason(),
-    }
-}
 
 /// One client's side of the gateway.
 pub struct Connection {
@@ -293,11 +251,11 @@ impl Connection {
                 Ok(())
             }
             Ok(Handled::Beside(future)) => {
-                self.answer_later(inbound, instance, future, false);
+                self.answer_later(inbound, instance, future);
                 Ok(())
             }
-            Ok(Handled::Unhurried(future)) => {
-                self.answer_later(inbound, instance, future, true);
+            Ok(Handled::Recorded(receipt)) => {
+                self.answer_once_recorded(inbound, receipt);
                 Ok(())
             }
             Err(_) => {
@@ -318,56 +276,6 @@ impl Connection {
             return Err(LimitHit::TooLarge);
         }
         Ok(())
-    }
-
-    fn answer(
-        &mut self,
-        topic: &str,
-        instance: Instance,
-        join_ref: Option<&Ref>,
-        reference: Option<&Ref>,
-        answer: Result<Answer, ChannelFailed>,
-    ) {
-        match answer {
-            Ok(Answer::Reply { status, response }) => {
-                // A push without a ref awaits no answer, as in Phoenix.
-                if reference.is_some() {
-                    self.send(encode_reply(self.vsn, join_ref, reference, topic, status, &response));
-                }
-            }
-            Ok(Answer::Nothing) => {}
-            Ok(Answer::Crash) => self.crash(topic, instance),
-            Err(ChannelFailed) => {
-                count(&self.gateway.metrics.panics, "channel");
-                self.crash(topic, instance);
-            }
-        }
-    }
-
-    /// Its channel goes on while the answer is awaited.
-    fn answer_later(
-        &mut self,
-        inbound: &Inbound<'_>,
-        instance: Instance,
-        future: BoxFuture<'static, Answer>,
-        is_unhurried: bool,
-    ) {
-        let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
-        self.running.push(Box::pin(async move {
-            Outcome::Beside(Beside { topic, instance, reference, answer: future.await, is_unhurried })
-        }));
-    }
-
-    /// The reply of a channel that has gone on meanwhile; none if it has ended, or nobody awaits one.
-    fn late_reply(&self, Beside { topic, instance, reference, answer, .. }: &Beside) -> Option<Frame> {
-        let channel = self.session.channel(topic).filter(|channel| channel.instance == *instance)?;
-        match answer {
-            Answer::Reply { status, response } if reference.is_some() => {
-                let reply = encode_reply(self.vsn, channel.join_ref, reference.as_ref(), topic, *status, response);
-                Some(Frame::text(&reply))
-            }
-            _ => None,
-        }
     }
 
     /// The room's doing: for good (clients do not come back), or for a passing cause (they do).
@@ -439,11 +347,7 @@ impl Connection {
                 topic
             }
             Outcome::Beside(beside) => {
-                match self.late_reply(&beside) {
-                    Some(frame) if beside.is_unhurried => self.gateway.hub.push_unhurried(&self.outbox, frame),
-                    Some(frame) => self.send_frame(frame),
-                    None => {}
-                }
+                self.answer_late(&beside);
                 return;
             }
             Outcome::Token { renewal, result } => {
@@ -471,10 +375,6 @@ impl Connection {
             }
             Signal::CheckDeadlines => self.check_token(),
         }
-    }
-
-    fn error_reply(&self, join_ref: Option<&Ref>, reference: Option<&Ref>, topic: &str, reason: &str) {
-        self.send(encode_error_reply(self.vsn, join_ref, reference, topic, reason));
     }
 
     /// Sends a frame to this client, after all that was sent before.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::json;
 
-use super::{Connection, LimitHit, Outcome, is_realtime};
+use super::{
+    Connection, Outcome,
+    answers::{LimitHit, is_realtime},
+};
 use crate::{
     auth::{Claims, is_opaque_key, verify},
     channels::{Channel as Joined, Followed, OTHER_SUB, Peer},

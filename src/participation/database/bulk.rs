@@ -10,6 +10,7 @@ use sqlx::{PgConnection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteA
 
 use super::{
     DatabaseError,
+    attendance::Attended,
     on::{On, Write},
     row::{EventRow, SessionRow},
     sql,
@@ -30,8 +31,11 @@ pub async fn insert_events(write: &mut Write, tenant: &str, events: &[Cow<'_, Ev
 pub async fn insert_attendance(
     write: &mut Write,
     tenant: &str,
-    attendance: &BTreeSet<(&str, &str)>,
+    attendance: &BTreeSet<Attended<'_>>,
 ) -> Result<(), DatabaseError> {
+    if attendance.is_empty() {
+        return Ok(());
+    }
     match write {
         On::Sqlite(transaction) => lite_attendance(transaction, tenant, attendance).await?,
         On::Postgres(transaction) => {
@@ -166,7 +170,7 @@ fn lite_row<'q>(
 async fn lite_attendance(
     connection: &mut SqliteConnection,
     tenant: &str,
-    attendance: &BTreeSet<(&str, &str)>,
+    attendance: &BTreeSet<Attended<'_>>,
 ) -> Result<(), sqlx::Error> {
     let mut left = attendance.iter();
     for (count, statement) in LITE_ROWS.into_iter().zip(&*LITE_ATTENDANCE) {

@@ -1,9 +1,11 @@
 //! Batches on their way in.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
 use super::{
-    Database, DatabaseError, bulk,
+    Database, DatabaseError,
+    attendance::Attendance,
+    bulk,
     on::{Hold, Write, on},
     row::{reflection_in, sessions_of},
     sql,
@@ -62,7 +64,7 @@ impl Database {
 
     /// All of them or none, in the order of sessions and ids.
     async fn insert_part(&self, tenant: &str, events: &[&Event]) -> Result<usize, DatabaseError> {
-        let Some(since_us) = events.iter().map(|event| event.at_us).min() else {
+        let Some(since_us) = Attendance::erasures_since(events) else {
             return Ok(0);
         };
         let mut write = self.pools.write(tenant, Hold::Shared).await?;
@@ -73,7 +75,8 @@ impl Database {
             events.iter().filter_map(|event| tombstones.without_the_erased(event)).map(Cow::Owned).collect()
         };
         let new = bulk::insert_events(&mut write, tenant, &events).await?;
-        bulk::insert_attendance(&mut write, tenant, &attendance_of(events.iter().map(AsRef::as_ref))).await?;
+        let news = self.attendance.news(tenant, events.iter().map(AsRef::as_ref), !tombstones.is_empty());
+        bulk::insert_attendance(&mut write, tenant, &news.attended).await?;
         // Last what other nodes write, too: the less time they wait for it.
         bulk::grow_sessions(&mut write, tenant, &sessions_of(events.iter().map(AsRef::as_ref))).await?;
         for event in &events {
@@ -84,13 +87,9 @@ impl Database {
             }
         }
         write.commit().await?;
+        self.attendance.remember(&news);
         Ok(new)
     }
-}
-
-/// Who was where: students with their sessions.
-fn attendance_of<'a>(events: impl Iterator<Item = &'a Event>) -> BTreeSet<(&'a str, &'a str)> {
-    events.filter_map(|event| Some((event.student.as_deref()?, event.session.as_str()))).collect()
 }
 
 fn reject(event: &Event, why: String) -> Rejected {

@@ -22,7 +22,8 @@ impl Client {
     pub async fn push(&self, event: &str, payload: Value) -> Answer {
         match self.handle(event, &payload) {
             Handled::Now(answer) => answer,
-            Handled::Later(answer) | Handled::Beside(answer) | Handled::Unhurried(answer) => answer.await,
+            Handled::Later(answer) | Handled::Beside(answer) => answer.await,
+            Handled::Recorded(_) => unreachable!("topics record nothing"),
         }
     }
 
@@ -30,7 +31,8 @@ impl Client {
     pub fn begin(&self, event: &str, payload: Value) -> JoinHandle<Answer> {
         match self.handle(event, &payload) {
             Handled::Now(answer) => tokio::spawn(std::future::ready(answer)),
-            Handled::Later(answer) | Handled::Beside(answer) | Handled::Unhurried(answer) => tokio::spawn(answer),
+            Handled::Later(answer) | Handled::Beside(answer) => tokio::spawn(answer),
+            Handled::Recorded(_) => unreachable!("topics record nothing"),
         }
     }
 
