@@ -33,6 +33,8 @@ pub struct Metrics {
     pub events: Kinds,
     /// Error replies to client events, by event.
     pub event_errors: Kinds,
+    /// How long clients waited for answers that take time, by event; notes are answered at once, and not among them.
+    pub event_seconds: Family<Kind, Histogram>,
     /// Frames put into sockets' queues by fan-out, by class.
     pub fan_out: Kinds,
     /// How long after its due time a beat was handed to the sockets' queues.
@@ -115,6 +117,7 @@ impl Metrics {
             joins: Kinds::default(),
             events: Kinds::default(),
             event_errors: Kinds::default(),
+            event_seconds: Family::new_with_constructor(|| Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0])),
             fan_out: Kinds::default(),
             beat_lateness_seconds: Histogram::new([
                 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0,
@@ -167,6 +170,7 @@ impl Metrics {
         r.register("joins", "Joins by outcome", self.joins.clone());
         r.register("events", "Client events by name", self.events.clone());
         r.register("event_errors", "Error replies by event", self.event_errors.clone());
+        r.register("event_seconds", "Time until an event's answer, where it takes any", self.event_seconds.clone());
         r.register("fan_out_frames", "Frames queued to sockets by class", self.fan_out.clone());
         r.register(
             "beat_lateness_seconds",

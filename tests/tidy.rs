@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top to the bottom: each imports only from those after it. `main` and `node` see everything.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 18] = [
     "cli",
     "http",
     "gateway",
@@ -24,6 +24,7 @@ const LAYERS: [&str; 17] = [
     "time",
     "rate",
     "telemetry",
+    "traces",
 ];
 
 /// Files and folders that neither do I/O nor read a clock.
@@ -62,13 +63,15 @@ const IMPURE: [&str; 9] =
     ["tokio::", "axum::", "redis::", "fred::", "sqlx::", "std::net", "std::fs", "crate::time", "clock_gettime"];
 
 /// A crate, and the only places that may name it.
-const CONFINED: [(&str, &[&str]); 6] = [
+const CONFINED: [(&str, &[&str]); 8] = [
     ("axum::", &["src/gateway/", "src/http/"]),
     ("fred::", &["src/relay/fred.rs", "src/relay/fred/"]),
     ("redis::", &["src/store/redis.rs", "src/store/redis/"]),
     ("sqlx::", &["src/participation/"]),
     ("redb::", &["src/store/embedded/", "src/store/embedded.rs"]),
     ("jsonwebtoken::", &["src/auth/"]),
+    ("opentelemetry::", &["src/traces.rs", "src/traces/"]),
+    ("opentelemetry_sdk::", &["src/traces/"]),
 ];
 
 /// The longest file; above it the first lines must say why.

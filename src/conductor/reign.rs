@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tracing::Instrument;
+
 use super::{
     actor::{Answer, Conductor, Next},
     ask::{Ask, Declined, Reply, RoomCall, SERVICE, encode},
@@ -15,6 +17,7 @@ use crate::{
         TakeOverRefused, WriteRefused,
     },
     telemetry::count,
+    traces,
 };
 
 /// A reign is young for this long: gateways that it does not know of yet may be waiting for its plans.
@@ -341,7 +344,8 @@ impl Conductor {
         }
         let members_rev = self.reign.members_rev + 1;
         let (key, fence) = (&self.room.key, &self.reign.fence);
-        let written = self.surroundings.store.write_members(key, fence, members_rev, writes).await;
+        let writing = self.surroundings.store.write_members(key, fence, members_rev, writes);
+        let written = traced(writing).await;
         // Even where the answer was lost: the number may have been used.
         if !matches!(written, Err(WriteRefused::Fenced { .. } | WriteRefused::Gone)) {
             self.reign.members_rev = members_rev;
@@ -352,9 +356,9 @@ impl Conductor {
     pub(super) async fn store_controls(&mut self, closing: bool, done: Option<&Done>) -> Result<(), (Declined, Next)> {
         let (store, key, fence) = (&self.surroundings.store, &self.room.key, &self.reign.fence);
         let written = if closing {
-            store.close_room(key, fence).await
+            traced(store.close_room(key, fence)).await
         } else {
-            store.write_room(key, fence, &self.room.controls, done.cloned(), None).await
+            traced(store.write_room(key, fence, &self.room.controls, done.cloned(), None)).await
         };
         self.note_burnt(&written);
         self.judge_write(written, closing)
@@ -395,4 +399,14 @@ impl Conductor {
             }
         }
     }
+}
+
+/// The same write, as a step of what is traced.
+async fn traced(write: impl Future<Output = Result<(), WriteRefused>>) -> Result<(), WriteRefused> {
+    let step = traces::step("store");
+    let written = write.instrument(step.clone()).await;
+    if written.is_err() {
+        step.in_scope(traces::note_failure);
+    }
+    written
 }

@@ -1,7 +1,9 @@
 //! One client, whatever carries its frames: the session decides, the channels act, the outbox answers.
 
+mod asked;
 mod carried;
 mod join;
+mod refusing;
 mod token;
 
 use std::{
@@ -12,8 +14,14 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::net::TcpStream;
+use tracing::{Instrument, Span};
 
-use self::{join::JoinFailed, token::Renewal};
+use self::{
+    asked::Asked,
+    join::JoinFailed,
+    refusing::{LimitHit, is_realtime, words},
+    token::Renewal,
+};
 use super::{
     Gateway,
     expiry::Expiry,
@@ -29,7 +37,7 @@ use crate::{
     channels::{self, Answer, Channel, Handled, Payload, Peer, Push},
     protocol::{
         CloseCode, Inbound, InboundPayload, Malformed, Ref, Status, Vsn, decode_binary, decode_text, encode_close,
-        encode_error, encode_error_reply, encode_heartbeat_reply, encode_reply, event, topic::REALTIME,
+        encode_error, encode_error_reply, encode_heartbeat_reply, encode_reply, event,
     },
     rate::Rate,
     telemetry::count,
@@ -45,6 +53,8 @@ enum Outcome {
         result: Result<(Channel, Option<Claims>), JoinFailed>,
     },
     Handled {
+        asked: Asked,
+        trace: Span,
         topic: String,
         instance: Instance,
         reference: Option<Ref>,
@@ -60,6 +70,8 @@ enum Outcome {
 
 /// An answer, and the push that it is of.
 struct Beside {
+    /// None for notes: they are too many to be timed.
+    asked: Option<Asked>,
     topic: String,
     instance: Instance,
     reference: Option<Ref>,
@@ -70,43 +82,6 @@ struct Beside {
 
 /// Something panicked; it is caught here and costs its channel, nothing else.
 struct ChannelFailed;
-
-/// A limit of the tenant that a message does not keep to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LimitHit {
-    TooMany,
-    TooLarge,
-}
-
-impl LimitHit {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::TooMany => "Too many messages per second",
-            Self::TooLarge => "payload_too_large",
-        }
-    }
-
-    /// In the words of the topic's family of clients.
-    fn answer(self, topic: &str) -> Answer {
-        match self {
-            Self::TooLarge if is_realtime(topic) => Answer::too_large(),
-            _ => Answer::error(self.reason()),
-        }
-    }
-}
-
-/// A topic of Supabase's family of clients.
-fn is_realtime(topic: &str) -> bool {
-    topic.starts_with(REALTIME)
-}
-
-/// The reason of a refusal, in the words of the topic's family of clients.
-fn words(topic: &str, refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::TooManyChannels if is_realtime(topic) => "ChannelRateLimitReached: Too many channels",
-        _ => refusal.reason(),
-    }
-}
 
 /// One client's side of the gateway.
 pub struct Connection {
@@ -242,6 +217,7 @@ impl Connection {
             }
             Step::Push { instance, join_ref } => {
                 if let Err(answer) = self.push(instance, inbound, received_us) {
+                    asked::note_error(&self.gateway.metrics, channels::known_event(&inbound.event), &answer);
                     self.answer(topic, instance, join_ref.as_ref(), reference, Ok(answer));
                 }
             }
@@ -284,20 +260,24 @@ impl Connection {
             Ok(Handled::Now(answer)) => Err(answer),
             Ok(Handled::Later(future)) => {
                 self.session.hold(&inbound.topic, instance);
+                let asked = Asked { event: event_name, since_us: self.gateway.clock.boot_us() };
+                let trace = asked::trace_of(event_name, channel);
                 let topic = inbound.topic.to_string();
                 let reference = inbound.reference.clone();
                 self.running.push(Box::pin(async move {
-                    let answer = AssertUnwindSafe(future).catch_unwind().await.map_err(|_| ChannelFailed);
-                    Outcome::Handled { topic, instance, reference, answer }
+                    let handling = AssertUnwindSafe(future).catch_unwind().instrument(trace.clone());
+                    let answer = handling.await.map_err(|_| ChannelFailed);
+                    Outcome::Handled { asked, trace, topic, instance, reference, answer }
                 }));
                 Ok(())
             }
             Ok(Handled::Beside(future)) => {
-                self.answer_later(inbound, instance, future, false);
+                let asked = Asked { event: event_name, since_us: self.gateway.clock.boot_us() };
+                self.answer_later(Some(asked), inbound, instance, future, false);
                 Ok(())
             }
             Ok(Handled::Unhurried(future)) => {
-                self.answer_later(inbound, instance, future, true);
+                self.answer_later(None, inbound, instance, future, true);
                 Ok(())
             }
             Err(_) => {
@@ -347,6 +327,7 @@ impl Connection {
     /// Its channel goes on while the answer is awaited.
     fn answer_later(
         &mut self,
+        asked: Option<Asked>,
         inbound: &Inbound<'_>,
         instance: Instance,
         future: BoxFuture<'static, Answer>,
@@ -354,7 +335,7 @@ impl Connection {
     ) {
         let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
         self.running.push(Box::pin(async move {
-            Outcome::Beside(Beside { topic, instance, reference, answer: future.await, is_unhurried })
+            Outcome::Beside(Beside { asked, topic, instance, reference, answer: future.await, is_unhurried })
         }));
     }
 
@@ -427,7 +408,10 @@ impl Connection {
                 self.finish_join(&topic, instance, number, result);
                 topic
             }
-            Outcome::Handled { topic, instance, reference, answer } => {
+            Outcome::Handled { asked, trace, topic, instance, reference, answer } => {
+                let outcome = answer.as_ref().unwrap_or(&Answer::Crash);
+                asked.answered(&self.gateway.metrics, outcome, self.gateway.clock.boot_us());
+                let _ack = asked::trace_ack(&trace, outcome).entered();
                 if self.session.handled(&topic, instance) {
                     let join_ref = self.session.channel(&topic).and_then(|channel| channel.join_ref.cloned());
                     self.answer(&topic, instance, join_ref.as_ref(), reference.as_ref(), answer);
@@ -439,6 +423,9 @@ impl Connection {
                 topic
             }
             Outcome::Beside(beside) => {
+                if let Some(asked) = beside.asked {
+                    asked.answered(&self.gateway.metrics, &beside.answer, self.gateway.clock.boot_us());
+                }
                 match self.late_reply(&beside) {
                     Some(frame) if beside.is_unhurried => self.gateway.hub.push_unhurried(&self.outbox, frame),
                     Some(frame) => self.send_frame(frame),
