@@ -250,6 +250,30 @@ fn nothing_in_the_product_gives_up_where_it_could_answer() {
 }
 
 #[test]
+fn lines_of_the_log_call_the_same_thing_by_the_same_name() {
+    // Of a line's own node the log itself tells; another one is `node.to` or `node.from`.
+    let wrong =
+        ["%tenant,", "tenant = ", "room = ", "room.key", "node.id", "%topic,", "topic = ", "%reason", "%refused,"];
+    let mut violations = Vec::new();
+    for source in sources("src") {
+        for call in source.text.split("tracing::").skip(1) {
+            let (level, rest) = call.split_once("!(").unwrap_or_default();
+            if !["error", "warn", "info", "debug", "trace"].contains(&level) {
+                continue;
+            }
+            let fields = rest.split(");").next().unwrap_or_default();
+            let found = wrong.iter().filter(|name| {
+                fields
+                    .match_indices(**name)
+                    .any(|(at, _)| !fields[..at].ends_with("= ") && !fields[..at].ends_with('.'))
+            });
+            violations.extend(found.map(|name| format!("{}: `{name}` in {fields}", source.path)));
+        }
+    }
+    none(violations);
+}
+
+#[test]
 fn a_file_fits_in_a_reader_s_head() {
     let too_long = |source: &Source| source.text.lines().count() > LINES_MAX;
     none(sources("src").iter().filter(|source| too_long(source)).map(|source| source.path.clone()).collect());

@@ -127,7 +127,10 @@ impl Conductor {
                 Ok(Next::Ends) => break,
                 Err(_) => {
                     count(&metrics.panics, "conductor");
-                    tracing::error!(room.key = %self.room.key, "a conductor failed; the room is taken up again from its record");
+                    tracing::error!(
+                        tenant.id = %self.room.key.tenant, room.code = %self.room.key.code,
+                        "a conductor failed; the room is taken up again from its record"
+                    );
                     metrics.rooms.dec();
                     // What it knew of the change that it was at is not to be trusted, not even that the room is closed.
                     return Ended::Failed;

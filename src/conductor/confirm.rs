@@ -80,6 +80,9 @@ async fn confirmed_by(surroundings: &Surroundings, key: &RoomKey, home: &Home, u
         // What could not even be sent is tried again no faster than what is not answered.
         tokio::time::sleep(TRY_WITHIN / 5).await;
     }
-    tracing::warn!(room.key = %key, node.id = %home.node, "a gateway has not confirmed a change");
+    tracing::warn!(
+        tenant.id = %key.tenant, room.code = %key.code, node.to = %home.node,
+        "a gateway has not confirmed a change"
+    );
     false
 }

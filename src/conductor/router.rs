@@ -356,7 +356,10 @@ impl Router {
         let answer = match answered {
             Ok(bytes) => decode(&bytes),
             Err(error) => {
-                tracing::debug!(room.key = %key, node.to = %node, %error, "the conductor was not reached");
+                tracing::debug!(
+                    tenant.id = %key.tenant, room.code = %key.code, node.to = %node, %error,
+                    "the conductor was not reached"
+                );
                 None
             }
         };

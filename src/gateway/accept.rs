@@ -110,9 +110,9 @@ impl IntoResponse for Refused {
 fn note_refused(gateway: &Gateway, refused: &Refused) {
     count(&gateway.metrics.handshakes_refused, refused.cause());
     if gateway.settings.dev {
-        tracing::info!(reason = %refused, "a handshake was refused");
+        tracing::info!(error = %refused, "a handshake was refused");
     } else {
-        tracing::debug!(reason = %refused, "a handshake was refused");
+        tracing::debug!(error = %refused, "a handshake was refused");
     }
 }
 

@@ -37,7 +37,10 @@ impl Keeper for Inserter {
         let inserted = self.database.insert(batch).await.map_err(unavailable)?;
         for rejected in &inserted.rejected {
             let (event, kind, why) = (rejected.event, rejected.kind.as_str(), &rejected.why);
-            tracing::error!(tenant = %batch.tenant, %event, kind, %why, "the database takes an event neither now nor later");
+            tracing::error!(
+                tenant.id = %batch.tenant, %event, kind, error = %why,
+                "the database takes an event neither now nor later"
+            );
         }
         let lost = self.metrics.participation_recorded.get_or_create(&Kind { kind: "rejected" }).clone();
         lost.inc_by(inserted.rejected.len() as u64);

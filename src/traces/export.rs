@@ -151,7 +151,10 @@ impl ExportsSpans for Reporting {
         let had_failed = self.has_failed.swap(exported.is_err(), Ordering::Relaxed);
         match &exported {
             Err(error) if !had_failed => {
-                tracing::warn!(otlp.endpoint = %self.collector, %error, "traces are lost: the collector does not take them");
+                tracing::warn!(
+                    otlp.endpoint = %self.collector, %error,
+                    "traces are lost: the collector does not take them"
+                );
             }
             Ok(()) if had_failed => tracing::info!(otlp.endpoint = %self.collector, "the collector takes traces again"),
             _ => {}
