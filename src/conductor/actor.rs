@@ -27,7 +27,7 @@ use crate::{
     relay::{Body, Calls, Snapshot, Stamp, Topic},
     room::{Actor, Applied, Control, Join, Room, RoomKey},
     store::{DONE_PER_ROOM, Done, Home, Owner, Store},
-    telemetry::{Metrics, count},
+    telemetry::{Held, Metrics, count},
     time::Clock,
     traces,
 };
@@ -116,7 +116,7 @@ impl Conductor {
     /// Boxed, because a task holds what it is given several times over.
     pub async fn run(mut self: Box<Self>, mut mailbox: mpsc::Receiver<Mail>) -> Ended {
         let metrics = self.surroundings.metrics.clone();
-        metrics.rooms.inc();
+        let _conducted = [Held::count(metrics.rooms.clone()), metrics.tenants.room(&self.room.key.tenant)];
         let epoch = i64::try_from(self.reign.fence.epoch).unwrap_or(i64::MAX);
         metrics.epoch_highest.set(metrics.epoch_highest.get().max(epoch));
         self.announce();
@@ -131,13 +131,11 @@ impl Conductor {
                         tenant.id = %self.room.key.tenant, room.code = %self.room.key.code,
                         "a conductor failed; the room is taken up again from its record"
                     );
-                    metrics.rooms.dec();
                     // What it knew of the change that it was at is not to be trusted, not even that the room is closed.
                     return Ended::Failed;
                 }
             }
         }
-        metrics.rooms.dec();
         if self.room.controls.closed {
             Ended::Closed { epoch: self.reign.fence.epoch }
         } else if self.reign.is_handed_over {

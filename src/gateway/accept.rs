@@ -163,7 +163,10 @@ async fn admit(
         return Err(Refused::Origin { origin, tenant: tenant.id.clone() });
     }
     let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users, gateway.clock.boot_us());
-    let place = place.ok_or(Refused::TooManyUsers)?;
+    let place = place.ok_or_else(|| {
+        gateway.metrics.tenants.note_refused(&tenant.id);
+        Refused::TooManyUsers
+    })?;
     let peer = Peer { tenant, claims: Arc::new(claims), address };
     Ok(Admitted { peer, vsn, place })
 }

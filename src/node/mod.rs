@@ -404,7 +404,11 @@ fn event_limit(gateway: &Arc<Gateway>) -> EventLimit {
     Arc::new(move |tenant, count| {
         let Some(gateway) = gateway.upgrade() else { return false };
         let boot_us = gateway.clock.boot_us();
-        gateway.uses.admits_events(&tenant.id, count, tenant.limits.max_events_per_second, boot_us)
+        let admits = gateway.uses.admits_events(&tenant.id, count, tenant.limits.max_events_per_second, boot_us);
+        if !admits {
+            gateway.metrics.tenants.note_refused(&tenant.id);
+        }
+        admits
     })
 }
 

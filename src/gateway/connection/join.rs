@@ -56,6 +56,7 @@ impl Connection {
             return self.finish_join(&topic, instance, number, refused("binary not supported here".to_owned()));
         };
         if !self.place.tenant_use().admits_join(limits.max_joins_per_second, boot_us) {
+            self.gateway.metrics.tenants.note_refused(&self.peer.tenant.id);
             let reason = "ClientJoinRateLimitReached: Too many joins per second";
             return self.finish_join(&topic, instance, number, refused(reason.to_owned()));
         }

@@ -40,7 +40,7 @@ use crate::{
         encode_error, encode_error_reply, encode_heartbeat_reply, encode_reply, event,
     },
     rate::Rate,
-    telemetry::count,
+    telemetry::{Held, count},
 };
 
 /// What took time and has ended.
@@ -112,6 +112,8 @@ pub struct Connection {
     expiry: Expiry,
     place: UserPlace,
     registration: Arc<Registration>,
+    /// Among its tenant's, for whoever watches.
+    _counted: Held,
 }
 
 impl Connection {
@@ -140,6 +142,7 @@ impl Connection {
             guesses: Arc::default(),
             expiry,
             place,
+            _counted: gateway.metrics.tenants.connection(&peer.tenant.id),
             peer,
             gateway,
         }
@@ -243,7 +246,10 @@ impl Connection {
     fn push(&mut self, instance: Instance, inbound: &Inbound<'_>, received_us: i64) -> Result<(), Answer> {
         let event_name = channels::known_event(&inbound.event);
         count(&self.gateway.metrics.events, event_name);
-        self.check_limits(inbound).map_err(|hit| hit.answer(&inbound.topic))?;
+        self.check_limits(inbound).map_err(|hit| {
+            self.gateway.metrics.tenants.note_refused(&self.peer.tenant.id);
+            hit.answer(&inbound.topic)
+        })?;
         let payload = match inbound.payload {
             InboundPayload::Json(payload) => Payload::Json(payload.get()),
             InboundPayload::UserBroadcast(user) => Payload::Broadcast(user),
