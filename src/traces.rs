@@ -92,14 +92,20 @@ pub fn note_failure() {
 /// What is traced here at the moment, as W3C's `traceparent`, for another node to go on with. None: nothing is, or not
 /// this one of many.
 pub fn traceparent() -> Option<String> {
+    kept().map(|context| format!("00-{}-{}-01", context.trace_id(), context.span_id()))
+}
+
+/// The trace at hand, for a line of the log to name.
+pub fn id() -> Option<String> {
+    kept().map(|context| context.trace_id().to_string())
+}
+
+fn kept() -> Option<SpanContext> {
     if !is_traced() {
         return None;
     }
-    let context = Span::current().context();
-    let span = context.span();
-    let context = span.span_context();
-    let is_kept = context.is_valid() && context.is_sampled();
-    is_kept.then(|| format!("00-{}-{}-01", context.trace_id(), context.span_id()))
+    let context = Span::current().context().span().span_context().clone();
+    (context.is_valid() && context.is_sampled()).then_some(context)
 }
 
 fn is_traced() -> bool {

@@ -5,5 +5,6 @@ mod redis_support;
 
 mod collector;
 mod log;
+mod metrics;
 mod node;
 mod traces;

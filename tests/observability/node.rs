@@ -27,6 +27,7 @@ pub struct Node {
     process: Child,
     folder: PathBuf,
     pub address: String,
+    metrics: String,
     log: Option<JoinHandle<Vec<String>>>,
 }
 
@@ -50,14 +51,15 @@ impl Node {
         let mut process = command.spawn().expect("the node starts");
         let mut lines = BufReader::new(process.stderr.take().expect("its log")).lines();
         let mut said = Vec::new();
-        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let listening = lines.by_ref().map_while(Result::ok).find_map(|line| {
             let told: Value = serde_json::from_str(&line).unwrap_or_default();
             said.push(line);
-            told["fields"]["http.address"].as_str().map(str::to_owned)
+            let address = |name| told["fields"][name].as_str().map(str::to_owned);
+            Some((address("http.address")?, address("metrics.address")?))
         });
-        let address = address.unwrap_or_else(|| panic!("the node never listened:\n{}", said.join("\n")));
+        let (address, metrics) = listening.unwrap_or_else(|| panic!("the node never listened:\n{}", said.join("\n")));
         let log = std::thread::spawn(move || said.into_iter().chain(lines.map_while(Result::ok)).collect());
-        Self { process, folder, address, log: Some(log) }
+        Self { process, folder, address, metrics, log: Some(log) }
     }
 
     /// Asks it to stop, waits until it has, and answers all that it has logged.
@@ -67,6 +69,14 @@ impl Node {
         let status = self.process.wait().expect("it ends");
         assert!(status.success(), "{status}");
         self.log.take().expect("its log").join().expect("its log")
+    }
+
+    /// The value of a series, as Prometheus reads it; None while it is not there.
+    pub async fn figure(&self, series: &str) -> Option<f64> {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let answer = client.get(format!("http://{}/metrics", self.metrics)).send().await.expect("an answer");
+        let text = answer.text().await.expect("text");
+        text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
     }
 
     pub async fn new_room(&self) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     collector::{Collector, Sent},
@@ -46,7 +46,7 @@ async fn a_control_that_another_node_conducts_is_one_trace_of_both_nodes() {
     let collector = Collector::start().await;
     let (url, endpoint) = (redis.url(), collector.endpoint.clone());
     let arguments = ["--redis-url", &url, "--otlp-endpoint", &endpoint];
-    let (a, b) = (Node::start("a", &arguments), Node::start("b", &arguments));
+    let (a, b) = (Node::start("a", &arguments), Node::start("b", &[&arguments[..], &["--log", "trace"]].concat()));
 
     let mut lessons = Vec::new();
     for round in 0.. {
@@ -95,10 +95,15 @@ async fn a_control_that_another_node_conducts_is_one_trace_of_both_nodes() {
     set_tempo(teacher, code, 222).await;
     let before = collector.spans().len();
     a.stop();
-    b.stop();
+    let log = b.stop();
     let last = collector.spans().split_off(before);
     assert!(last.iter().any(|sent| sent.span.name == "set_tempo" && sent.node() == "a"), "{last:#?}");
     assert!(last.iter().any(|sent| sent.span.name == "store" && sent.node() == "b"), "{last:#?}");
+    // A line of the log that was written on a trace's way names it.
+    let id: String = root.span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let asked = log.iter().filter(|line| line.contains("asked about a room") && line.contains(&id));
+    let asked: Vec<Value> = asked.map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(asked.iter().any(|line| line["trace.id"] == id && line["node.id"] == "b"), "{id}: {asked:?}");
     let all = format!("{:?}", collector.spans());
     // What every token begins with, and what was said in the rooms.
     for secret in ["eyJ", "Ms Lee", "ms-lee"] {

@@ -8,7 +8,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Writes lines as `inner` does, with `node.id` in each.
+use crate::traces;
+
+/// Writes lines as `inner` does, with `node.id` in each, and `trace.id` where a traced control is at work.
 pub(super) struct OfNode<F> {
     inner: F,
     node: Node,
@@ -42,9 +44,16 @@ where
         let mut line = String::with_capacity(256);
         self.inner.format_event(context, Writer::new(&mut line), event)?;
         let line = line.trim_end_matches('\n');
-        match &self.node {
-            Node::Json(beginning) => writeln!(writer, "{beginning}{}", line.strip_prefix('{').unwrap_or(line)),
-            Node::Text(end) => writeln!(writer, "{line}{end}"),
+        match (&self.node, traces::id()) {
+            (Node::Json(beginning), None) => writeln!(writer, "{beginning}{}", rest(line)),
+            (Node::Json(beginning), Some(id)) => writeln!(writer, "{beginning}\"trace.id\":\"{id}\",{}", rest(line)),
+            (Node::Text(end), None) => writeln!(writer, "{line}{end}"),
+            (Node::Text(end), Some(id)) => writeln!(writer, "{line}{end} trace.id={id}"),
         }
     }
+}
+
+/// Of an object what follows its brace.
+fn rest(line: &str) -> &str {
+    line.strip_prefix('{').unwrap_or(line)
 }
