@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use downbeat::room::TokenRole;
+use downbeat::{
+    cli::{Mode, SettingFlags, Settings},
+    room::TokenRole,
+};
 
 use super::node::{Node, SECRET, signed, token};
 
@@ -49,4 +52,42 @@ async fn every_line_is_json_with_its_node_and_tells_no_token() {
     assert_eq!(said("stopped"), 1);
     assert_eq!(said("traces are lost: the collector does not take them"), 1);
     assert!(said("a handshake was refused") >= 2, "{lines:#?}");
+}
+
+/// Set in the process that panics for this test.
+const PANICS_HERE: &str = "OBSERVED_PANIC";
+
+#[test]
+fn a_panic_is_one_line_of_json_too() {
+    if std::env::var_os(PANICS_HERE).is_some() {
+        return panic_with_a_log();
+    }
+    let mut panicking = std::process::Command::new(std::env::current_exe().expect("this program"));
+    panicking.args(["--exact", "log::a_panic_is_one_line_of_json_too"]).env(PANICS_HERE, "1");
+    let said = panicking.env("RUST_BACKTRACE", "1").output().expect("it runs");
+    assert!(said.status.success(), "{said:?}");
+    let said = String::from_utf8(said.stderr).expect("UTF-8");
+    let lines: Vec<Value> = said.lines().map(read).collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    let fields = &lines[0]["fields"];
+    assert_eq!(
+        (&fields["panic.cause"], &lines[0]["node.id"]),
+        (&json!("a \"quoted\"\ncause"), &json!("n-1")),
+        "{said}"
+    );
+    assert!(fields["panic.location"].as_str().is_some_and(|place| place.contains("log.rs:")), "{said}");
+    assert!(fields["panic.backtrace"].is_string(), "{said}");
+}
+
+fn panic_with_a_log() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let flags = SettingFlags {
+        node_id: Some("n-1".to_owned()),
+        log_format: Some("json".to_owned()),
+        ..SettingFlags::default()
+    };
+    let settings = Settings::load(&flags, &|_| None, Mode::Dev { lan: false, browser: false }).expect("settings");
+    downbeat::node::log::start(&settings, runtime.handle()).expect("a log");
+    let caught = std::panic::catch_unwind(|| panic!("a \"quoted\"\ncause"));
+    assert!(caught.is_err());
 }
