@@ -2,7 +2,8 @@
 //!
 //! `docs/architecture.md` tells the way through the house. Each module imports only from those below it; `node` alone
 //! sees everything. The order, from the top: `cli`, `node`, `http`, `gateway`, `channels`, `conductor`, `placement`,
-//! `participation`, `relay`, `store`, `redis_url`, `auth`, `protocol`, `room`, `tempo`, and at the bottom `time`, `rate` and `telemetry`.
+//! `participation`, `relay`, `store`, `redis_url`, `auth`, `protocol`, `room`, `tempo`, and at the bottom `time`, `rate`,
+//! `telemetry` and `traces`.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -25,3 +26,4 @@ pub mod store;
 pub mod telemetry;
 pub mod tempo;
 pub mod time;
+pub mod traces;

@@ -8,7 +8,10 @@ use std::{process::ExitCode, time::SystemTime};
 use clap::Parser;
 use downbeat::{
     auth::install_crypto,
-    cli::{self, Cli, Command, EraseTenantArgs, MigrateArgs, Mode, Question, SettingFlags, Settings, print_token},
+    cli::{
+        self, Cli, Command, EraseTenantArgs, LogFormat, MigrateArgs, Mode, Question, SettingFlags, Settings,
+        print_token,
+    },
     node,
 };
 
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Told>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("downbeat: {error}");
             ExitCode::FAILURE
@@ -36,11 +40,33 @@ fn main() -> ExitCode {
 
 fn run(flags: &SettingFlags, mode: Mode) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::load(flags, &env, mode)?;
-    node::log::start(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(node::run(settings, mode, node::stop_signal()))?;
-    Ok(())
+    let traces = node::log::start(&settings, runtime.handle())?;
+    let is_read_by_machines = settings.log_format == LogFormat::Json;
+    let outcome = runtime.block_on(node::run(settings, mode, node::stop_signal()));
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    match outcome {
+        Err(error) if is_read_by_machines => {
+            tracing::error!(%error, "the node could not run");
+            Err(Told.into())
+        }
+        outcome => Ok(outcome?),
+    }
 }
+
+/// The log has the error already, as a line like all others.
+#[derive(Debug)]
+struct Told;
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("see the log")
+    }
+}
+
+impl std::error::Error for Told {}
 
 fn ask(question: &Question) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,5 +1,7 @@
 //! Every metric's name, in one place. Names follow Prometheus' conventions: base units, `_total` for counters.
 
+mod tenants;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::{
@@ -8,11 +10,32 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use tenants::{TENANTS_MAX, Tenants};
+
 /// A label set of one label. The values come from lists in this program, never from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Kind {
     pub kind: &'static str,
 }
+
+/// What can be lost, or be seen to have been.
+const LOSSES: [&str; 5] =
+    ["control_lost", "rev_missing", "rev_put_back", "room_given_back", "participation_line_damaged"];
+/// Where failures are caught.
+const PANICS: [&str; 12] = [
+    "beat",
+    "channel",
+    "conductor",
+    "drain",
+    "feed",
+    "http",
+    "inbox",
+    "join",
+    "longpoll",
+    "retention",
+    "socket",
+    "sweep",
+];
 
 type Kinds = Family<Kind, Counter>;
 
@@ -33,6 +56,8 @@ pub struct Metrics {
     pub events: Kinds,
     /// Error replies to client events, by event.
     pub event_errors: Kinds,
+    /// How long clients waited for answers that take time, by event; notes are answered at once, and not among them.
+    pub event_seconds: Family<Kind, Histogram>,
     /// Frames put into sockets' queues by fan-out, by class.
     pub fan_out: Kinds,
     /// How long after its due time a beat was handed to the sockets' queues.
@@ -94,8 +119,12 @@ pub struct Metrics {
     pub participation_oldest_waiting_seconds: Gauge<f64, AtomicU64>,
     /// Attempts to put events into the database, or to fetch them for it, that failed.
     pub participation_drain_failures: Counter,
+    /// How long the database took to take in a batch of events.
+    pub database_write_seconds: Histogram,
     /// What the retention job has deleted, by kind of row.
     pub retention_deleted: Kinds,
+    /// What operators ask of one tenant.
+    pub tenants: Tenants,
 }
 
 impl Default for Metrics {
@@ -115,6 +144,7 @@ impl Metrics {
             joins: Kinds::default(),
             events: Kinds::default(),
             event_errors: Kinds::default(),
+            event_seconds: Family::new_with_constructor(|| Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0])),
             fan_out: Kinds::default(),
             beat_lateness_seconds: Histogram::new([
                 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0,
@@ -149,13 +179,29 @@ impl Metrics {
             participation_waiting: Gauge::default(),
             participation_oldest_waiting_seconds: Gauge::default(),
             participation_drain_failures: Counter::default(),
+            database_write_seconds: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0]),
             retention_deleted: Kinds::default(),
+            tenants: Tenants::default(),
         };
-        // There from the start, so that the first one is an increase.
-        for kind in ["kept", "lost", "rejected", "unreadable"] {
-            drop(metrics.participation_recorded.get_or_create(&Kind { kind }));
-        }
+        metrics.begin_at_zero();
         metrics.registered()
+    }
+
+    /// What is rare and matters is there from the start, so that the first one is an increase to whoever watches.
+    fn begin_at_zero(&self) {
+        let rare: [(&Kinds, &[&'static str]); 6] = [
+            (&self.losses, &LOSSES),
+            (&self.panics, &PANICS),
+            (&self.reigns, &["handed_over", "taken_over", "taken_back", "re_asserted"]),
+            (&self.store_writes, &["stored", "fenced", "unavailable"]),
+            (&self.relay_messages, &["published", "not_published", "received", "lost", "fenced", "gap"]),
+            (&self.participation_recorded, &["kept", "lost", "rejected", "unreadable", "stalled"]),
+        ];
+        for (family, kinds) in rare {
+            for kind in kinds {
+                drop(family.get_or_create(&Kind { kind }));
+            }
+        }
     }
 
     fn registered(mut self) -> Self {
@@ -167,6 +213,7 @@ impl Metrics {
         r.register("joins", "Joins by outcome", self.joins.clone());
         r.register("events", "Client events by name", self.events.clone());
         r.register("event_errors", "Error replies by event", self.event_errors.clone());
+        r.register("event_seconds", "Time until an event's answer, where it takes any", self.event_seconds.clone());
         r.register("fan_out_frames", "Frames queued to sockets by class", self.fan_out.clone());
         r.register(
             "beat_lateness_seconds",
@@ -232,8 +279,14 @@ impl Metrics {
             "Failed attempts to bring events to the database",
             self.participation_drain_failures.clone(),
         );
+        r.register(
+            "database_write_seconds",
+            "Time the database took for a batch of events",
+            self.database_write_seconds.clone(),
+        );
         r.register("retention_deleted", "Rows the retention job deleted, by kind", self.retention_deleted.clone());
         r.register("http_requests", "HTTP requests by status class", self.http_requests.clone());
+        self.tenants.register_in(r);
         self
     }
 
@@ -246,22 +299,30 @@ impl Metrics {
     }
 }
 
-/// One open socket in the gauges, for as long as it lives.
-pub struct Open(Gauge);
+/// One more in a gauge, for as long as this is held.
+pub struct Held(Gauge);
 
-impl Open {
-    pub fn count(metrics: &Metrics, transport: &'static str) -> Self {
-        let kind = Kind { kind: transport };
-        metrics.connections_opened.get_or_create(&kind).inc();
-        let gauge = metrics.connections.get_or_create(&kind).clone();
+impl Held {
+    pub fn count(gauge: Gauge) -> Self {
         gauge.inc();
         Self(gauge)
     }
 }
 
-impl Drop for Open {
+impl Drop for Held {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+/// One open socket in the gauges, for as long as it lives.
+pub struct Open(#[expect(dead_code, reason = "held for its end")] Held);
+
+impl Open {
+    pub fn count(metrics: &Metrics, transport: &'static str) -> Self {
+        let kind = Kind { kind: transport };
+        metrics.connections_opened.get_or_create(&kind).inc();
+        Self(Held::count(metrics.connections.get_or_create(&kind).clone()))
     }
 }
 

@@ -92,6 +92,19 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
+fn traces_go_nowhere_until_a_collector_is_named() {
+    assert_eq!(serve("untraced", &format!("otlp_sample_ratio = 0.5\n{TENANT}"), &[]).unwrap().otlp, None);
+    let env = [("DOWNBEAT_OTLP_ENDPOINT", "http://collector:4318"), ("DOWNBEAT_OTLP_SAMPLE_RATIO", "0.25")];
+    let otlp = serve("traced", TENANT, &env).unwrap().otlp.unwrap();
+    assert_eq!((otlp.collector.to_string().as_str(), otlp.sample_ratio), ("http://collector:4318/v1/traces", 0.25));
+    let wrong = format!("otlp_endpoint = 'https://me:hunter2@otlp.example'\notlp_sample_ratio = 2\n{TENANT}");
+    let said = complaint("traced-wrong", &wrong, &[]);
+    assert!(said.contains("otlp_endpoint: must not hold a password"), "{said}");
+    assert!(said.contains("otlp_sample_ratio is \"2\": must be a number from 0 to 1"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn everything_that_is_wrong_is_listed_at_once_under_the_name_its_owner_used() {
     let toml = format!(
         "metrics_listen = 'localhost'\nlissten = 'x'\nholdover_s = 0\nlog_format = ['json']\n{TENANT}

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top to the bottom: each imports only from those after it. `main` and `node` see everything.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 18] = [
     "cli",
     "http",
     "gateway",
@@ -24,6 +24,7 @@ const LAYERS: [&str; 17] = [
     "time",
     "rate",
     "telemetry",
+    "traces",
 ];
 
 /// Files and folders that neither do I/O nor read a clock.
@@ -62,13 +63,15 @@ const IMPURE: [&str; 9] =
     ["tokio::", "axum::", "redis::", "fred::", "sqlx::", "std::net", "std::fs", "crate::time", "clock_gettime"];
 
 /// A crate, and the only places that may name it.
-const CONFINED: [(&str, &[&str]); 6] = [
+const CONFINED: [(&str, &[&str]); 8] = [
     ("axum::", &["src/gateway/", "src/http/"]),
     ("fred::", &["src/relay/fred.rs", "src/relay/fred/"]),
     ("redis::", &["src/store/redis.rs", "src/store/redis/"]),
     ("sqlx::", &["src/participation/"]),
     ("redb::", &["src/store/embedded/", "src/store/embedded.rs"]),
     ("jsonwebtoken::", &["src/auth/"]),
+    ("opentelemetry::", &["src/traces.rs", "src/traces/"]),
+    ("opentelemetry_sdk::", &["src/traces/"]),
 ];
 
 /// The longest file; above it the first lines must say why.
@@ -241,6 +244,30 @@ fn nothing_in_the_product_gives_up_where_it_could_answer() {
             for word in GIVING_UP.iter().filter(|word| line.contains(**word)) {
                 violations.push(format!("{}:{}: `{word}`", source.path, at + 1));
             }
+        }
+    }
+    none(violations);
+}
+
+#[test]
+fn lines_of_the_log_call_the_same_thing_by_the_same_name() {
+    // Of a line's own node the log itself tells; another one is `node.to` or `node.from`.
+    let wrong =
+        ["%tenant,", "tenant = ", "room = ", "room.key", "node.id", "%topic,", "topic = ", "%reason", "%refused,"];
+    let mut violations = Vec::new();
+    for source in sources("src") {
+        for call in source.text.split("tracing::").skip(1) {
+            let (level, rest) = call.split_once("!(").unwrap_or_default();
+            if !["error", "warn", "info", "debug", "trace"].contains(&level) {
+                continue;
+            }
+            let fields = rest.split(");").next().unwrap_or_default();
+            let found = wrong.iter().filter(|name| {
+                fields
+                    .match_indices(**name)
+                    .any(|(at, _)| !fields[..at].ends_with("= ") && !fields[..at].ends_with('.'))
+            });
+            violations.extend(found.map(|name| format!("{}: `{name}` in {fields}", source.path)));
         }
     }
     none(violations);

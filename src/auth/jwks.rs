@@ -125,7 +125,7 @@ impl KeyCache {
                 true
             }
             Err(reason) => {
-                tracing::warn!(source = %self.source, %reason, "key set not read, the former keys stay");
+                tracing::warn!(source = %self.source, error = %reason, "key set not read, the former keys stay");
                 false
             }
         }

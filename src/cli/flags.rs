@@ -40,6 +40,13 @@ pub struct SettingFlags {
     /// How to write the log: text or json [env: DOWNBEAT_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+    /// The collector that takes traces of controls, by OTLP over HTTP, such as http://collector:4318; without it there
+    /// are none [env: DOWNBEAT_OTLP_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// How many of them are kept, 0 to 1 [env: DOWNBEAT_OTLP_SAMPLE_RATIO] [default: 1]
+    #[arg(long, value_name = "RATIO", help_heading = "Rarely needed")]
+    pub otlp_sample_ratio: Option<String>,
     /// 32 random bytes in base64, better given by environment: other users can see flags [env: DOWNBEAT_SECRET_KEY]
     #[arg(long, value_name = "BASE64", help_heading = "Rarely needed")]
     pub secret_key: Option<Secret>,

@@ -20,6 +20,7 @@ use crate::{
     auth::{Problem, Secret, Tenants},
     participation::DatabaseUrl,
     redis_url::RedisUrl,
+    traces::{BadCollector, Export},
 };
 
 /// What the settings are for: the two have different defaults.
@@ -61,6 +62,8 @@ pub struct Settings {
     /// A filter in the form of tracing's `EnvFilter`, known to parse.
     pub log: String,
     pub log_format: LogFormat,
+    /// Where traces go. None: there are none.
+    pub otlp: Option<Export>,
     /// None: the node makes one for its own life.
     pub secret_key: Option<SecretKey>,
     /// 500 ms to 60 s.
@@ -170,6 +173,7 @@ impl Settings {
         );
         let log_format =
             reader.read("log_format", flags.log_format.as_deref(), LogFormat::Text, "must be text or json", log_format);
+        let otlp = otlp(flags, reader);
         let secret_key = reader.secret(
             "secret_key",
             flags.secret_key.as_ref(),
@@ -194,6 +198,7 @@ impl Settings {
             node_id,
             log,
             log_format,
+            otlp,
             secret_key,
             session_ttl: Duration::from_millis(session_ttl_ms),
             holdover: Duration::from_secs(holdover_s),
@@ -259,6 +264,23 @@ fn database(
     match found.value.parse() {
         Ok(url) => Some(url),
         Err(error) => {
+            reader.problems.push(Problem::hidden(found.name, error.to_string()));
+            None
+        }
+    }
+}
+
+/// Where traces go, if anywhere.
+fn otlp(flags: &SettingFlags, reader: &mut Reader<'_>) -> Option<Export> {
+    let ratio = |text: &str| text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    let flag = flags.otlp_sample_ratio.as_deref();
+    let sample_ratio = reader.read("otlp_sample_ratio", flag, 1.0, "must be a number from 0 to 1", ratio);
+    let found = reader.find("otlp_endpoint", "DOWNBEAT_OTLP_ENDPOINT", flags.otlp_endpoint.as_deref())?;
+    match found.value.parse() {
+        Ok(collector) => Some(Export { collector, sample_ratio }),
+        Err(error) => {
+            let error: BadCollector = error;
+            // It may be a secret that makes it bad.
             reader.problems.push(Problem::hidden(found.name, error.to_string()));
             None
         }

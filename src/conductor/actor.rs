@@ -11,6 +11,7 @@ use std::{
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument, Span};
 
 use super::{
     Mirror,
@@ -26,8 +27,9 @@ use crate::{
     relay::{Body, Calls, Snapshot, Stamp, Topic},
     room::{Actor, Applied, Control, Join, Room, RoomKey},
     store::{DONE_PER_ROOM, Done, Home, Owner, Store},
-    telemetry::{Metrics, count},
+    telemetry::{Held, Metrics, count},
     time::Clock,
+    traces,
 };
 
 /// What a conductor needs of its node.
@@ -49,7 +51,7 @@ pub(super) type Answer = Result<Reply, Declined>;
 /// A mailbox keeps space for dozens of these, whatever waits in it: so each is small.
 pub(super) enum Mail {
     Ask {
-        ask: Box<Ask>,
+        asked: Box<Asked>,
         reply: oneshot::Sender<Answer>,
     },
     /// Give the room to another node, and end.
@@ -63,6 +65,12 @@ pub(super) enum Mail {
     },
     /// Once a second: publish the plan, look whether the room and its members are still there.
     Tick,
+}
+
+/// A question, and the step of a trace that it is, from the moment when it is put.
+pub(super) struct Asked {
+    pub ask: Ask,
+    pub span: Span,
 }
 
 /// One reign over one room.
@@ -108,7 +116,7 @@ impl Conductor {
     /// Boxed, because a task holds what it is given several times over.
     pub async fn run(mut self: Box<Self>, mut mailbox: mpsc::Receiver<Mail>) -> Ended {
         let metrics = self.surroundings.metrics.clone();
-        metrics.rooms.inc();
+        let _conducted = [Held::count(metrics.rooms.clone()), metrics.tenants.room(&self.room.key.tenant)];
         let epoch = i64::try_from(self.reign.fence.epoch).unwrap_or(i64::MAX);
         metrics.epoch_highest.set(metrics.epoch_highest.get().max(epoch));
         self.announce();
@@ -119,14 +127,15 @@ impl Conductor {
                 Ok(Next::Ends) => break,
                 Err(_) => {
                     count(&metrics.panics, "conductor");
-                    tracing::error!(room.key = %self.room.key, "a conductor failed; the room is taken up again from its record");
-                    metrics.rooms.dec();
+                    tracing::error!(
+                        tenant.id = %self.room.key.tenant, room.code = %self.room.key.code,
+                        "a conductor failed; the room is taken up again from its record"
+                    );
                     // What it knew of the change that it was at is not to be trusted, not even that the room is closed.
                     return Ended::Failed;
                 }
             }
         }
-        metrics.rooms.dec();
         if self.room.controls.closed {
             Ended::Closed { epoch: self.reign.fence.epoch }
         } else if self.reign.is_handed_over {
@@ -138,7 +147,10 @@ impl Conductor {
 
     async fn handle(&mut self, mail: Mail) -> Next {
         match mail {
-            Mail::Ask { ask, reply } => self.answer(*ask, reply).await,
+            Mail::Ask { asked, reply } => {
+                let Asked { ask, span } = *asked;
+                self.answer(ask, reply).instrument(span).await
+            }
             Mail::HandOver { to, done } => {
                 let handed_over = self.hand_over(*to).await;
                 // Whoever drains may have run out of time.
@@ -191,6 +203,9 @@ impl Conductor {
             let receipt = std::mem::take(&mut self.receipt);
             confirm::then_answer(self, to_confirm, receipt, answer, reply);
         } else {
+            if !matches!(answer, Err(Declined::Refused(_))) {
+                traces::note_failure();
+            }
             // Whoever asked may have gone: a departure then follows (`channels::join`).
             let _ = reply.send(answer);
         }
@@ -301,8 +316,10 @@ impl Conductor {
         let (closed, changed_controls) = (applied.closed, applied.controls_changed);
         if changed_controls || !applied.member_changes.is_empty() {
             let update = update_of(self.stamp(), &self.room, applied, self.reign.members_rev, writes);
-            self.surroundings.mirror.deliver(&self.room.key, || self.snapshot(), &update);
-            self.surroundings.mirror.publish(&self.topic(), Body::RoomUpdate(update));
+            traces::step("publish").in_scope(|| {
+                self.surroundings.mirror.deliver(&self.room.key, || self.snapshot(), &update);
+                self.surroundings.mirror.publish(&self.topic(), Body::RoomUpdate(update));
+            });
         }
         (Ok(()), if closed { Next::Ends } else { Next::Goes })
     }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::{
     actor::{Answer, Conductor, Surroundings},
@@ -14,6 +15,7 @@ use crate::{
     relay::RoomUpdate,
     room::{Control, RoomKey},
     store::Home,
+    traces,
 };
 
 /// How long one try waits for a gateway's word.
@@ -54,7 +56,7 @@ pub(super) fn then_answer(
     let (stamp, members_rev) = (conductor.stamp(), conductor.reign.members_rev);
     let update = RoomUpdate { stamp, controls, members_rev, ..RoomUpdate::default() };
     let (surroundings, key) = (conductor.surroundings.clone(), conductor.room.key.clone());
-    tokio::spawn(async move {
+    let confirming = async move {
         let asked = others.iter().map(|home| confirmed_by(&surroundings, &key, home, &update));
         let confirmed = futures_util::future::join_all(asked).await.into_iter().all(|confirmed| confirmed);
         // Unconfirmed it is not acknowledged: asked again under the same name, it waits again.
@@ -62,7 +64,8 @@ pub(super) fn then_answer(
         let answer = if confirmed { answer } else { Err(Declined::Deposed) };
         // Whoever asked may have gone meanwhile.
         let _ = reply.send(answer);
-    });
+    };
+    tokio::spawn(confirming.instrument(traces::step("confirm")));
 }
 
 async fn confirmed_by(surroundings: &Surroundings, key: &RoomKey, home: &Home, update: &RoomUpdate) -> bool {
@@ -77,6 +80,9 @@ async fn confirmed_by(surroundings: &Surroundings, key: &RoomKey, home: &Home, u
         // What could not even be sent is tried again no faster than what is not answered.
         tokio::time::sleep(TRY_WITHIN / 5).await;
     }
-    tracing::warn!(room.key = %key, node.id = %home.node, "a gateway has not confirmed a change");
+    tracing::warn!(
+        tenant.id = %key.tenant, room.code = %key.code, node.to = %home.node,
+        "a gateway has not confirmed a change"
+    );
     false
 }

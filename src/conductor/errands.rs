@@ -65,7 +65,12 @@ impl Router {
                         }
                     }
                     // It is kept, and tried again with the next reconciliation.
-                    Err(refused) => tracing::warn!(room.key = %key, %refused, "what this gateway knows was not taken"),
+                    Err(refused) => {
+                        tracing::warn!(
+                            tenant.id = %key.tenant, room.code = %key.code, error = %refused,
+                            "what this gateway knows was not taken"
+                        )
+                    }
                 }
             }
             Errand::Return { key, member } => {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tracing::Instrument;
+
 use super::{
     actor::{Answer, Conductor, Next},
     ask::{Ask, Declined, Reply, RoomCall, SERVICE, encode},
@@ -15,6 +17,7 @@ use crate::{
         TakeOverRefused, WriteRefused,
     },
     telemetry::count,
+    traces,
 };
 
 /// A reign is young for this long: gateways that it does not know of yet may be waiting for its plans.
@@ -99,7 +102,13 @@ impl Conductor {
             Ok(_) => {}
             // It may be the other's by now: whoever reads the record knows.
             Err(refused) => {
-                tracing::warn!(room.key = %self.room.key, node.to = %to.node, %refused, "the hand-over is uncertain");
+                tracing::warn!(
+                    tenant.id = %self.room.key.tenant,
+                    room.code = %self.room.key.code,
+                    node.to = %to.node,
+                    error = %refused,
+                    "the hand-over is uncertain"
+                );
                 self.reign.is_uncertain = true;
                 return false;
             }
@@ -112,7 +121,10 @@ impl Conductor {
             let Some(call) = encode(&RoomCall { key: key.clone(), ask: Ask::TakeUp }) else { return };
             if let Err(error) = calls.ask(&to.node.as_str().into(), SERVICE, call, within).await {
                 // It finds the room in its next search, or at the first request.
-                tracing::debug!(room.key = %key, node.to = %to.node, %error, "the new conductor was not told");
+                tracing::debug!(
+                    tenant.id = %key.tenant, room.code = %key.code, node.to = %to.node, %error,
+                    "the new conductor was not told"
+                );
             }
         });
         true
@@ -167,11 +179,17 @@ impl Conductor {
             Err(TakeOverRefused::Unavailable(error)) => {
                 // It may have been carried out: then this reign is over.
                 self.reign.is_uncertain = true;
-                tracing::warn!(room.key = %self.room.key, %error, "the reign's new beginning is uncertain");
+                tracing::warn!(
+                    tenant.id = %self.room.key.tenant, room.code = %self.room.key.code, %error,
+                    "the reign's new beginning is uncertain"
+                );
                 Next::Goes
             }
             Err(refused) => {
-                tracing::warn!(room.key = %self.room.key, %refused, "this reign is over");
+                tracing::warn!(
+                    tenant.id = %self.room.key.tenant, room.code = %self.room.key.code, error = %refused,
+                    "this reign is over"
+                );
                 Next::Ends
             }
         }
@@ -191,7 +209,10 @@ impl Conductor {
         if !is_another {
             return Ok(());
         }
-        tracing::warn!(room.key = %self.room.key, "a change whose answer was lost had been stored after all");
+        tracing::warn!(
+            tenant.id = %self.room.key.tenant, room.code = %self.room.key.code,
+            "a change whose answer was lost had been stored after all"
+        );
         if record.controls.rev > self.room.controls.rev {
             self.adopt(record.controls, done);
             self.reign.lineage = record.lineage;
@@ -263,7 +284,10 @@ impl Conductor {
             return (Err(declined), next);
         }
         count(&self.surroundings.metrics.losses, "rev_put_back");
-        tracing::warn!(room.key = %self.room.key, room.rev = snapshot.stamp.rev, "changes that the store had lost are back");
+        tracing::warn!(
+            tenant.id = %self.room.key.tenant, room.code = %self.room.key.code, room.rev = snapshot.stamp.rev,
+            "changes that the store had lost are back"
+        );
         self.announce();
         (Ok(Reply::Done), Next::Goes)
     }
@@ -284,7 +308,10 @@ impl Conductor {
         }
         self.reign.announced.insert(lost);
         count(&self.surroundings.metrics.losses, "control_lost");
-        tracing::error!(room.key = %self.room.key, room.rev = lost.rev, "an acknowledged change is lost");
+        tracing::error!(
+            tenant.id = %self.room.key.tenant, room.code = %self.room.key.code, room.rev = lost.rev,
+            "an acknowledged change is lost"
+        );
         let payload = serde_json::json!({ "rev": lost.rev }).to_string().into();
         self.tell_of_loss(RoomEvent { event: "control_lost".into(), payload });
         (Ok(Reply::Done), Next::Goes)
@@ -341,7 +368,8 @@ impl Conductor {
         }
         let members_rev = self.reign.members_rev + 1;
         let (key, fence) = (&self.room.key, &self.reign.fence);
-        let written = self.surroundings.store.write_members(key, fence, members_rev, writes).await;
+        let writing = self.surroundings.store.write_members(key, fence, members_rev, writes);
+        let written = traced(writing).await;
         // Even where the answer was lost: the number may have been used.
         if !matches!(written, Err(WriteRefused::Fenced { .. } | WriteRefused::Gone)) {
             self.reign.members_rev = members_rev;
@@ -352,9 +380,9 @@ impl Conductor {
     pub(super) async fn store_controls(&mut self, closing: bool, done: Option<&Done>) -> Result<(), (Declined, Next)> {
         let (store, key, fence) = (&self.surroundings.store, &self.room.key, &self.reign.fence);
         let written = if closing {
-            store.close_room(key, fence).await
+            traced(store.close_room(key, fence)).await
         } else {
-            store.write_room(key, fence, &self.room.controls, done.cloned(), None).await
+            traced(store.write_room(key, fence, &self.room.controls, done.cloned(), None)).await
         };
         self.note_burnt(&written);
         self.judge_write(written, closing)
@@ -384,15 +412,34 @@ impl Conductor {
             Err(WriteRefused::Gone) if closing => Ok(()),
             Err(refused @ (WriteRefused::Fenced { .. } | WriteRefused::Gone)) => {
                 count(&metrics.store_writes, "fenced");
-                tracing::warn!(room.key = %self.room.key, room.epoch = self.reign.fence.epoch, %refused, "this reign is over");
+                tracing::warn!(
+                    tenant.id = %self.room.key.tenant,
+                    room.code = %self.room.key.code,
+                    room.epoch = self.reign.fence.epoch,
+                    error = %refused,
+                    "this reign is over"
+                );
                 Err((Declined::Deposed, Next::Ends))
             }
             Err(WriteRefused::Unavailable(error)) => {
                 self.reign.is_uncertain = true;
                 count(&metrics.store_writes, "unavailable");
-                tracing::error!(room.key = %self.room.key, %error, "a change could not be stored and was taken back");
+                tracing::error!(
+                    tenant.id = %self.room.key.tenant, room.code = %self.room.key.code, %error,
+                    "a change could not be stored and was taken back"
+                );
                 Err((Declined::Unavailable, Next::Goes))
             }
         }
     }
+}
+
+/// The same write, as a step of what is traced.
+async fn traced(write: impl Future<Output = Result<(), WriteRefused>>) -> Result<(), WriteRefused> {
+    let step = traces::step("store");
+    let written = write.instrument(step.clone()).await;
+    if written.is_err() {
+        step.in_scope(traces::note_failure);
+    }
+    written
 }

@@ -79,7 +79,7 @@ impl Router {
         match self.surroundings.store.restore_room(restoration).await {
             Ok(restored) => {
                 count(&self.surroundings.metrics.losses, "room_given_back");
-                tracing::info!(room.key = %key, ?restored, "given back");
+                tracing::info!(tenant.id = %key.tenant, room.code = %key.code, ?restored, "given back");
                 if restored == Restored::Closed {
                     // Somebody knows what this node has not heard.
                     self.surroundings.mirror.end(key);
@@ -87,7 +87,10 @@ impl Router {
                 Some(restored)
             }
             Err(error) => {
-                tracing::warn!(room.key = %key, %error, "a room could not be given back yet");
+                tracing::warn!(
+                    tenant.id = %key.tenant, room.code = %key.code, %error,
+                    "a room could not be given back yet"
+                );
                 None
             }
         }

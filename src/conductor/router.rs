@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     Mirror, RequestId, RoomStanding,
-    actor::{Answer, Ended, Mail, Surroundings},
+    actor::{Answer, Asked, Ended, Mail, Surroundings},
     ask::{Ask, Declined, Reply, RoomCall, SERVICE, decode, encode},
     random,
     reign::Keepsake,
@@ -31,6 +31,7 @@ use crate::{
     store::{RoomCursor, Store},
     telemetry::Metrics,
     time::Clock,
+    traces,
 };
 
 /// Between two tries to find a conductor; the last for all that follow. A look at the store may end one earlier, but not
@@ -331,7 +332,11 @@ impl Router {
 
     pub(super) async fn ask_here(&self, key: &RoomKey, handle: &Handle, ask: Ask) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let outcome = match handle.mail.send(Mail::Ask { ask: Box::new(ask), reply }).await {
+        let outcome = match handle
+            .mail
+            .send(Mail::Ask { asked: Box::new(Asked { ask, span: traces::step("conduct") }), reply })
+            .await
+        {
             Ok(()) => answer.await.unwrap_or(Err(Declined::Deposed)),
             Err(_) => Err(Declined::Deposed),
         };
@@ -351,7 +356,10 @@ impl Router {
         let answer = match answered {
             Ok(bytes) => decode(&bytes),
             Err(error) => {
-                tracing::debug!(room.key = %key, node.to = %node, %error, "the conductor was not reached");
+                tracing::debug!(
+                    tenant.id = %key.tenant, room.code = %key.code, node.to = %node, %error,
+                    "the conductor was not reached"
+                );
                 None
             }
         };

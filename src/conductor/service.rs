@@ -29,7 +29,7 @@ impl RoomService {
 impl Service for RoomService {
     async fn serve(&self, from: Arc<str>, payload: Vec<u8>) -> Option<Vec<u8>> {
         let RoomCall { key, ask } = decode(&payload)?;
-        tracing::trace!(room.key = %key, node.from = %from, "asked about a room");
+        tracing::trace!(tenant.id = %key.tenant, room.code = %key.code, node.from = %from, "asked about a room");
         encode(&self.0.answer(&key, ask).await)
     }
 }

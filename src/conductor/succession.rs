@@ -141,7 +141,7 @@ impl Router {
             Err(TakeOverRefused::Gone) => return Err(ControlRefused::NotFound),
             Err(TakeOverRefused::Owned { .. }) => return Err(ControlRefused::NoConductor),
             Err(TakeOverRefused::Unavailable(error)) => {
-                tracing::warn!(room.key = %key, %error, "a room could not be taken up");
+                tracing::warn!(tenant.id = %key.tenant, room.code = %key.code, %error, "a room could not be taken up");
                 return Err(ControlRefused::Unavailable);
             }
         };
@@ -160,7 +160,10 @@ impl Router {
         let (members, homes) = self.assemble(&stored, rolls);
         let members_rev = self.store_assembled(&record, &stored, &members, &homes).await?;
         count(&self.surroundings.metrics.reigns, if is_mine { "taken_back" } else { "taken_over" });
-        tracing::info!(room.key = %key, room.epoch = record.epoch, taken.from = %record.taken_from, "conducting");
+        tracing::info!(
+            tenant.id = %key.tenant, room.code = %key.code, room.epoch = record.epoch, taken.from = %record.taken_from,
+            "conducting"
+        );
         self.keepsakes.lock().remove(key);
         Ok(self.appoint(RoomRecord { members_rev, ..record }, members, homes, done))
     }
@@ -196,7 +199,10 @@ impl Router {
             return Ok(());
         };
         count(&self.surroundings.metrics.losses, "rev_put_back");
-        tracing::warn!(room.key = %record.key, room.rev = controls.rev, "changes that the store had lost are put back");
+        tracing::warn!(
+            tenant.id = %record.key.tenant, room.code = %record.key.code, room.rev = controls.rev,
+            "changes that the store had lost are put back"
+        );
         record.lineage.inherit(controls.rev);
         record.controls = controls;
         let (store, fence) = (&self.surroundings.store, record.fence());
@@ -317,7 +323,10 @@ impl Router {
                     Err(refused) => Err(refused),
                 };
                 if let Err(refused) = located {
-                    tracing::debug!(room.key = %key, %refused, "not taken up now");
+                    tracing::debug!(
+                        tenant.id = %key.tenant, room.code = %key.code, error = %refused,
+                        "not taken up now"
+                    );
                     if refused != ControlRefused::NotFound {
                         self.search_wanted.notify_one();
                     }
@@ -352,7 +361,10 @@ impl Router {
                     return self.surroundings.mirror.end(key);
                 }
                 Err(refused) => {
-                    tracing::debug!(room.key = %key, %refused, "nobody conducts this room yet");
+                    tracing::debug!(
+                        tenant.id = %key.tenant, room.code = %key.code, error = %refused,
+                        "nobody conducts this room yet"
+                    );
                     self.lookout.looked_again(super::run::RETAKE_PAUSE).await;
                 }
             }

@@ -59,7 +59,9 @@ enum Refused {
         origin: Named,
         tenant: Arc<str>,
     },
-    TooManyUsers,
+    TooManyUsers {
+        tenant: Arc<str>,
+    },
 }
 
 impl Refused {
@@ -67,7 +69,7 @@ impl Refused {
         match self {
             Self::BadVsn | Self::Origin { .. } => StatusCode::FORBIDDEN,
             Self::Auth(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED),
-            Self::TooManyUsers => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyUsers { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -76,7 +78,15 @@ impl Refused {
             Self::BadVsn => "vsn",
             Self::Auth(error) => error.code(),
             Self::Origin { .. } => "origin",
-            Self::TooManyUsers => "users",
+            Self::TooManyUsers { .. } => "users",
+        }
+    }
+
+    /// Whose socket it would have been, as far as that was proven.
+    fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::BadVsn | Self::Auth(_) => None,
+            Self::Origin { tenant, .. } | Self::TooManyUsers { tenant } => Some(tenant),
         }
     }
 }
@@ -92,7 +102,7 @@ impl fmt::Display for Refused {
                     "OriginNotAllowed: origin {origin} is not in tenant `{tenant}`'s list: add it to its `origins`"
                 )
             }
-            Self::TooManyUsers => f.write_str("ConnectionRateLimitReached: Too many connected users"),
+            Self::TooManyUsers { .. } => f.write_str("ConnectionRateLimitReached: Too many connected users"),
         }
     }
 }
@@ -110,9 +120,9 @@ impl IntoResponse for Refused {
 fn note_refused(gateway: &Gateway, refused: &Refused) {
     count(&gateway.metrics.handshakes_refused, refused.cause());
     if gateway.settings.dev {
-        tracing::info!(reason = %refused, "a handshake was refused");
+        tracing::info!(tenant.id = refused.tenant(), error = %refused, "a handshake was refused");
     } else {
-        tracing::debug!(reason = %refused, "a handshake was refused");
+        tracing::debug!(tenant.id = refused.tenant(), error = %refused, "a handshake was refused");
     }
 }
 
@@ -163,7 +173,10 @@ async fn admit(
         return Err(Refused::Origin { origin, tenant: tenant.id.clone() });
     }
     let place = gateway.uses.enter(&tenant.id, tenant.limits.max_concurrent_users, gateway.clock.boot_us());
-    let place = place.ok_or(Refused::TooManyUsers)?;
+    let place = place.ok_or_else(|| {
+        gateway.metrics.tenants.note_refused(&tenant.id);
+        Refused::TooManyUsers { tenant: tenant.id.clone() }
+    })?;
     let peer = Peer { tenant, claims: Arc::new(claims), address };
     Ok(Admitted { peer, vsn, place })
 }

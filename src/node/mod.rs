@@ -118,7 +118,6 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
     tracing::info!(
         http.address = %address,
         metrics.address = %metrics_address,
-        node.id = %node.gateway.node,
         rooms,
         "listening"
     );
@@ -136,7 +135,7 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
     })
     .await;
     tasks.shutdown().await;
-    tracing::info!(node.id = %node.gateway.node, "stopped");
+    tracing::info!("stopped");
     Ok(())
 }
 
@@ -175,7 +174,7 @@ impl Node {
     /// Hands over its rooms, sends its clients elsewhere, and ends its session.
     async fn leave(&self, drain: Duration, closing: watch::Sender<()>, served: impl Future<Output = ()>) {
         let began = Instant::now();
-        tracing::info!(node.id = %self.gateway.node, sockets = self.gateway.registry.len(), "draining");
+        tracing::info!(sockets = self.gateway.registry.len(), "draining");
         self.http.readiness.drain();
         self.hand_over(drain).await;
         // First nobody new comes in, so that clients which are sent away do not come back to this very process.
@@ -405,7 +404,11 @@ fn event_limit(gateway: &Arc<Gateway>) -> EventLimit {
     Arc::new(move |tenant, count| {
         let Some(gateway) = gateway.upgrade() else { return false };
         let boot_us = gateway.clock.boot_us();
-        gateway.uses.admits_events(&tenant.id, count, tenant.limits.max_events_per_second, boot_us)
+        let admits = gateway.uses.admits_events(&tenant.id, count, tenant.limits.max_events_per_second, boot_us);
+        if !admits {
+            gateway.metrics.tenants.note_refused(&tenant.id);
+        }
+        admits
     })
 }
 

@@ -23,7 +23,7 @@ pub struct EventId(u128);
 pub struct SessionId(Arc<str>);
 
 /// What kind of thing happened. Kinds of later releases are passed on as they are.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Kind(Cow<'static, str>);
 
@@ -124,6 +124,27 @@ impl Serialize for EventId {
             pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
         serializer.serialize_str(std::str::from_utf8(&digits).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KindName)
+    }
+}
+
+/// Reads a kind; nearly all are notes, which need no copy of their text.
+struct KindName;
+
+impl Visitor<'_> for KindName {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a kind of event")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Kind, E> {
+        Ok(if text == Kind::NOTE_PLAYED.as_str() { Kind::NOTE_PLAYED } else { Kind::named(text.to_owned()) })
     }
 }
 

@@ -149,7 +149,7 @@ impl Feed {
                 Ok(()) => self.kept(parcel),
                 Err(NotKept::Full { max }) => self.lose(parcel, &max),
                 Err(NotKept::Unavailable(error)) => {
-                    tracing::debug!(tenant = %parcel.batch.tenant, %error, "participation waits to be kept");
+                    tracing::debug!(tenant.id = %parcel.batch.tenant, %error, "participation waits to be kept");
                     again.push(parcel);
                 }
             }
@@ -188,7 +188,10 @@ impl Feed {
         let metrics = &self.recorder.metrics;
         metrics.participation_recorded.get_or_create(&MetricKind { kind: "lost" }).inc_by(anew);
         if anew > 0 {
-            tracing::error!(%tenant, events = anew, %max, "participation is being lost: what waits for the database is full");
+            tracing::error!(
+                tenant.id = %tenant, events = anew, %max,
+                "participation is being lost: what waits for the database is full"
+            );
         }
         for (_, told) in told {
             let _ = told.send(false);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 
 use super::{Batch, Database, DatabaseError, InsertFailed, Keeper, Migrated};
 use crate::telemetry::{Kind, Metrics};
@@ -34,10 +34,15 @@ impl Keeper for Inserter {
     async fn insert(&self, batch: &Batch) -> Result<(), InsertFailed> {
         let unavailable = |error: DatabaseError| InsertFailed::Unavailable(error.to_string());
         self.migrate().await.map_err(unavailable)?;
+        let began = Instant::now();
         let inserted = self.database.insert(batch).await.map_err(unavailable)?;
+        self.metrics.database_write_seconds.observe(began.elapsed().as_secs_f64());
         for rejected in &inserted.rejected {
             let (event, kind, why) = (rejected.event, rejected.kind.as_str(), &rejected.why);
-            tracing::error!(tenant = %batch.tenant, %event, kind, %why, "the database takes an event neither now nor later");
+            tracing::error!(
+                tenant.id = %batch.tenant, %event, kind, error = %why,
+                "the database takes an event neither now nor later"
+            );
         }
         let lost = self.metrics.participation_recorded.get_or_create(&Kind { kind: "rejected" }).clone();
         lost.inc_by(inserted.rejected.len() as u64);

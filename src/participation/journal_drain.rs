@@ -71,7 +71,10 @@ impl JournalDrain {
                 }
                 Err(error) => {
                     let waiting = self.journal.figures().waiting;
-                    tracing::warn!(%error, waiting, retry = ?backoff, "participation waits for the database");
+                    tracing::warn!(
+                        %error, waiting, retry.after_ms = backoff.as_millis() as u64,
+                        "participation waits for the database"
+                    );
                     tokio::time::sleep(backoff).await;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }

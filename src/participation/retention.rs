@@ -79,7 +79,10 @@ impl Retention {
 
     async fn tell(&self, tenant: &str, days: u32, now_us: i64, retired: Retired) -> Result<(), DatabaseError> {
         let Retired { sessions, events, reflections } = retired;
-        tracing::info!(tenant.id = %tenant, days, sessions, events, reflections, "what was kept long enough is deleted");
+        tracing::info!(
+            tenant.id = %tenant, days, sessions, events, reflections,
+            "what was kept long enough is deleted"
+        );
         for (kind, rows) in [("sessions", sessions), ("events", events), ("reflections", reflections)] {
             self.metrics.retention_deleted.get_or_create(&Kind { kind }).inc_by(rows);
         }

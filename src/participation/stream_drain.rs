@@ -24,7 +24,7 @@ use super::{Batch, Event, InsertFailed, Keeper};
 /// How many events one insert brings at most.
 const BATCH_EVENTS: usize = 2_000;
 /// How many entries are asked for at once: Redis does nothing else for a millisecond. An entry is what a node has heard
-/// in 10 ms.
+/// in a twentieth of a second.
 const ENTRIES_AT_ONCE: usize = 128;
 /// Who has not settled an entry for so long is taken for dead or stuck.
 const RECLAIMED_AFTER: Duration = Duration::from_secs(10);
@@ -107,7 +107,11 @@ impl StreamDrain {
         if self.reclaims(tenant) {
             let left = self.stream.reclaim_events(tenant, consumer, RECLAIMED_AFTER, ENTRIES_AT_ONCE).await?;
             if !left.is_empty() {
-                tracing::info!(tenant, entries = left.len(), "takes participation events up that nobody settled");
+                tracing::info!(
+                    tenant.id = tenant,
+                    entries = left.len(),
+                    "takes participation events up that nobody settled"
+                );
                 self.reclaims_again(tenant);
                 return Ok(left);
             }
@@ -159,6 +163,9 @@ fn events_of(tenant: &str, entry: &StreamEntry) -> (Vec<Event>, u64) {
     let each: Vec<&RawValue> = serde_json::from_str(&entry.events).unwrap_or_default();
     let events: Vec<Event> = each.iter().filter_map(|event| serde_json::from_str(event.get()).ok()).collect();
     let lost = each.len().max(entry.count as usize) - events.len();
-    tracing::error!(tenant, entry = entry.id, lost, %error, "participation events cannot be read, and are thrown away");
+    tracing::error!(
+        tenant.id = tenant, entry = entry.id, lost, %error,
+        "participation events cannot be read, and are thrown away"
+    );
     (events, lost as u64)
 }

@@ -109,7 +109,7 @@ impl Membership {
                 self.metrics.session_renewal_late_seconds.observe(late_us as f64 / 1e6);
             }
             if let Err(error) = self.renew().await {
-                tracing::warn!(node.id = %self.node, %error, "the session was not renewed");
+                tracing::warn!(%error, "the session was not renewed");
             }
         }
     }
@@ -137,7 +137,6 @@ impl Membership {
         if self.give_up(session.incarnation()) {
             self.metrics.sessions_lapsed.inc();
             tracing::warn!(
-                node.id = %self.node,
                 session.incarnation = session.incarnation(),
                 "the session has lapsed; a new one is opened as soon as the store answers"
             );
@@ -155,7 +154,7 @@ impl Membership {
         let session = self.session.load_full();
         session.discard();
         if let Err(error) = self.store.close_session(&self.node, session.incarnation()).await {
-            tracing::warn!(node.id = %self.node, %error, "the session was not closed; it runs out by itself");
+            tracing::warn!(%error, "the session was not closed; it runs out by itself");
         }
     }
 

@@ -16,8 +16,10 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 use tokio::sync::{Semaphore, oneshot};
+use tracing::Instrument;
 
 use super::{Answer, Body, Call, Envelope, NotPublished, Relay, Topic};
+use crate::traces;
 
 /// Calls of others that are being answered at once; what comes beyond is not answered.
 const UNDER_WAY_MAX: usize = 8_192;
@@ -85,11 +87,27 @@ impl Calls {
         payload: Vec<u8>,
         within: Duration,
     ) -> Result<Vec<u8>, CallFailed> {
+        let span = traces::of_call(service, node);
+        let asked = self.ask_within(node, service, payload, within).instrument(span.clone()).await;
+        if asked.is_err() {
+            span.in_scope(traces::note_failure);
+        }
+        asked
+    }
+
+    async fn ask_within(
+        &self,
+        node: &Arc<str>,
+        service: &str,
+        payload: Vec<u8>,
+        within: Duration,
+    ) -> Result<Vec<u8>, CallFailed> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         self.pending.lock().insert(number, sender);
         let _forget = Forget { calls: self, number };
-        self.send(node, Body::Call(Call { number, service: service.into(), payload }))?;
+        let traceparent = traces::traceparent();
+        self.send(node, Body::Call(Call { number, service: service.into(), payload, traceparent }))?;
         match tokio::time::timeout(within, answer).await {
             Ok(Ok(payload)) => Ok(payload),
             Ok(Err(_)) | Err(_) => Err(CallFailed::NoAnswer { node: node.clone(), within }),
@@ -120,14 +138,16 @@ impl Calls {
             return;
         };
         let calls = self.clone();
-        tokio::spawn(async move {
+        let span = traces::of_service(&call.service, &from, call.traceparent.as_deref());
+        let answering = async move {
             let _permit = permit;
             if let Some(payload) = service.serve(from.clone(), call.payload).await
                 && let Err(error) = calls.send(&from, Body::Answer(Answer { number: call.number, payload }))
             {
                 tracing::debug!(node.to = %from, %error, "an answer was not sent");
             }
-        });
+        };
+        tokio::spawn(answering.instrument(span));
     }
 
     fn send(&self, node: &Arc<str>, body: Body) -> Result<(), NotPublished> {

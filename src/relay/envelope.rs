@@ -138,6 +138,9 @@ pub struct Call {
     /// MessagePack of that part's own.
     #[serde(with = "serde_bytes")]
     pub payload: Vec<u8>,
+    /// Of what trace this is a step, as W3C's `traceparent`; none while traces are off. Former releases leave it aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// The answer to a [`Call`].

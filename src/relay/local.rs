@@ -78,7 +78,7 @@ impl LocalRelay {
             match Envelope::decode(&bytes) {
                 Ok(envelope) => inbox.deliver(topic, envelope),
                 Err(error) => {
-                    tracing::error!(%topic, %error, "a message cannot be read back");
+                    tracing::error!(relay.topic = %topic, %error, "a message cannot be read back");
                     inbox.lose(topic);
                 }
             }

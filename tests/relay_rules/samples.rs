@@ -130,7 +130,7 @@ pub fn snapshot() -> Body {
 }
 
 pub fn call() -> Body {
-    Body::Call(Call { number: 5, service: "rooms".into(), payload: vec![1, 2, 255] })
+    Body::Call(Call { number: 5, service: "rooms".into(), payload: vec![1, 2, 255], traceparent: None })
 }
 
 pub fn answer() -> Body {

@@ -1,14 +1,14 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use downbeat::{
-    relay::{BadEnvelope, Body, ENVELOPE_BYTES_MAX, Envelope},
+    relay::{BadEnvelope, Body, Call, ENVELOPE_BYTES_MAX, Envelope},
     room::{ByConnection, TokenRole},
     store::{Home, MemberRecord},
 };
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::samples::{envelope, every_body, note, plan, tracks};
+use super::samples::{call, envelope, every_body, note, plan, tracks};
 
 /// What release 1.0 of the envelope puts on the wire (`wire.json`: kind of body → hexadecimal). A later release may add
 /// fields; it must still read these bytes, and these nodes must still read its own. `UPDATE_VECTORS=1` writes them anew.
@@ -49,6 +49,28 @@ fn fields_that_a_newer_release_adds_are_left_aside() {
     assert_eq!(Envelope::decode(&pack(&newer)), Ok(note("a", "{}")));
     let oldest = json!({"v": 1, "origin": "a", "incarnation": 7, "note": {"student_id": "ada", "payload": "{}"}});
     assert_eq!(Envelope::decode(&pack(&oldest)), Ok(note("a", "{}")));
+}
+
+/// A call as the release before traces reads and writes it.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct FormerCall {
+    number: u64,
+    service: String,
+    #[serde(with = "serde_bytes")]
+    payload: Vec<u8>,
+}
+
+#[test]
+fn traced_calls_and_calls_of_the_release_before_are_read_by_each_other() {
+    let Body::Call(untraced) = call() else { panic!("it is a call") };
+    let traceparent = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned());
+    let traced = Call { traceparent, ..untraced.clone() };
+    let packed = rmp_serde::to_vec_named(&traced).unwrap();
+    assert_eq!(rmp_serde::from_slice::<Call>(&packed).unwrap(), traced);
+    let former: FormerCall = rmp_serde::from_slice(&packed).unwrap();
+    let packed = rmp_serde::to_vec_named(&former).unwrap();
+    assert_eq!(rmp_serde::from_slice::<Call>(&packed).unwrap(), untraced);
+    assert_eq!(rmp_serde::to_vec_named(&untraced).unwrap(), packed, "and what is not traced is written as before");
 }
 
 /// A member as the release before tracks reads and writes it.

@@ -54,7 +54,10 @@ impl Realtime {
         match self.parts.store.broadcasts(topic.key(), replay.since_ms, replay.limit).await {
             Ok(stored) => Ok(Missed { stored, replay, newcomer }),
             Err(error) => {
-                tracing::warn!(topic = %topic.key(), %error, "broadcasts could not be replayed");
+                tracing::warn!(
+                    tenant.id = %topic.key().tenant, topic.name = %topic.key().name, %error,
+                    "broadcasts could not be replayed"
+                );
                 let reason = "UnableToReplayMessages: Realtime was unable to replay messages";
                 Err(JoinRefused::Realtime(reason.to_owned()))
             }

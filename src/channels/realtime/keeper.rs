@@ -52,7 +52,10 @@ impl Realtime {
             let permit = at_once.acquire_owned().await;
             tokio::spawn(async move {
                 if AssertUnwindSafe(realtime.write(&topic)).catch_unwind().await.is_err() {
-                    tracing::error!(topic = %topic.key(), "writing a topic's presences failed");
+                    tracing::error!(
+                        tenant.id = %topic.key().tenant, topic.name = %topic.key().name,
+                        "writing a topic's presences failed"
+                    );
                     topic.lock().write_failed(&realtime.parts.membership.home());
                 }
                 realtime.under_way.send_modify(|under_way| *under_way -= 1);
@@ -74,7 +77,10 @@ impl Realtime {
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(topic = %topic.key(), %error, "presences are not stored yet");
+                    tracing::debug!(
+                        tenant.id = %topic.key().tenant, topic.name = %topic.key().name, %error,
+                        "presences are not stored yet"
+                    );
                     topic.lock().not_written(&changes);
                     tokio::time::sleep(AGAIN_AFTER).await;
                 }

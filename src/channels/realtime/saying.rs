@@ -137,7 +137,7 @@ impl Realtime {
         let to_be_kept = keeps.iter().filter(|keep| keep.fate == Fate::Kept).count();
         let all = keeps.len();
         if AssertUnwindSafe(self.keep_in_order(keeps)).catch_unwind().await.is_err() {
-            tracing::error!(topic = %key, "keeping a topic's broadcasts failed");
+            tracing::error!(tenant.id = %key.tenant, topic.name = %key.name, "keeping a topic's broadcasts failed");
         }
         (0..to_be_kept).for_each(|_| self.note_kept(&key));
         self.under_way.send_modify(|under_way| *under_way -= all);
@@ -155,7 +155,10 @@ impl Realtime {
         for (keep, answer) in keeps.into_iter().zip(answers) {
             self.send_on(&keep);
             if let Err(error) = &answer {
-                tracing::warn!(topic = %keep.key, %error, "a broadcast was not kept for replay");
+                tracing::warn!(
+                    tenant.id = %keep.key.tenant, topic.name = %keep.key.name, %error,
+                    "a broadcast was not kept for replay"
+                );
             }
             // Whoever sent it may not want to know, or may have gone.
             let _ = keep.done.send(answer);

@@ -108,7 +108,10 @@ impl Realtime {
                 self.spread(topic, &mut state, wrong);
             }
             Err(error) => {
-                tracing::debug!(topic = %topic.key(), %error, "who is present could not be read yet");
+                tracing::debug!(
+                    tenant.id = %topic.key().tenant, topic.name = %topic.key().name, %error,
+                    "who is present could not be read yet"
+                );
                 state.is_stale = true;
             }
         }

@@ -4,61 +4,22 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{ChannelFailed, Connection, Outcome};
+use super::{ChannelFailed, Connection, Outcome, asked::Asked};
 use crate::{
     channels::Answer,
-    gateway::{
-        frame::Frame,
-        session::{Instance, Refusal},
-    },
+    gateway::{frame::Frame, session::Instance},
     participation::Receipt,
-    protocol::{Inbound, Ref, Status, encode_error_reply, encode_reply, topic::REALTIME},
+    protocol::{Inbound, Ref, Status, encode_error_reply, encode_reply},
     telemetry::count,
 };
 
 /// An answer, and the push that it is of.
 pub(super) struct Beside {
+    pub asked: Asked,
     topic: String,
     instance: Instance,
     reference: Option<Ref>,
-    answer: Answer,
-}
-
-/// A limit of the tenant that a message does not keep to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LimitHit {
-    TooMany,
-    TooLarge,
-}
-
-impl LimitHit {
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::TooMany => "Too many messages per second",
-            Self::TooLarge => "payload_too_large",
-        }
-    }
-
-    /// In the words of the topic's family of clients.
-    pub fn answer(self, topic: &str) -> Answer {
-        match self {
-            Self::TooLarge if is_realtime(topic) => Answer::too_large(),
-            _ => Answer::error(self.reason()),
-        }
-    }
-}
-
-/// A topic of Supabase's family of clients.
-pub(super) fn is_realtime(topic: &str) -> bool {
-    topic.starts_with(REALTIME)
-}
-
-/// The reason of a refusal, in the words of the topic's family of clients.
-pub(super) fn words(topic: &str, refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::TooManyChannels if is_realtime(topic) => "ChannelRateLimitReached: Too many channels",
-        _ => refusal.reason(),
-    }
+    pub answer: Answer,
 }
 
 impl Connection {
@@ -93,18 +54,19 @@ impl Connection {
     /// Its channel goes on while the answer is awaited.
     pub(super) fn answer_later(
         &mut self,
+        asked: Asked,
         inbound: &Inbound<'_>,
         instance: Instance,
         future: BoxFuture<'static, Answer>,
     ) {
         let (topic, reference) = (inbound.topic.to_string(), inbound.reference.clone());
         self.running.push(Box::pin(async move {
-            Outcome::Beside(Beside { topic, instance, reference, answer: future.await })
+            Outcome::Beside(Beside { asked, topic, instance, reference, answer: future.await })
         }));
     }
 
     /// The reply of a channel that has gone on meanwhile; none if it has ended, or nobody awaits one.
-    pub(super) fn answer_late(&self, Beside { topic, instance, reference, answer }: &Beside) {
+    pub(super) fn answer_late(&self, Beside { topic, instance, reference, answer, .. }: &Beside) {
         let Some(channel) = self.session.channel(topic).filter(|channel| channel.instance == *instance) else { return };
         if let (Answer::Reply { status, response }, Some(_)) = (answer, reference) {
             self.send(encode_reply(self.vsn, channel.join_ref, reference.as_ref(), topic, *status, response));

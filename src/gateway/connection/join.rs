@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use super::{
     Connection, Outcome,
-    answers::is_realtime,
+    refusing::is_realtime,
     token::{TOKEN_OVER, fresh_claims},
 };
 use crate::{
@@ -57,6 +57,7 @@ impl Connection {
             return self.finish_join(&topic, instance, number, refused("binary not supported here".to_owned()));
         };
         if !self.place.tenant_use().admits_join(limits.max_joins_per_second, boot_us) {
+            self.gateway.metrics.tenants.note_refused(&self.peer.tenant.id);
             let reason = "ClientJoinRateLimitReached: Too many joins per second";
             return self.finish_join(&topic, instance, number, refused(reason.to_owned()));
         }

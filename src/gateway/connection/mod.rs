@@ -1,8 +1,10 @@
 //! One client, whatever carries its frames: the session decides, the channels act, the outbox answers.
 
 mod answers;
+mod asked;
 mod carried;
 mod join;
+mod refusing;
 mod token;
 
 use std::{
@@ -13,10 +15,13 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::net::TcpStream;
+use tracing::{Instrument, Span};
 
 use self::{
-    answers::{Beside, LimitHit, words},
+    answers::Beside,
+    asked::Asked,
     join::JoinFailed,
+    refusing::{LimitHit, words},
     token::Renewal,
 };
 use super::{
@@ -37,7 +42,7 @@ use crate::{
         encode_error, encode_heartbeat_reply, encode_reply, event,
     },
     rate::Rate,
-    telemetry::count,
+    telemetry::{Held, count},
 };
 
 /// What took time and has ended.
@@ -50,6 +55,8 @@ enum Outcome {
         result: Result<(Channel, Option<Claims>), JoinFailed>,
     },
     Handled {
+        asked: Asked,
+        trace: Span,
         topic: String,
         instance: Instance,
         reference: Option<Ref>,
@@ -95,6 +102,8 @@ pub struct Connection {
     expiry: Expiry,
     place: UserPlace,
     registration: Arc<Registration>,
+    /// Among its tenant's, for whoever watches.
+    _counted: Held,
 }
 
 impl Connection {
@@ -123,6 +132,7 @@ impl Connection {
             guesses: Arc::default(),
             expiry,
             place,
+            _counted: gateway.metrics.tenants.connection(&peer.tenant.id),
             peer,
             gateway,
         }
@@ -200,6 +210,7 @@ impl Connection {
             }
             Step::Push { instance, join_ref } => {
                 if let Err(answer) = self.push(instance, inbound, received_us) {
+                    asked::note_error(&self.gateway.metrics, channels::known_event(&inbound.event), &answer);
                     self.answer(topic, instance, join_ref.as_ref(), reference, Ok(answer));
                 }
             }
@@ -225,7 +236,10 @@ impl Connection {
     fn push(&mut self, instance: Instance, inbound: &Inbound<'_>, received_us: i64) -> Result<(), Answer> {
         let event_name = channels::known_event(&inbound.event);
         count(&self.gateway.metrics.events, event_name);
-        self.check_limits(inbound).map_err(|hit| hit.answer(&inbound.topic))?;
+        self.check_limits(inbound).map_err(|hit| {
+            self.gateway.metrics.tenants.note_refused(&self.peer.tenant.id);
+            hit.answer(&inbound.topic)
+        })?;
         let payload = match inbound.payload {
             InboundPayload::Json(payload) => Payload::Json(payload.get()),
             InboundPayload::UserBroadcast(user) => Payload::Broadcast(user),
@@ -242,16 +256,20 @@ impl Connection {
             Ok(Handled::Now(answer)) => Err(answer),
             Ok(Handled::Later(future)) => {
                 self.session.hold(&inbound.topic, instance);
+                let asked = Asked { event: event_name, since_us: self.gateway.clock.boot_us() };
+                let trace = asked::trace_of(event_name, channel);
                 let topic = inbound.topic.to_string();
                 let reference = inbound.reference.clone();
                 self.running.push(Box::pin(async move {
-                    let answer = AssertUnwindSafe(future).catch_unwind().await.map_err(|_| ChannelFailed);
-                    Outcome::Handled { topic, instance, reference, answer }
+                    let handling = AssertUnwindSafe(future).catch_unwind().instrument(trace.clone());
+                    let answer = handling.await.map_err(|_| ChannelFailed);
+                    Outcome::Handled { asked, trace, topic, instance, reference, answer }
                 }));
                 Ok(())
             }
             Ok(Handled::Beside(future)) => {
-                self.answer_later(inbound, instance, future);
+                let asked = Asked { event: event_name, since_us: self.gateway.clock.boot_us() };
+                self.answer_later(asked, inbound, instance, future);
                 Ok(())
             }
             Ok(Handled::Recorded(receipt)) => {
@@ -335,7 +353,10 @@ impl Connection {
                 self.finish_join(&topic, instance, number, result);
                 topic
             }
-            Outcome::Handled { topic, instance, reference, answer } => {
+            Outcome::Handled { asked, trace, topic, instance, reference, answer } => {
+                let outcome = answer.as_ref().unwrap_or(&Answer::Crash);
+                asked.answered(&self.gateway.metrics, outcome, self.gateway.clock.boot_us());
+                let _ack = asked::trace_ack(&trace, outcome).entered();
                 if self.session.handled(&topic, instance) {
                     let join_ref = self.session.channel(&topic).and_then(|channel| channel.join_ref.cloned());
                     self.answer(&topic, instance, join_ref.as_ref(), reference.as_ref(), answer);
@@ -347,6 +368,7 @@ impl Connection {
                 topic
             }
             Outcome::Beside(beside) => {
+                beside.asked.answered(&self.gateway.metrics, &beside.answer, self.gateway.clock.boot_us());
                 self.answer_late(&beside);
                 return;
             }

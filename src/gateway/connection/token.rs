@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Connection, Outcome,
-    answers::{LimitHit, is_realtime},
+    refusing::{LimitHit, is_realtime},
 };
 use crate::{
     auth::{Claims, is_opaque_key, verify},

@@ -107,7 +107,10 @@ impl Service for Serving {
         if answer.len() + ENVELOPE_REST_BYTES <= ENVELOPE_BYTES_MAX {
             return Some(answer);
         }
-        tracing::warn!(node.from = %from, bytes = answer.len(), "a message is too long for the relay: its session ends");
+        tracing::warn!(
+            node.from = %from, bytes = answer.len(),
+            "a message is too long for the relay: its session ends"
+        );
         rmp_serde::to_vec_named(&Answer::Gone).ok()
     }
 }

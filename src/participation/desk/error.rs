@@ -31,7 +31,10 @@ pub enum DeskError {
 
 impl DeskError {
     pub(super) fn late(within: Duration) -> Self {
-        tracing::warn!(?within, "the participation database did not answer a question in time");
+        tracing::warn!(
+            waited.ms = within.as_millis() as u64,
+            "the participation database did not answer a question in time"
+        );
         Self::Unavailable
     }
 }

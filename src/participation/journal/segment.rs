@@ -105,7 +105,10 @@ pub struct Torn(pub bool);
 
 /// Never says what stands in the line: students wrote it.
 fn report_damage(path: &Path, at: u64, bytes: u64, error: &serde_json::Error) {
-    tracing::error!(path = %path.display(), at, bytes, reason = ?error.classify(), "a damaged line of the journal is lost");
+    tracing::error!(
+        path = %path.display(), at, bytes, error = ?error.classify(),
+        "a damaged line of the journal is lost"
+    );
 }
 
 /// Reads at once, or where that fails, block by block with zeros for those that cannot be read.

@@ -13,7 +13,7 @@ use crate::store::StreamEntry;
 use super::{BATCH_EVENTS, DrainError, StreamDrain};
 
 /// The preferred node looks so often while events come.
-const BUSY_PAUSE: Duration = Duration::from_millis(250);
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
 /// And so often when none have come for a while.
 const IDLE_PAUSE: Duration = Duration::from_secs(2);
 /// The other nodes look so often, and everybody after many failures.
@@ -78,7 +78,7 @@ impl StreamDrain {
                         Ok(0) => break,
                         Ok(_) => {}
                         Err(error) => {
-                            tracing::warn!(%tenant, %error, "participation events wait for another node");
+                            tracing::warn!(tenant.id = %tenant, %error, "participation events wait for another node");
                             well = false;
                             break;
                         }
@@ -120,14 +120,14 @@ impl StreamDrain {
             match outcome {
                 Err(error) => {
                     if turn.failures == 0 {
-                        tracing::error!(%tenant, %error, "participation events wait");
+                        tracing::error!(tenant.id = %tenant, %error, "participation events wait");
                     }
                     turn.pause = (BUSY_PAUSE * (1 << turn.failures.min(5))).min(OTHERS_PAUSE);
                     turn.failures = turn.failures.saturating_add(1);
                 }
                 Ok(()) => {
                     if std::mem::take(&mut turn.failures) > 0 {
-                        tracing::info!(%tenant, "participation events reach the database again");
+                        tracing::info!(tenant.id = %tenant, "participation events reach the database again");
                     }
                     turn.pause = match (preferred, settled) {
                         (false, _) => OTHERS_PAUSE,
@@ -150,7 +150,7 @@ impl StreamDrain {
         if self.with(tenant, |turn, now_us| due(&mut turn.tidy_due_us, now_us, TIDY_EVERY))
             && let Err(error) = self.stream.tidy_consumers(tenant, CONSUMERS_KEPT).await
         {
-            tracing::debug!(%tenant, %error, "consumers of nodes that are gone stay listed for now");
+            tracing::debug!(tenant.id = %tenant, %error, "consumers of nodes that are gone stay listed for now");
         }
     }
 

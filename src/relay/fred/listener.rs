@@ -205,9 +205,11 @@ impl Listener {
             None => {}
             Some(Ok(envelope)) => self.shared.inbox.deliver(&topic, envelope),
             // A newer release may say what this one cannot use; nothing is lost by that.
-            Some(Err(BadEnvelope::UnknownBody)) => tracing::debug!(%topic, "a message of a newer release"),
+            Some(Err(BadEnvelope::UnknownBody)) => {
+                tracing::debug!(relay.topic = %topic, "a message of a newer release")
+            }
             Some(Err(error)) => {
-                tracing::debug!(%topic, %error, "a message that cannot be read");
+                tracing::debug!(relay.topic = %topic, %error, "a message that cannot be read");
                 self.shared.inbox.lose(&topic);
             }
         }

@@ -129,7 +129,7 @@ fn entry(tenant: &str, answer: Answer) -> Result<StreamEntry, StoreError> {
 /// What is no text cannot be read by whoever takes it either, and is then removed like everything that is damaged.
 fn in_words(tenant: &str, id: &str, value: Vec<u8>) -> String {
     String::from_utf8(value).unwrap_or_else(|damaged| {
-        tracing::warn!(tenant, id, "events in Redis are no text");
+        tracing::warn!(tenant.id = tenant, id, "events in Redis are no text");
         String::from_utf8_lossy(damaged.as_bytes()).into_owned()
     })
 }

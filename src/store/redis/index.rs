@@ -124,7 +124,10 @@ impl RedisStore {
         if let Some(score) = listed
             && let Err(error) = self.run(self.strike_off(key, score, 0)).await
         {
-            tracing::warn!(room = %key, %error, "a room that was removed is still listed, for a minute");
+            tracing::warn!(
+                tenant.id = %key.tenant, room.code = %key.code, %error,
+                "a room that was removed is still listed, for a minute"
+            );
         }
     }
 

@@ -156,7 +156,7 @@ fn understood(node: String, session: &str) -> Option<SessionRecord> {
     match serde_json::from_str::<Stored>(session) {
         Ok(Stored { incarnation, renewals, info }) => Some(SessionRecord { node, incarnation, renewals, info }),
         Err(error) => {
-            tracing::warn!(node, %error, "a session in Redis cannot be understood");
+            tracing::warn!(node.of = node, %error, "a session in Redis cannot be understood");
             None
         }
     }

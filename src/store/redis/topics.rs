@@ -138,7 +138,10 @@ impl RedisStore {
         });
         let removals: Vec<_> = removals.collect();
         if let Err(error) = self.topics.ask(|mut wire| async move { wire.ask_all(removals).await }).await {
-            tracing::warn!(?streams, %error, "broadcasts beyond a tenant's cap are still stored, for three days at most");
+            tracing::warn!(
+                ?streams, %error,
+                "broadcasts beyond a tenant's cap are still stored, for three days at most"
+            );
         }
     }
 
@@ -173,7 +176,14 @@ fn presence(topic: &TopicKey, connection: &[u8], stored: &[u8]) -> Option<Presen
         (_, stored) => {
             let connection = String::from_utf8_lossy(connection);
             let error = stored.err().map_or_else(|| "no connection with an object".to_owned(), |e| e.to_string());
-            tracing::warn!(%topic, %connection, %error, "a presence in Redis cannot be understood, and is left aside");
+            let (tenant, topic) = (&topic.tenant, &topic.name);
+            tracing::warn!(
+                tenant.id = %tenant,
+                topic.name = %topic,
+                %connection,
+                %error,
+                "a presence in Redis cannot be understood, and is left aside"
+            );
             None
         }
     }
@@ -192,6 +202,7 @@ fn broadcast(topic: &TopicKey, entry: &str, mut fields: HashMap<String, Vec<u8>>
     if let (Some(event), Some(body), Some(at_ms)) = (event, body, at_ms) {
         return Some(Broadcast { event, body, id, at_ms });
     }
-    tracing::warn!(%topic, entry, "a broadcast in Redis cannot be understood, and is left aside");
+    let (tenant, topic) = (&topic.tenant, &topic.name);
+    tracing::warn!(tenant.id = %tenant, topic.name = %topic, entry, "a broadcast in Redis cannot be understood, and is left aside");
     None
 }
