@@ -53,6 +53,13 @@ class Checks:
             print(f"        {line}", flush=True)
         return not problem
 
+    def attempt(self, part, *arguments):
+        """A part that does not find what it looks into has failed, and the others go on."""
+        try:
+            part(self, *arguments)
+        except (RuntimeError, LookupError) as problem:
+            self.passes(f"to the end of it: {part.__name__}", f"{type(problem).__name__}: {problem}")
+
     def same(self, what, found, wanted):
         return self.passes(what, None if found == wanted else f"{found}, and not {wanted}")
 
@@ -61,12 +68,12 @@ class Checks:
         return self.passes(what, None if len(found) == 1 and found != before else f"{before}, then {found}")
 
     def runs(self, *command, given=None, cwd=None):
-        """The command succeeds, without a warning."""
+        """The command succeeds, without a warning. What it printed, or nothing if it failed."""
         ran = call(*command, given=given, cwd=cwd)
         said = ran.stdout + ran.stderr
         warned = re.search(r"warning|deprecated|level=warn", ran.stderr, re.IGNORECASE)
-        self.passes(shown(command), said if ran.returncode or warned else None)
-        return ran.stdout
+        passed = self.passes(shown(command), said if ran.returncode or warned else None)
+        return ran.stdout if passed else ""
 
     def refused(self, why, *command, given=None):
         """The command fails: what is checked here can fail."""
@@ -122,10 +129,11 @@ def no_endpoints(namespace, service, port):
     nodes = deployments(namespace)[0]["spec"]["replicas"]
     found = 0
     for part in objects(namespace, "endpointslices", "-l", f"kubernetes.io/service-name={service}"):
-        ports = [open_port["port"] for open_port in part["ports"]]
-        if ports != [port]:
+        addresses = sum(len(endpoint["addresses"]) for endpoint in part["endpoints"] or [])
+        ports = [open_port["port"] for open_port in part["ports"] or []]
+        if addresses and ports != [port]:
             return f"leads to the ports {ports}"
-        found += sum(len(endpoint["addresses"]) for endpoint in part["endpoints"] or [])
+        found += addresses
     return None if found == nodes else f"leads to {found} of {nodes} nodes"
 
 
@@ -181,13 +189,15 @@ def generations(overlay):
 def plain(checks, overlay, secret, literals):
     """An overlay of k8s/, as it is."""
     apply = ("kubectl", "apply", "-k", overlay, "--validate=strict", "--warnings-as-errors")
-    checks.runs(*apply)
+    if not checks.runs(*apply):
+        return
     problem = eventually(lambda: waits_for("downbeat", secret))
     checks.passes(f"its pods are made, and wait for the Secret {secret}", problem)
     for name, keys in {"downbeat-tenants": ["school"], secret: literals}.items():
         values = [f"--from-literal={key}=made-up" for key in keys]
         checks.runs("kubectl", "-n", "downbeat", "create", "secret", "generic", name, *values)
     checks.runs("kubectl", "-n", "downbeat", "rollout", "status", "deployment/downbeat", f"--timeout={SECONDS}s")
+    checks.runs("kubectl", "-n", "downbeat", "wait", "pod", "--all", "--for=condition=Ready", f"--timeout={SECONDS}s")
     is_reached(checks, "downbeat", "downbeat")
     checks.runs("kubectl", "diff", "-k", overlay)
     before = generations(overlay)
@@ -221,6 +231,13 @@ def own_overlay(checks, folder):
     checks.same("the former one is the former ReplicaSet", serving("downbeat"), before)
 
 
+def applied_to_more(checks, overlay):
+    checks.runs("kubectl", "-n", "downbeat", "scale", "deployment/downbeat", "--replicas=5")
+    checks.runs("kubectl", "apply", "-k", overlay)
+    nodes = deployments("downbeat")[0]["spec"]["replicas"]
+    checks.same("applied again, it leaves the autoscaler's number alone", nodes, 5)
+
+
 def all_plain(checks, folder):
     tenants = ("downbeat-tenants", ["school"])
     for overlay, needs in {
@@ -229,14 +246,11 @@ def all_plain(checks, folder):
         "k8s/overlays/cluster": tenants,
         "k8s/overlays/production": ("downbeat-connections", ["redis-url", "database-url"]),
     }.items():
-        plain(checks, overlay, *needs)
+        checks.attempt(plain, overlay, *needs)
         if overlay.endswith("cluster"):
-            own_overlay(checks, folder)
+            checks.attempt(own_overlay, folder)
         if overlay.endswith("production"):
-            checks.runs("kubectl", "-n", "downbeat", "scale", "deployment/downbeat", "--replicas=5")
-            checks.runs("kubectl", "apply", "-k", overlay)
-            nodes = deployments("downbeat")[0]["spec"]["replicas"]
-            checks.same("applied again, it leaves the autoscaler's number alone", nodes, 5)
+            checks.attempt(applied_to_more, overlay)
         checks.runs("kubectl", "delete", "-k", overlay, f"--timeout={SECONDS}s")
         gone = call("kubectl", "get", "namespace", "downbeat").returncode
         checks.passes("deleted, nothing is left of it", None if gone else "the namespace downbeat is still there")
@@ -256,7 +270,9 @@ def five_minutes(checks, folder):
     script = "set -eux\n" + "\n".join(lines)
     ran = call("bash", "-c", script, cwd=folder)
     ended = ran.returncode or re.search("warning", ran.stderr, re.IGNORECASE)
-    checks.passes("the commands of `Five minutes`, but for docker and `helm test`", ran.stdout + ran.stderr if ended else None)
+    said = ran.stdout + ran.stderr
+    if not checks.passes("the commands of `Five minutes`, but for docker and `helm test`", said if ended else None):
+        return
     checks.same("it is one node", len(ready("music")), 1)
 
     one = (folder / "acme.yaml").read_text()
@@ -311,7 +327,8 @@ def chart(checks, values, kinds):
     checks.runs(*create, given=rendered)
 
     waiting = ("--wait", "--timeout", f"{SECONDS}s")
-    checks.runs(*helm, "install", "lessons", CHART, *given, *waiting)
+    if not checks.runs(*helm, "install", "lessons", CHART, *given, *waiting):
+        return
     notes = call(*helm, "get", "notes", "lessons").stdout
     made = re.findall(r"create secret generic (\S+) --from-literal=([a-z-]+)=", notes)
     unknown = [f"{secret}/{key}" for secret, key in made if key not in SECRETS.get(secret, [])]
@@ -353,11 +370,11 @@ def main():
         checks.part("k8s/")
         all_plain(checks, Path(folder))
         checks.part("docs/kubernetes.md")
-        five_minutes(checks, Path(folder))
+        checks.attempt(five_minutes, Path(folder))
     listed = call("kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name").stdout.split()
     kinds = ",".join(kind for kind in listed if not kind.startswith(("events", "pods.metrics")))
     for values in sorted(Path(CHART, "ci").glob("*-values.yaml")):
-        chart(checks, values, kinds)
+        checks.attempt(chart, values, kinds)
     print(f"\n{checks.count} checks, {checks.failed} failed, {time.monotonic() - checks.began:.0f} s", flush=True)
     return checks.failed > 0
 
