@@ -20,6 +20,7 @@ MADE_UP = {
     "redis-url": "redis://user:made-up@redis:6379/0",
     "database-url": "postgres://user:made-up@postgres/downbeat",
     "secret-key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "previous-secret-key": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=",
 }
 
 

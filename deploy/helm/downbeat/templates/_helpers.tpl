@@ -59,8 +59,14 @@ app.kubernetes.io/component: node
 {{/* What is wrong with the values together; the schema has seen each alone. */}}
 {{- define "downbeat.check" -}}
 {{- $v := .Values -}}
-{{- if not (or $v.config.existingSecret $v.config.tenants) -}}
-{{- fail "config.tenants: at least one is needed, or nobody could join: see values.yaml for an example (or config.existingSecret)" -}}
+{{- if not (or $v.config.existingSecret $v.config.tenants $v.operatorKey.existingSecret) -}}
+{{- fail "config.tenants: at least one is needed, or nobody could join: see values.yaml for an example (or config.existingSecret, or operatorKey to make tenants at run time)" -}}
+{{- end -}}
+{{- if and $v.operatorKey.existingSecret (ne $v.redis.kind "none") (not $v.secretKey.existingSecret) -}}
+{{- fail "secretKey.existingSecret: operatorKey needs it where nodes share a Redis: it seals the tenants' secrets" -}}
+{{- end -}}
+{{- if and $v.secretKey.previous.existingSecret (not $v.secretKey.existingSecret) -}}
+{{- fail "secretKey.existingSecret: secretKey.previous is there to replace one" -}}
 {{- end -}}
 {{- if and $v.config.existingSecret (or $v.config.tenants $v.config.settings $v.config.defaultTenant) -}}
 {{- fail "config.existingSecret is the whole downbeat.toml: take config.tenants, config.defaultTenant and config.settings out" -}}
@@ -69,6 +75,7 @@ app.kubernetes.io/component: node
 {{- if or (ne (int $v.replicaCount) 1) $v.autoscaling.enabled -}}
 {{- fail "redis.kind none is one node alone: set replicaCount to 1 and autoscaling.enabled to false, or name a Redis" -}}
 {{- end -}}
+{{- if not $v.persistence.existingClaim }}{{ include "downbeat.checkVolume" . }}{{ end -}}
 {{- else if eq $v.redis.kind "url" -}}
 {{- if not $v.redis.existingSecret }}{{ fail "redis.existingSecret: redis.kind url needs the Secret that holds the URL" }}{{ end -}}
 {{- else if not $v.redis.hosts -}}
@@ -101,6 +108,17 @@ app.kubernetes.io/component: node
 {{- end -}}
 {{- if and $v.gateway.enabled (not $v.gateway.parentRefs) -}}
 {{- fail "gateway.parentRefs: name the Gateway" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Helm cannot take over a volume that an uninstall, or a change to several nodes, has left. */}}
+{{- define "downbeat.checkVolume" -}}
+{{- $name := include "downbeat.fullname" . -}}
+{{- if lookup "v1" "PersistentVolumeClaim" .Release.Namespace $name -}}
+{{- $nodes := lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
+{{- if or .Release.IsInstall (and $nodes (ne $nodes.spec.strategy.type "Recreate")) -}}
+{{- fail (printf "persistence.existingClaim: the volume of an earlier installation is there: set it to %s to go on with what is on it, or delete that claim" $name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -189,6 +207,14 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end -}}
+
+{{- define "downbeat.caVolume" -}}
+secret:
+  secretName: {{ .Values.caBundle.existingSecret }}
+  items:
+    - key: {{ .Values.caBundle.key }}
+      path: ca.crt
 {{- end -}}
 
 {{/* The tenant that `helm test` plays in, or nothing. */}}

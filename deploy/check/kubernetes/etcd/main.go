@@ -1,0 +1,12 @@
+// etcd, for where Debian's package is not to be had.
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() {
+	etcdmain.Main(os.Args)
+}
