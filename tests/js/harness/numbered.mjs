@@ -18,8 +18,9 @@ const named = ({ student_id, midi, velocity }) => `${student_id} ${midi}/${veloc
 
 /** A student with a number for each note, who knows of each what became of it. */
 export class Pupil extends Player {
-  constructor({ token = () => studentToken(this.id), ...options }) {
+  constructor({ token = () => studentToken(this.id), paceMs = PACE_MS, ...options }) {
     super({ token, ...options });
+    this.paceMs = paceMs;
     this.next = 0;
     this.acknowledged = [];
     /** Whether these were played nobody knows. */
@@ -57,7 +58,7 @@ export class Pupil extends Player {
     const ended = (async () => {
       while (going) {
         await this.playNext();
-        await span(PACE_MS);
+        await span(this.paceMs);
       }
     })();
     ended.catch(() => {});
