@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{
     body::JsonText,
-    caller::{counted_address, host_of},
+    caller::host_of,
     failure::{Failure, FailureBody},
     schema,
     state::HttpState,
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     auth::{MintError, admit_guest},
     conductor::ControlRefused,
+    gateway::proxies::Client,
     room::{Code, RoomKey},
 };
 
@@ -47,9 +48,10 @@ pub(super) struct Visitor {
 impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let Ok(client) = Client::from_request_parts(parts, state).await;
         let host = host_of(&parts.headers, &parts.uri).map(str::to_owned);
-        Ok(Self { address: counted_address(parts), host })
+        Ok(Self { address: client.counted(), host })
     }
 }
 
