@@ -180,8 +180,8 @@ impl Addresses {
     /// Once: a proxy that nobody named makes one address of all its clients.
     fn warn_of_a_proxy(&self, client: &Client) {
         if client.is_forwarded_by_a_stranger && !self.has_warned.swap(true, Ordering::Relaxed) {
+            // Without its address: it may be somebody's who only pretends to be one.
             tracing::warn!(
-                proxy.address = %client.address,
                 "a proxy's clients are refused because all of them count as one address: name its network in trusted_proxies"
             );
         }
