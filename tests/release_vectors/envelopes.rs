@@ -32,7 +32,7 @@ fn bodies() -> Vec<(&'static str, Body)> {
 }
 
 fn written() -> Vectors {
-    let encoded = |(kind, body)| (format!("{kind}"), hex(&envelope("a", body).encode().expect("an envelope")));
+    let encoded = |(kind, body)| (str::to_owned(kind), hex(&envelope("a", body).encode().expect("an envelope")));
     bodies().into_iter().map(encoded).collect()
 }
 

@@ -6,7 +6,6 @@
 #[allow(dead_code, reason = "each rule uses its share")]
 #[path = "../participation_journal/samples.rs"]
 mod event_samples;
-#[allow(dead_code, reason = "each rule uses its share")]
 #[path = "../redis_support/mod.rs"]
 mod redis_support;
 #[allow(dead_code, reason = "each rule uses its share")]
