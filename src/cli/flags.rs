@@ -71,6 +71,19 @@ pub struct SettingFlags {
     /// How long a client may be silent, 1 to 3600 [env: DOWNBEAT_IDLE_TIMEOUT_S] [default: 60]
     #[arg(long, value_name = "S", help_heading = "Rarely needed")]
     pub idle_timeout_s: Option<String>,
+    /// The networks of proxies whose X-Forwarded-For or Forwarded is believed, as 10.0.0.0/8,fd00::/8
+    /// [env: DOWNBEAT_TRUSTED_PROXIES] [default: none]
+    #[arg(long, value_name = "CIDRS", help_heading = "Rarely needed")]
+    pub trusted_proxies: Option<String>,
+    /// Handshakes a second from one address, 0 for no limit [env: DOWNBEAT_ADDRESS_HANDSHAKES_PER_S] [default: 100]
+    #[arg(long, value_name = "COUNT", help_heading = "Rarely needed")]
+    pub address_handshakes_per_s: Option<String>,
+    /// The same at once [env: DOWNBEAT_ADDRESS_HANDSHAKE_BURST] [default: 500]
+    #[arg(long, value_name = "COUNT", help_heading = "Rarely needed")]
+    pub address_handshake_burst: Option<String>,
+    /// Open sockets of one address on this node, 0 for no limit [env: DOWNBEAT_ADDRESS_SOCKETS] [default: 2000]
+    #[arg(long, value_name = "COUNT", help_heading = "Rarely needed")]
+    pub address_sockets: Option<String>,
     /// Not in this version: tenants come from the file [env: DOWNBEAT_OPERATOR_KEY]
     #[arg(long, value_name = "KEY", hide = true)]
     pub operator_key: Option<Secret>,

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     auth::{Problem, Secret, Tenants},
+    gateway::{AddressLimits, proxies::TrustedProxies},
     participation::DatabaseUrl,
     redis_url::RedisUrl,
     traces::{BadCollector, Export},
@@ -80,6 +81,10 @@ pub struct Settings {
     pub max_queue_bytes: usize,
     /// 1 s to 1 h.
     pub idle_timeout: Duration,
+    /// Whose word about their clients is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// What one address may do to this node.
+    pub address_limits: AddressLimits,
     /// What the nodes share their rooms through. None: this node runs alone, with everything embedded.
     pub redis: Option<RedisUrl>,
     /// Where it is recorded who took part. None: nothing is.
@@ -180,6 +185,13 @@ impl Settings {
             "must be 32 bytes in base64: `openssl rand -base64 32` makes one",
             secret_key,
         );
+        let trusted_proxies = reader.read(
+            "trusted_proxies",
+            flags.trusted_proxies.as_deref(),
+            TrustedProxies::default(),
+            "must be networks such as 10.0.0.0/8,fd00::/8, with commas between",
+            |text| text.parse().ok(),
+        );
         let redis = redis(flags.redis_url.as_ref(), reader, mode);
         let database = database(flags.database_url.as_ref(), reader, mode, &data_dir, redis.is_some());
         let mut number =
@@ -191,6 +203,18 @@ impl Settings {
         let frame = number("max_frame_bytes", &flags.max_frame_bytes, 1 << 20, (1 << 12, 1 << 24));
         let queue = number("max_queue_bytes", &flags.max_queue_bytes, 1 << 20, (1 << 16, 1 << 26));
         let idle_timeout_s = number("idle_timeout_s", &flags.idle_timeout_s, 60, (1, 3_600));
+        // All of them fit 32 bits.
+        let mut count = |key, flag, default: u32| number(key, flag, default.into(), (0, 1_000_000)) as u32;
+        let default = AddressLimits::DEFAULT;
+        let address_limits = AddressLimits {
+            handshakes_per_s: count(
+                "address_handshakes_per_s",
+                &flags.address_handshakes_per_s,
+                default.handshakes_per_s,
+            ),
+            handshake_burst: count("address_handshake_burst", &flags.address_handshake_burst, default.handshake_burst),
+            sockets: count("address_sockets", &flags.address_sockets, default.sockets),
+        };
         Self {
             listen: with_lan(listen, mode),
             metrics_listen,
@@ -208,6 +232,8 @@ impl Settings {
             max_frame_bytes: frame as usize,
             max_queue_bytes: queue as usize,
             idle_timeout: Duration::from_secs(idle_timeout_s),
+            trusted_proxies,
+            address_limits,
             redis,
             database,
             tenants: Tenants::default(),

@@ -1,15 +1,11 @@
 //! Handshakes: who may open a socket, and the answers to those who may not.
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, Request, State},
+    extract::{DefaultBodyLimit, FromRequest, RawQuery, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -19,11 +15,13 @@ use serde_json::{Value, json};
 
 use super::{
     Gateway,
+    addresses::{Held, TooMany},
     connection::Connection,
     credentials::{self, Query},
     handshake::{Admitted, NoHandshake, switch_protocols},
     longpoll::{Gone, Polled, PostFailed, Session},
     longpoll_token::{SessionToken, is_session_token},
+    proxies::Client,
     redelivery::Delivered,
     websocket,
 };
@@ -36,6 +34,8 @@ use crate::{
 
 /// A long-poll request's body: a hundred lines of the greatest payload would be too much for one.
 const LONGPOLL_BODY_MAX: usize = 8 * 1024 * 1024;
+/// How long such a body may take to arrive.
+const LONGPOLL_BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The sockets' routes, under both mounts.
 pub fn routes(gateway: Arc<Gateway>) -> Router {
@@ -62,6 +62,10 @@ enum Refused {
     TooManyUsers {
         tenant: Arc<str>,
     },
+    TooManyOfAddress {
+        why: TooMany,
+        retry_after_s: u32,
+    },
 }
 
 impl Refused {
@@ -69,7 +73,7 @@ impl Refused {
         match self {
             Self::BadVsn | Self::Origin { .. } => StatusCode::FORBIDDEN,
             Self::Auth(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED),
-            Self::TooManyUsers { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyUsers { .. } | Self::TooManyOfAddress { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -79,13 +83,15 @@ impl Refused {
             Self::Auth(error) => error.code(),
             Self::Origin { .. } => "origin",
             Self::TooManyUsers { .. } => "users",
+            Self::TooManyOfAddress { why: TooMany::Handshakes, .. } => "address_rate",
+            Self::TooManyOfAddress { why: TooMany::Sockets, .. } => "address_sockets",
         }
     }
 
     /// Whose socket it would have been, as far as that was proven.
     fn tenant(&self) -> Option<&str> {
         match self {
-            Self::BadVsn | Self::Auth(_) => None,
+            Self::BadVsn | Self::Auth(_) | Self::TooManyOfAddress { .. } => None,
             Self::Origin { tenant, .. } | Self::TooManyUsers { tenant } => Some(tenant),
         }
     }
@@ -103,6 +109,13 @@ impl fmt::Display for Refused {
                 )
             }
             Self::TooManyUsers { .. } => f.write_str("ConnectionRateLimitReached: Too many connected users"),
+            Self::TooManyOfAddress { why, retry_after_s } => {
+                let what = match why {
+                    TooMany::Handshakes => "opens connections faster than it may",
+                    TooMany::Sockets => "has as many open connections as it may",
+                };
+                write!(f, "AddressLimitReached: your address {what}: try again in {retry_after_s} s")
+            }
         }
     }
 }
@@ -111,6 +124,10 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
             Self::BadVsn => self.status().into_response(),
+            Self::TooManyOfAddress { retry_after_s, .. } => {
+                let body = axum::Json(json!({ "error": self.to_string() }));
+                (self.status(), [(header::RETRY_AFTER, retry_after_s.to_string())], body).into_response()
+            }
             refused => (refused.status(), axum::Json(json!({ "error": refused.to_string() }))).into_response(),
         }
     }
@@ -128,12 +145,12 @@ fn note_refused(gateway: &Gateway, refused: &Refused) {
 
 async fn open_websocket(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    client: Client,
     RawQuery(query): RawQuery,
     mut request: Request,
 ) -> Response {
     let query = Query::parse(query.as_deref());
-    let admitted = match admit(&gateway, &query, request.headers(), address.ip()).await {
+    let admitted = match admit(&gateway, &query, request.headers(), &client).await {
         Ok(admitted) => admitted,
         Err(refused) => {
             note_refused(&gateway, &refused);
@@ -161,8 +178,10 @@ async fn admit(
     gateway: &Arc<Gateway>,
     query: &Query,
     headers: &HeaderMap,
-    address: IpAddr,
+    client: &Client,
 ) -> Result<Admitted, Refused> {
+    // First of all: a flood must not cost the proof of a token each.
+    let held = hold_address(gateway, client)?;
     let vsn = vsn(query).ok_or(Refused::BadVsn)?;
     let token = credentials::token(query, headers, is_session_token).ok_or(Refused::Auth(AuthError::TokenMissing))?;
     let host = text(headers, header::HOST);
@@ -177,8 +196,13 @@ async fn admit(
         gateway.metrics.tenants.note_refused(&tenant.id);
         Refused::TooManyUsers { tenant: tenant.id.clone() }
     })?;
-    let peer = Peer { tenant, claims: Arc::new(claims), address };
-    Ok(Admitted { peer, vsn, place })
+    let peer = Peer { tenant, claims: Arc::new(claims), address: client.counted() };
+    Ok(Admitted { peer, vsn, place, held })
+}
+
+fn hold_address(gateway: &Gateway, client: &Client) -> Result<Held, Refused> {
+    let held = gateway.addresses.open_socket(client, gateway.clock.boot_us());
+    held.map_err(|why| Refused::TooManyOfAddress { why, retry_after_s: gateway.addresses.retry_after_s(why) })
 }
 
 /// Absent is V1; a list (`vsn[]=`, or the name twice) is nothing that a client of Phoenix sends.
@@ -194,7 +218,7 @@ fn vsn(query: &Query) -> Option<Vsn> {
 
 async fn poll(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    client: Client,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -202,13 +226,13 @@ async fn poll(
     let origin = headers.get(header::ORIGIN).cloned();
     let response = match session_token(&query, &headers) {
         Some(shown) => poll_session(&gateway, &shown).await,
-        None => open_session(&gateway, &query, &headers, address.ip()).await,
+        None => open_session(&gateway, &query, &headers, &client).await,
     };
     with_cors(response, origin)
 }
 
-async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap, address: IpAddr) -> Response {
-    match admit(gateway, query, headers, address).await {
+async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap, client: &Client) -> Response {
+    match admit(gateway, query, headers, client).await {
         Ok(admitted) => {
             let connection = Connection::new(gateway.clone(), admitted, None);
             let session = gateway.long_polls.open(&gateway.metrics, connection);
@@ -217,8 +241,13 @@ async fn open_session(gateway: &Arc<Gateway>, query: &Query, headers: &HeaderMap
         }
         Err(refused) => {
             note_refused(gateway, &refused);
-            // phoenix.js throws on any other status.
-            status(json!({ "status": 403 }))
+            // In the body, phoenix.js throws on any other status; it does not look at HTTP's.
+            let mut response = status(json!({ "status": 403, "error": refused.to_string() }));
+            if let Refused::TooManyOfAddress { retry_after_s, .. } = refused {
+                *response.status_mut() = refused.status();
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
+            }
+            response
         }
     }
 }
@@ -249,10 +278,15 @@ async fn post(
     State(gateway): State<Arc<Gateway>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Response {
     let query = Query::parse(query.as_deref());
     let origin = headers.get(header::ORIGIN).cloned();
+    let body = match tokio::time::timeout(LONGPOLL_BODY_TIME_MAX, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(broken)) => return with_cors(broken.into_response(), origin),
+        Err(_) => return with_cors(StatusCode::REQUEST_TIMEOUT.into_response(), origin),
+    };
     let session = session_token(&query, &headers).and_then(|shown| find_session(&gateway, &shown));
     let response = match session {
         None => gone(),

@@ -8,7 +8,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::limits::UserPlace;
+use super::{addresses::Held, limits::UserPlace};
 use crate::{
     channels::Peer,
     protocol::{Vsn, subprotocol::PHOENIX},
@@ -22,6 +22,8 @@ pub struct Admitted {
     pub peer: Peer,
     pub vsn: Vsn,
     pub place: UserPlace,
+    /// Its place among those of its address.
+    pub held: Held,
 }
 
 /// What a client has to ask for, and does not.

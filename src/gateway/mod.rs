@@ -1,6 +1,7 @@
 //! Where sockets end: handshakes, the socket's loop, long poll, fan-out, limits.
 
 mod accept;
+mod addresses;
 mod connection;
 mod credentials;
 mod expiry;
@@ -8,11 +9,13 @@ mod flusher;
 mod frame;
 mod guesses;
 mod handshake;
+mod http_stream;
 mod hub;
 mod limits;
 pub mod longpoll;
 mod longpoll_token;
 mod outbox;
+pub mod proxies;
 mod redelivery;
 mod registry;
 pub mod session;
@@ -22,7 +25,9 @@ mod websocket;
 use std::{sync::Arc, time::Duration};
 
 pub use accept::routes;
+pub use addresses::{AddressLimits, Addresses, Held};
 pub use guesses::Guesses;
+pub use http_stream::{Answering, HttpStream, Patience, UnderWay};
 pub use hub::Hub;
 pub use limits::{TenantUse, UserPlace, Uses};
 pub use longpoll::LongPolls;
@@ -41,6 +46,8 @@ pub struct GatewaySettings {
     pub queue_bytes_max: usize,
     /// A socket that has not been heard for so long is closed with 1002.
     pub idle_timeout: Duration,
+    /// What one address may do.
+    pub address_limits: AddressLimits,
     /// Any origin may connect.
     pub dev: bool,
 }
@@ -55,6 +62,7 @@ pub struct Gateway {
     pub services: Arc<Services>,
     pub hub: Arc<Hub>,
     pub guesses: Arc<Guesses>,
+    pub addresses: Arc<Addresses>,
     pub registry: Arc<Registry>,
     pub long_polls: Arc<LongPolls>,
     /// Signs the tokens of long-poll sessions; the same on all nodes, so that each reads every other's.
@@ -88,6 +96,7 @@ impl Gateway {
             services,
             hub,
             guesses: Arc::default(),
+            addresses: Arc::new(Addresses::new(settings.address_limits)),
             registry: Arc::default(),
             long_polls,
             token_key,

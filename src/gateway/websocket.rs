@@ -12,11 +12,13 @@ use std::{
 use bytes::BytesMut;
 use futures_util::FutureExt;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::rt::TokioIo;
 use rustix::net::Shutdown;
 use tokio::net::TcpStream;
 
-use super::{Gateway, connection::Connection, frame::Frame, handshake::Admitted, outbox::Outbox};
+use super::{
+    Gateway, connection::Connection, frame::Frame, handshake::Admitted, http_stream::HttpStream, outbox::Outbox,
+};
 use crate::{
     protocol::{
         CloseCode,
@@ -91,8 +93,8 @@ pub async fn serve(upgrade: OnUpgrade, gateway: Arc<Gateway>, admitted: Admitted
 /// The stream under the upgraded connection, and what the client sent ahead. Nothing else of HTTP's is kept: its read
 /// buffer alone is as large as everything else that an idle socket costs.
 async fn bare_stream(upgrade: OnUpgrade) -> Option<(Arc<TcpStream>, BytesMut)> {
-    match downcast::<TokioIo<TcpStream>>(upgrade.await.ok()?) {
-        Ok(parts) => Some((Arc::new(parts.io.into_inner()), BytesMut::from(&*parts.read_buf))),
+    match upgrade.await.ok()?.downcast::<TokioIo<HttpStream<TcpStream>>>() {
+        Ok(parts) => Some((Arc::new(parts.io.into_inner().into_inner()), BytesMut::from(&*parts.read_buf))),
         Err(_) => {
             tracing::error!("the upgraded connection is not a TCP stream; this build cannot serve it");
             None

@@ -1,7 +1,7 @@
 //! Who asks: the token of a request, the tenant it is for, and the person that it proves.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
@@ -13,6 +13,7 @@ use axum::{
 use super::{failure::Failure, state::HttpState};
 use crate::{
     auth::{self, AuthError, Tenant},
+    gateway::proxies::Client,
     room::{Actor, Code, RoomKey, TokenRole},
 };
 
@@ -42,7 +43,8 @@ impl FromRequestParts<HttpState> for Caller {
         let host = host_of(&parts.headers, &parts.uri);
         let now_s = http.clock.now_s();
         let (tenant, claims) = auth::authenticate(&http.tenants, &token, host, now_s).await?;
-        let address = counted_address(parts);
+        let Ok(client) = Client::from_request_parts(parts, http).await;
+        let address = client.counted();
         Ok(Self { tenant, role: claims.role, address, sub: claims.sub, room: claims.room })
     }
 }
@@ -159,11 +161,6 @@ pub(super) fn host_of<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a st
 pub(super) fn peer_of(parts: &Parts) -> Option<IpAddr> {
     let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(peer.ip().to_canonical())
-}
-
-/// The address as limits count it: all that have none share one.
-pub(super) fn counted_address(parts: &Parts) -> IpAddr {
-    peer_of(parts).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 #[cfg(test)]

@@ -19,13 +19,8 @@ use utoipa::{
 use super::{
     actions, broadcast, dev_token, docs_page,
     failure::{FailureBody, FailureDetail},
-    guests, probes, reflection_schema, reflections, report_schema, reports, rooms, schema, sessions, students,
+    guests, policy, probes, reflection_schema, reflections, report_schema, reports, rooms, schema, sessions, students,
 };
-
-/// The page has its style inside itself, and no script at all.
-const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
-);
 
 #[derive(OpenApi)]
 #[openapi(
@@ -143,11 +138,14 @@ fn describe_refusals(operation: &mut Operation) {
 struct Rendered {
     json: String,
     page: String,
+    /// The page has its style inside itself, and no script at all.
+    policy: HeaderValue,
 }
 
 static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
     let document = value();
-    Rendered { json: format!("{document:#}\n"), page: docs_page::render(&document) }
+    let page = docs_page::render(&document);
+    Rendered { json: format!("{document:#}\n"), policy: policy::of_styled_page(&page, "'self'"), page }
 });
 
 fn value() -> Value {
@@ -168,7 +166,7 @@ pub(super) async fn json() -> Response {
 pub(super) async fn page() -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (header::CONTENT_SECURITY_POLICY, DOCS_POLICY),
+        (header::CONTENT_SECURITY_POLICY, RENDERED.policy.clone()),
     ];
     (headers, RENDERED.page.as_str()).into_response()
 }

@@ -1,16 +1,26 @@
 //! What happens around every request: panics are caught, outcomes counted, pages told to be careful.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{failure::Failure, state::HttpState};
-use crate::telemetry::{Metrics, count};
+use super::{
+    failure::{Failure, unavailable},
+    policy,
+    state::HttpState,
+};
+use crate::{
+    gateway::proxies::Client,
+    telemetry::{Metrics, count},
+};
+
+/// How long a handler may take until it answers. The longest of all is the erasure of a person who took part for years.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Counts the request by the class of its status.
 pub(super) async fn counted(State(http): State<HttpState>, request: Request, next: Next) -> Response {
@@ -29,13 +39,21 @@ fn status_class(status: StatusCode) -> &'static str {
     }
 }
 
-/// Browsers shall neither guess at types nor tell others which room somebody came from.
-pub(super) async fn guarded(request: Request, next: Next) -> Response {
+/// Browsers shall neither guess at types, nor tell others which room somebody came from, nor keep what is not theirs.
+pub(super) async fn guarded(client: Client, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        policy::complete(response.headers_mut(), client.is_secure);
+    }
     response
+}
+
+/// A handler that does not come to an end is given up, as if whoever asked had gone.
+pub(super) async fn timed(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_TIME_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => unavailable("this took longer than 60 s and was given up: try again later").into_response(),
+    }
 }
 
 /// What a request gets whose handler panicked: nobody else notices.

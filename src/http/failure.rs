@@ -23,6 +23,8 @@ const ROOMS_RETRY_AFTER_S: u32 = 60;
 const CONDUCTOR_RETRY_AFTER_S: u32 = 1;
 /// When to come back while the database does not answer: a restart takes it some seconds.
 const DATABASE_RETRY_AFTER_S: u32 = 5;
+/// When to come back after too many wrong codes: the line of those that wait is ten seconds long.
+const GUESSES_RETRY_AFTER_S: u32 = 10;
 /// When to come back while a school reads as much as it may: a session takes seconds at most.
 const READING_RETRY_AFTER_S: u32 = 5;
 
@@ -208,6 +210,11 @@ pub(super) fn unavailable(message: impl Into<String>) -> Failure {
 
 pub(super) fn too_many_requests(message: impl Into<String>, retry_after_s: u32) -> Failure {
     Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(retry_after_s)
+}
+
+/// So many of this address try room codes at once that no more may wait.
+pub(super) fn too_many_guesses() -> Failure {
+    too_many_requests("your address tries too many room codes: wait, then try again", GUESSES_RETRY_AFTER_S)
 }
 
 /// `TokenExpired`, as sockets are refused with, is `token_expired` here.

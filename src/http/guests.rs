@@ -13,14 +13,15 @@ use utoipa::ToSchema;
 
 use super::{
     body::JsonText,
-    caller::{counted_address, host_of},
-    failure::{Failure, FailureBody},
+    caller::host_of,
+    failure::{Failure, FailureBody, too_many_guesses},
     schema,
     state::HttpState,
 };
 use crate::{
     auth::{MintError, admit_guest},
     conductor::ControlRefused,
+    gateway::proxies::Client,
     room::{Code, RoomKey},
 };
 
@@ -47,9 +48,10 @@ pub(super) struct Visitor {
 impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let Ok(client) = Client::from_request_parts(parts, state).await;
         let host = host_of(&parts.headers, &parts.uri).map(str::to_owned);
-        Ok(Self { address: counted_address(parts), host })
+        Ok(Self { address: client.counted(), host })
     }
 }
 
@@ -65,6 +67,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
         (status = 403, description = "The tenant allows no guests", body = FailureBody),
         (status = 404, description = "Room not found; after many unknown codes the answer comes later and later", body = FailureBody),
         (status = 422, description = "`name` is missing or wrong", body = FailureBody),
+        (status = 429, description = "Too many unknown codes come from this address at once; see Retry-After", body = FailureBody),
     )
 )]
 pub(super) async fn admit(
@@ -85,7 +88,8 @@ pub(super) async fn admit(
     };
     // Any other failure says nothing about the code, so it is no wrong guess.
     let known = !matches!(standing, Err(ControlRefused::NotFound));
-    tokio::time::sleep((http.guess_delay)(visitor.address, known)).await;
+    let delay = (http.guess_delay)(visitor.address, known).ok_or_else(too_many_guesses)?;
+    tokio::time::sleep(delay).await;
     let room_id = standing?.room_id.to_string();
     let guest = admit_guest(&tenant, &room_id, &name, http.clock.now_s())?;
     let pass =

@@ -19,6 +19,7 @@ mod listen;
 mod moment;
 mod page;
 mod personal;
+mod policy;
 mod probes;
 mod query;
 mod readiness;
@@ -34,7 +35,7 @@ mod sessions;
 mod state;
 mod students;
 
-pub use listen::serve;
+pub use listen::{Reception, serve};
 pub use readiness::Readiness;
 pub use routes::{metrics_router, router};
 pub use state::{DevMode, EventLimit, GuessDelay, HttpState};

@@ -7,10 +7,8 @@ use axum::{
 };
 use serde::Serialize;
 
-/// The printable page has its style inside itself, and no script at all.
-const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox",
-);
+use super::policy;
+
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Whatever the answer is, nobody on the way keeps it.
@@ -44,11 +42,11 @@ pub(super) fn followed_by(mut response: Response, query: &str) -> Response {
     response
 }
 
-/// A page to print.
+/// A page to print. It has its style inside itself, and no script at all.
 pub(super) fn page(html: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (header::CONTENT_SECURITY_POLICY, policy::of_styled_page(&html, "'none'; sandbox")),
     ];
     private((headers, html))
 }

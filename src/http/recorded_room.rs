@@ -2,7 +2,11 @@
 
 use axum::extract::{Path, rejection::PathRejection};
 
-use super::{caller::Caller, failure::Failure, state::HttpState};
+use super::{
+    caller::Caller,
+    failure::{Failure, too_many_guesses},
+    state::HttpState,
+};
 use crate::{
     participation::{SessionHead, SessionId},
     room::{RoomKey, TokenRole},
@@ -33,7 +37,8 @@ pub(super) async fn live_session(http: &HttpState, key: &RoomKey) -> Option<Sess
 pub(super) async fn slowed<T>(http: &HttpState, caller: &Caller, outcome: Result<T, Failure>) -> Result<T, Failure> {
     if caller.role == TokenRole::Student {
         let known = !outcome.as_ref().is_err_and(|failure| *failure == Failure::room_not_found());
-        tokio::time::sleep((http.guess_delay)(caller.address, known)).await;
+        let delay = (http.guess_delay)(caller.address, known).ok_or_else(too_many_guesses)?;
+        tokio::time::sleep(delay).await;
     }
     outcome
 }

@@ -112,7 +112,7 @@ fn surrounded(routes: Router<HttpState>, state: &HttpState) -> Router<HttpState>
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(catch)
-        .layer(from_fn(edge::guarded))
+        .layer(from_fn(edge::timed))
         .layer(from_fn_with_state(state.clone(), cors::shared))
         .layer(from_fn_with_state(state.clone(), edge::counted))
 }

@@ -14,7 +14,8 @@ use crate::{
 
 /// Notes that somebody at this address tried a room code (known or not) and says how long the answer must wait.
 /// It is the sockets' own count of guesses, so that nobody guesses faster over HTTP.
-pub type GuessDelay = Arc<dyn Fn(IpAddr, bool) -> Duration + Send + Sync>;
+/// None: too many of this address wait already.
+pub type GuessDelay = Arc<dyn Fn(IpAddr, bool) -> Option<Duration> + Send + Sync>;
 
 /// Whether a tenant may say so many messages more, all its nodes together: its sockets' own count, so that nobody says
 /// more over HTTP. Counts them either way.

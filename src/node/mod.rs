@@ -37,8 +37,8 @@ use crate::{
     },
     cli::{Mode, Settings},
     conductor::{Mirror, MirrorSettings, Parts, Router, RouterSettings, Wake, Wishes},
-    gateway::{self, Gateway, GatewaySettings, Hub, TokenKey},
-    http::{self, EventLimit, GuessDelay, HttpState, Readiness},
+    gateway::{self, Gateway, GatewaySettings, Hub, Patience, TokenKey, proxies::TrustedProxies},
+    http::{self, EventLimit, GuessDelay, HttpState, Readiness, Reception},
     participation::{DatabaseError, JournalError},
     placement::{Lookout, Membership, POINTS_PER_NODE, RING_VERSION, Terms},
     relay::{Calls, Inbox, Relay, RelayError},
@@ -104,6 +104,7 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
     let address = listener.local_addr().unwrap_or(settings.listen);
     let metrics_address = metrics_listener.local_addr().unwrap_or(settings.metrics_listen);
     let data_dir = settings.data_dir.clone();
+    let trusted_proxies = settings.trusted_proxies.clone();
     let drain = if settings.redis.is_some() { settings.drain } else { settings.drain.min(EMBEDDED_DRAIN_MAX) };
 
     let (node, work) = Node::build(settings, mode, address, metrics_address).await?;
@@ -112,8 +113,9 @@ pub async fn run(settings: Settings, mode: Mode, stop: impl Future<Output = ()>)
 
     let (closing, closed) = watch::channel(());
     let app = gateway::routes(node.gateway.clone()).merge(http::router(node.http.clone()));
-    let serving = http::serve(listener, app, closed.clone());
-    let serving_metrics = http::serve(metrics_listener, http::metrics_router(node.http.clone()), closed);
+    let reception = node.reception(trusted_proxies);
+    let serving = http::serve(listener, app, reception.clone(), closed.clone());
+    let serving_metrics = http::serve(metrics_listener, http::metrics_router(node.http.clone()), reception, closed);
     node.http.readiness.started();
     tracing::info!(
         http.address = %address,
@@ -171,6 +173,17 @@ struct Work {
 }
 
 impl Node {
+    /// How both ports treat whoever comes.
+    fn reception(&self, trusted_proxies: TrustedProxies) -> Reception {
+        Reception {
+            clock: self.clock.clone(),
+            metrics: self.http.metrics.clone(),
+            addresses: self.gateway.addresses.clone(),
+            proxies: Arc::new(trusted_proxies),
+            patience: Patience::DEFAULT,
+        }
+    }
+
     /// Hands over its rooms, sends its clients elsewhere, and ends its session.
     async fn leave(&self, drain: Duration, closing: watch::Sender<()>, served: impl Future<Output = ()>) {
         let began = Instant::now();
@@ -228,6 +241,7 @@ impl Node {
             frame_bytes_max: settings.max_frame_bytes,
             queue_bytes_max: settings.max_queue_bytes,
             idle_timeout: settings.idle_timeout,
+            address_limits: settings.address_limits,
             dev: is_dev,
         };
         // Before the session begins: a database may take its time, and a session lapses.

@@ -114,6 +114,11 @@ impl Server {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
+    /// Its address, for sockets.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         sent(self.request(Method::GET, path)).await
     }

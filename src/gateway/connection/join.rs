@@ -81,9 +81,12 @@ impl Connection {
                     None if is_over => return Err(JoinFailed::BadToken(TOKEN_OVER.to_owned())),
                     None => {}
                 }
-                let delay = gateway.guesses.delay(peer.address, gateway.clock.boot_us());
-                if !delay.is_zero() && channels::is_room(&request.topic) {
-                    tokio::time::sleep(delay).await;
+                if channels::is_room(&request.topic) {
+                    let delay = gateway.guesses.delay(peer.address, gateway.clock.boot_us());
+                    let delay = delay.ok_or(JoinFailed::Refused(JoinRefused::TooManyGuesses))?;
+                    if !delay.is_zero() {
+                        tokio::time::sleep(delay).await;
+                    }
                 }
                 // Looked at only now, and counted before the next look: joins sent in one go are no way round.
                 if !guesses.would_admit(GUESSES_PER_MINUTE, MINUTE_US, gateway.clock.boot_us()) {

@@ -101,6 +101,8 @@ pub struct Connection {
     renewals: Rate,
     expiry: Expiry,
     place: UserPlace,
+    /// Its place among those of its address.
+    _held: super::addresses::Held,
     registration: Arc<Registration>,
     /// Among its tenant's, for whoever watches.
     _counted: Held,
@@ -109,7 +111,7 @@ pub struct Connection {
 impl Connection {
     /// `stream` is the WebSocket's; without one the frames wait for long poll.
     pub fn new(gateway: Arc<Gateway>, admitted: Admitted, stream: Option<Arc<TcpStream>>) -> Self {
-        let Admitted { peer, vsn, place } = admitted;
+        let Admitted { peer, vsn, place, held } = admitted;
         let outbox = Arc::new(Outbox::new(stream, gateway.settings.queue_bytes_max, gateway.clock.boot_us()));
         let channels_max = peer.tenant.limits.max_channels_per_client as usize;
         let expiry = Expiry::new(peer.claims.exp_s);
@@ -133,6 +135,7 @@ impl Connection {
             expiry,
             place,
             _counted: gateway.metrics.tenants.connection(&peer.tenant.id),
+            _held: held,
             peer,
             gateway,
         }

@@ -1,6 +1,6 @@
 //! A session's report as a page to read and to print: one file, without scripts, without anything from elsewhere.
 //!
-//! Whoever serves it can forbid everything but its own style: `default-src 'none'; style-src 'unsafe-inline'`.
+//! Whoever serves it can forbid everything but its own style: `default-src 'none'; style-src` with its hash.
 
 mod chart;
 mod words;

@@ -170,6 +170,16 @@ jwt_secret_file = {{ printf "/etc/downbeat-secrets/%s" .id | toJson }}
 {{- end }}
 {{ end -}}
 
+{{/* What is named, else a cluster's private networks where nobody but an ingress or a gateway comes to the Service. */}}
+{{- define "downbeat.trustedProxies" -}}
+{{- $v := .Values -}}
+{{- if kindIs "slice" $v.trustedProxies -}}
+{{- join "," $v.trustedProxies -}}
+{{- else if and (eq $v.service.type "ClusterIP") (or $v.ingress.enabled $v.gateway.enabled) -}}
+10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fd00::/8
+{{- end -}}
+{{- end -}}
+
 {{- define "downbeat.preStop" -}}
 {{- $p := .Values.preStop -}}
 {{- $knowsSleep := semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}
