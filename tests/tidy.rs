@@ -6,9 +6,10 @@ use std::{
 };
 
 /// From the top to the bottom: each imports only from those after it. `main` and `node` see everything.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 18] = [
     "cli",
     "http",
+    "tenancy",
     "gateway",
     "channels",
     "conductor",

@@ -3,6 +3,7 @@
 mod answers;
 mod carried;
 mod join;
+mod tenant;
 mod token;
 
 use std::{
@@ -42,7 +43,7 @@ use crate::{
 
 /// What took time and has ended.
 enum Outcome {
-    /// `number` tells the place of its token among all that this client has shown.
+    /// `number`: its token's place among all that this client has shown.
     Joined {
         topic: String,
         instance: Instance,
@@ -105,10 +106,11 @@ impl Connection {
         let channels_max = peer.tenant.limits.max_channels_per_client as usize;
         let expiry = Expiry::new(peer.claims.exp_s);
         outbox.check_at_s(expiry.check_at_s());
-        Self {
+        let registration = Arc::new(gateway.registry.register(peer.tenant.id.clone(), outbox.clone()));
+        let mut connection = Self {
             vsn,
             session: Session::new(channels_max, channels::is_immediate),
-            registration: Arc::new(gateway.registry.register(outbox.clone())),
+            registration,
             outbox,
             channels: Vec::new(),
             ending: Vec::new(),
@@ -125,7 +127,9 @@ impl Connection {
             place,
             peer,
             gateway,
-        }
+        };
+        connection.catch_up_with_tenant();
+        connection
     }
 
     pub fn outbox(&self) -> &Arc<Outbox> {
@@ -374,6 +378,7 @@ impl Connection {
                 }
             }
             Signal::CheckDeadlines => self.check_token(),
+            Signal::TenantChanged => self.follow_tenant(),
         }
     }
 
