@@ -72,6 +72,7 @@ impl Tenancy {
             Ask::Follow { change } => {
                 if self.read_up_to() < change {
                     self.catch_up().await;
+                    self.stirred.notify_one();
                 }
                 Reply::At { change: self.read_up_to() }
             }

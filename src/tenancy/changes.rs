@@ -187,6 +187,7 @@ impl Tenancy {
     pub(super) async fn spread(&self, kept: KeptTenant) -> Vec<Arc<str>> {
         let change = kept.change;
         self.take_in(kept.clone());
+        self.stirred.notify_one();
         let caching = async {
             let Some(redis) = &self.parts.redis else { return };
             match tokio::time::timeout(CACHED_WITHIN, redis.cache_tenants(&[kept])).await {
@@ -201,11 +202,11 @@ impl Tenancy {
         replies.into_iter().filter(|(_, reply)| behind(reply)).map(|(node, _)| node).collect()
     }
 
-    /// Asks every other node that lives; None is one that does not answer.
+    /// Asks every other node that has a session, were it as good as dead; None is one that does not answer.
     pub(super) async fn ask_others(&self, ask: &Ask, within: Duration) -> Vec<(Arc<str>, Option<Reply>)> {
         let view = self.parts.directory.view();
-        let others = view.nodes.iter().filter(|(node, seen)| seen.lives && **node != self.parts.node);
-        join_all(others.map(|(node, _)| async move { (node.clone(), self.ask_one(node, ask, within).await) })).await
+        let others = view.nodes.keys().filter(|node| **node != self.parts.node);
+        join_all(others.map(|node| async move { (node.clone(), self.ask_one(node, ask, within).await) })).await
     }
 }
 

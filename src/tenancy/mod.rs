@@ -24,6 +24,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::{
     auth::{KeptTenant, SealingKeys, Tenant, TenantSettings, Tenants},
@@ -73,6 +74,8 @@ pub struct Tenancy {
     read_up_to: AtomicI64,
     /// One reading at a time.
     reading: tokio::sync::Mutex<()>,
+    /// Something was learnt otherwise than from the looks at the store.
+    stirred: Notify,
 }
 
 /// A tenant of the database, as this node knows it.
@@ -88,8 +91,14 @@ impl Tenancy {
     /// Those that `parts.tenants` has by now are the file's.
     pub fn new(parts: TenancyParts) -> Self {
         let in_file = parts.tenants.all().iter().map(|tenant| tenant.id.clone()).collect();
-        let (known, read_up_to, reading) = (Mutex::default(), AtomicI64::new(0), tokio::sync::Mutex::default());
-        Self { parts, in_file, known, read_up_to, reading }
+        Self {
+            parts,
+            in_file,
+            known: Mutex::default(),
+            read_up_to: AtomicI64::new(0),
+            reading: tokio::sync::Mutex::default(),
+            stirred: Notify::new(),
+        }
     }
 
     /// Whether tenants can be made here.

@@ -42,18 +42,27 @@ impl Tenancy {
             return self.run_without_database().await;
         }
         let mut next_round = Instant::now();
+        let mut was_untold = false;
         loop {
-            let mut is_in_step = self.catch_up().await;
-            // Redis was emptied: whoever looks there shall find it again.
-            let last_told = *told.borrow_and_update();
-            let is_untold = last_told == 0 && self.read_up_to() > 0;
-            if Instant::now() >= next_round || is_untold {
-                next_round = Instant::now() + ROUND_EVERY;
-                is_in_step &= self.round(last_told).await;
+            let is_read = self.catch_up().await;
+            // Redis was emptied, or a word to it was lost: whoever looks there shall find what is known here. Not at
+            // once: whoever has made a change may be about to tell it.
+            let is_untold = *told.borrow_and_update() < self.read_up_to() && self.parts.redis.is_some();
+            if is_untold && was_untold {
+                self.cache_all().await;
             }
-            let pause = if is_in_step { next_round - Instant::now() } else { AGAIN_AFTER };
-            // Whoever could tell has ended only when the node does.
-            let _ = timeout(pause, told.changed()).await;
+            was_untold = is_untold;
+            if Instant::now() >= next_round {
+                next_round = Instant::now() + ROUND_EVERY;
+                self.note_file().await;
+                self.seal_anew().await;
+            }
+            let pause = if is_read && !is_untold { next_round - Instant::now() } else { AGAIN_AFTER };
+            tokio::select! {
+                _ = told.changed() => {}
+                () = self.stirred.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
         }
     }
 
@@ -62,14 +71,6 @@ impl Tenancy {
             self.note_file().await;
             tokio::time::sleep(ROUND_EVERY).await;
         }
-    }
-
-    /// What is seen to now and then; false: it is to be seen to again soon.
-    async fn round(&self, told: i64) -> bool {
-        self.note_file().await;
-        let is_told = told >= self.read_up_to() || self.cache_all().await;
-        self.seal_anew().await;
-        is_told
     }
 
     /// Reads what was changed since the last reading. False: the database did not answer.
@@ -118,15 +119,11 @@ impl Tenancy {
     }
 
     /// Gives Redis everything that it may have lost.
-    async fn cache_all(&self) -> bool {
-        let Some(redis) = &self.parts.redis else { return true };
+    async fn cache_all(&self) {
+        let Some(redis) = &self.parts.redis else { return };
         let all: Vec<KeptTenant> = self.known.lock().values().map(|known| known.kept.clone()).collect();
-        match redis.cache_tenants(&all).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::debug!(%error, "the tenants were not given back to Redis yet");
-                false
-            }
+        if let Err(error) = redis.cache_tenants(&all).await {
+            tracing::debug!(%error, "the tenants were not given back to Redis yet");
         }
     }
 

@@ -17,6 +17,18 @@ const OTHER_KEY: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 /// What the design promises.
 const SOON: Duration = Duration::from_secs(1);
 
+/// Waits until the node knows of another.
+async fn meet(node: &Node) {
+    let began = Instant::now();
+    loop {
+        let health = node.operate(Method::GET, "/filed/health", &Value::Null).await.json();
+        if health["nodes"].as_array().is_some_and(|nodes| nodes.len() > 1 && nodes[1]["answers"] == json!(true)) {
+            return;
+        }
+        assert!(began.elapsed() < crate::node::PATIENCE, "{health}");
+    }
+}
+
 struct Ground {
     redis: RedisServer,
     postgres: PostgresServer,
@@ -50,6 +62,7 @@ impl Ground {
 async fn a_change_is_in_force_on_the_other_node_when_it_is_answered() {
     let ground = Ground::new();
     let (a, b) = (ground.node("a", &[]), ground.node("b", &[]));
+    meet(&a).await;
     let began = Instant::now();
     let made = a.put_acme().await;
     assert_eq!((made.status, &made.json()["pending_nodes"]), (201, &json!([])), "{}", made.text);
