@@ -99,14 +99,14 @@ impl Tenancy {
         Ok(Changed { view: self.one(id)?, outcome, pending_nodes })
     }
 
-    /// Takes a tenant out of service, on all nodes. Nothing of it is erased by that. Says whether there was anything.
+    /// Takes a tenant out of service, on all nodes. Nothing of it is erased by that. Says whether it was in service.
     pub(super) async fn retire(&self, id: &str) -> Result<bool, TenancyError> {
         let Some(database) = &self.parts.database else { return Err(TenancyError::NoDatabase) };
         let at_us = self.parts.clock.now_us();
-        let mut was_there = false;
+        let mut was_in_service = false;
         let retiring = database.change_tenant(id, at_us, |present| {
-            was_there = present.is_some();
-            if present.is_none_or(|present| present.is_deleted) {
+            was_in_service = present.is_some_and(|present| !present.is_deleted);
+            if !was_in_service {
                 return Ok::<_, TenancyError>(None);
             }
             Ok(Some(TenantWrite {
@@ -116,14 +116,16 @@ impl Tenancy {
                 audit: self.audit(id, at_us, "tenant_deleted", Value::Null),
             }))
         });
-        if let Some(kept) = in_time(retiring).await? {
+        let kept = in_time(retiring).await?;
+        // Also one that was deleted before: a node may not know it yet.
+        if let Some(kept) = kept {
             tracing::info!(tenant.id = %id, change = kept.change, "an operator has deleted a tenant");
             let pending = self.spread(kept).await;
             if !pending.is_empty() {
                 tracing::warn!(tenant.id = %id, ?pending, "nodes have not confirmed that a tenant is deleted");
             }
         }
-        Ok(was_there)
+        Ok(was_in_service)
     }
 
     /// Closes a tenant's sockets on all nodes; they may come back at once. Says how many, and which nodes did not answer.

@@ -8,6 +8,7 @@ use super::{Tenancy, TenancyError};
 use crate::{
     auth::is_tenant_id,
     conductor::ControlRefused,
+    participation::Database,
     room::{Actor, Control, RoomKey, TokenRole},
     store::EventStream,
 };
@@ -18,6 +19,8 @@ const DELETED_WITHIN: Duration = Duration::from_secs(25);
 const CLOSED_AT_ONCE: usize = 16;
 /// Who closes the rooms.
 const OPERATOR: &str = "operator";
+/// The action of the audit entry that is left.
+const ERASED: &str = "tenant_erased";
 /// REST has no connections; no socket has this one.
 const NO_CONNECTION: u64 = 0;
 
@@ -49,13 +52,16 @@ impl Tenancy {
         if !is_tenant_id(id) {
             return Err(TenancyError::BadId);
         }
-        self.retire(id).await?;
+        let is_retired_now = self.retire(id).await?;
         self.close_rooms(id).await?;
         if let Some(redis) = &self.parts.redis {
             redis.forget_events(id).await?;
         }
         self.parts.topics.forget_topics(id).await?;
         let Some(database) = &self.parts.database else { return Err(TenancyError::NoDatabase) };
+        if !is_retired_now && is_erased(database, id).await? {
+            return Ok(());
+        }
         let erased = database.erase_tenant(id, self.parts.clock.now_us()).await;
         let erased = erased.map_err(|error| TenancyError::NotErased { why: error.to_string() })?;
         tracing::info!(
@@ -92,4 +98,14 @@ impl Tenancy {
             Err(refused) => Err(TenancyError::NotErased { why: format!("room {}: {refused}", key.code) }),
         }
     }
+}
+
+/// Looked for before: of one that is erased already, the audit entry that says how much it was would be replaced by one
+/// that says nothing was.
+async fn is_erased(database: &Database, id: &str) -> Result<bool, TenancyError> {
+    if database.tenants().await?.iter().any(|tenant| tenant == id) {
+        return Ok(false);
+    }
+    let last = database.audit_entries(id, 1).await?.pop();
+    Ok(last.is_none_or(|last| last.action == ERASED))
 }

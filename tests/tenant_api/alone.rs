@@ -4,7 +4,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::node::{Folder, Node, ONE, TWO, signed, teacher};
-use downbeat::room::TokenRole;
+use downbeat::{
+    participation::{Database, DatabaseUrl},
+    room::TokenRole,
+};
 
 #[tokio::test]
 async fn a_tenant_is_made_read_changed_and_deleted_while_the_node_runs() {
@@ -49,6 +52,28 @@ async fn a_tenant_is_made_read_changed_and_deleted_while_the_node_runs() {
     assert_eq!(node.put_acme().await.status, 201, "and it can be made anew");
     let rooms = node.rooms(&teacher(ONE)).await.json();
     assert_eq!(rooms["rooms"], json!([]), "without what it had");
+}
+
+#[tokio::test]
+async fn of_a_deleted_tenant_one_line_is_left_however_often_it_is_deleted() {
+    let folder = Folder::new();
+    let node = Node::alone(&folder);
+    node.put_acme().await;
+    node.patch_acme(&json!({"guests": true, "jwt_secret": TWO})).await;
+    let database = Database::new(&DatabaseUrl::Sqlite(folder.0.join("downbeat-data/downbeat.db")));
+    let entries = database.audit_entries("acme", 10).await.expect("the audit log");
+    let said: Vec<_> = entries.iter().map(|entry| (&*entry.actor, &*entry.action)).collect();
+    assert_eq!(said, [("operator", "tenant_changed"), ("operator", "tenant_created")]);
+    let fields = json!({"fields": ["guests", "jwt_secret", "previous_jwt_secret"]});
+    assert_eq!(entries[0].details, fields, "which fields, and no values");
+
+    node.operate(Method::DELETE, "/acme", &Value::Null).await;
+    let left = database.audit_entries("acme", 10).await.expect("the audit log");
+    assert_eq!(left.iter().map(|entry| &*entry.action).collect::<Vec<_>>(), ["tenant_erased"]);
+    assert_eq!(node.operate(Method::DELETE, "/acme", &Value::Null).await.status, 204);
+    assert_eq!(database.audit_entries("acme", 10).await.expect("the audit log"), left);
+    assert_eq!(node.operate(Method::DELETE, "/nobody", &Value::Null).await.status, 204);
+    assert_eq!(database.audit_entries("nobody", 10).await.expect("the audit log"), []);
 }
 
 #[tokio::test]
