@@ -241,14 +241,23 @@ impl KeptTenant {
 
     fn plain(&self) -> Result<Map<String, Value>, KeptWrong> {
         let mut plain: Map<String, Value> = serde_json::from_str(&self.settings).map_err(|_| KeptWrong::Malformed)?;
-        plain.retain(|field, _| {
-            let is_known = PLAIN.contains(&field.as_str());
+        self.leave_aside_unknown(&mut plain, |field| PLAIN.contains(&field));
+        if let (Some(Value::Object(limits)), Ok(Value::Object(known))) =
+            (plain.get_mut("limits"), serde_json::to_value(Limits::default()))
+        {
+            self.leave_aside_unknown(limits, |field| known.contains_key(field));
+        }
+        Ok(plain)
+    }
+
+    fn leave_aside_unknown(&self, fields: &mut Map<String, Value>, is_known: impl Fn(&str) -> bool) {
+        fields.retain(|field, _| {
+            let is_known = is_known(field);
             if !is_known {
                 tracing::warn!(tenant.id = %self.id, field, "a setting of another release is left aside");
             }
             is_known
         });
-        Ok(plain)
     }
 
     /// Whether a secret is sealed with another than the current key.
@@ -397,7 +406,7 @@ mod tests {
         assert_eq!(read("acme", Some(&keys)).expect("read"), settings);
         assert!(matches!(read("acme", None), Err(KeptWrong::NoKey)));
         assert!(matches!(read("zeta", Some(&keys)), Err(KeptWrong::Sealed { error: SealError::Forged, .. })));
-        let later = json!({"guests": true, "of_a_later_release": 1}).to_string();
+        let later = json!({"guests": true, "later": 1, "limits": {"default_bpm": 90, "pianos": 1}}).to_string();
         let read = kept("acme", &later, &sealed).open(Some(&keys)).expect("read");
         assert!(read.build("acme").expect("sound").guests);
     }

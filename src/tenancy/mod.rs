@@ -72,8 +72,8 @@ pub struct Tenancy {
     known: Mutex<HashMap<String, Known>>,
     /// The change up to which the database was read.
     read_up_to: AtomicI64,
-    /// One reading at a time.
-    reading: tokio::sync::Mutex<()>,
+    /// One reading at a time. True: the last one failed.
+    reading: tokio::sync::Mutex<bool>,
     /// Something was learnt otherwise than from the looks at the store.
     stirred: Notify,
 }
@@ -122,9 +122,10 @@ impl Tenancy {
             tracing::warn!(tenant.id = %id, "the file has this tenant, too: the one in the database is not served");
         }
         let former = former.and_then(|former| former.settings.clone());
-        let taken = if kept.is_deleted { Known { kept, settings: None, fault: None } } else { self.open(kept, former) };
+        let mut taken =
+            if kept.is_deleted { Known { kept, settings: None, fault: None } } else { self.open(kept, former) };
         if !self.is_in_file(&id) {
-            self.serve(&id, &taken);
+            self.serve(&id, &mut taken);
         }
         known.insert(id, taken);
     }
@@ -143,14 +144,15 @@ impl Tenancy {
     }
 
     /// Puts it before the gateways, and tells its sockets.
-    fn serve(&self, id: &str, known: &Known) {
+    fn serve(&self, id: &str, known: &mut Known) {
         match &known.settings {
             Some(settings) => match settings.build(id) {
                 Ok(tenant) => self.install(tenant),
                 Err(problems) => {
                     // Checked before it was written: a later release may allow what this one does not.
-                    let wrong: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                    tracing::error!(tenant.id = %id, wrong = wrong.join("; "), "a tenant in the database is wrong");
+                    let wrong = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                    tracing::error!(tenant.id = %id, wrong, "a tenant in the database is wrong");
+                    known.fault = Some(wrong);
                 }
             },
             None if known.kept.is_deleted => drop(self.parts.tenants.remove(id)),

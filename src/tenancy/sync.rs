@@ -80,7 +80,7 @@ impl Tenancy {
 
     async fn read(&self, within: Duration) -> bool {
         let Some(database) = &self.parts.database else { return false };
-        let _one_by_one = self.reading.lock().await;
+        let mut has_failed = self.reading.lock().await;
         match timeout(within, database.tenants_changed(self.read_up_to())).await {
             Ok(Ok(changed)) => {
                 let last = changed.last().map(|kept| kept.change);
@@ -88,11 +88,19 @@ impl Tenancy {
                 if let Some(last) = last {
                     self.read_up_to.fetch_max(last, Ordering::SeqCst);
                 }
+                if std::mem::take(&mut *has_failed) {
+                    tracing::info!("the database tells its tenants again");
+                }
                 true
             }
             failed => {
-                let error = failed.err().map_or("it refuses", |_| "it does not answer");
-                tracing::debug!(error, "the database does not tell its tenants just now");
+                let error = match failed {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => "it does not answer in time".to_owned(),
+                };
+                if !std::mem::replace(&mut *has_failed, true) {
+                    tracing::warn!(error, "the database does not tell its tenants: changes wait, or come by Redis");
+                }
                 self.read_cache().await;
                 false
             }
