@@ -68,6 +68,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_former_key_still_reads_and_does_not_sign() {
+        let token = SessionToken { node: "a".into(), session: 7, received: 0 };
+        let (former, current) = (TokenKey::new(&[1; 32]), TokenKey::new(&[2; 32]));
+        let both = TokenKey::new(&[2; 32]).with_former(std::iter::once(&[1; 32][..]));
+        assert_eq!(both.read(&former.sign(&token)), Some(token.clone()));
+        assert_eq!(both.sign(&token), current.sign(&token));
+        assert_eq!(current.read(&former.sign(&token)), None);
+    }
+
+    #[test]
     fn a_token_is_read_back_and_one_that_was_tampered_with_is_not() {
         let key = TokenKey::new(b"a key");
         let token = SessionToken { node: "node.a".into(), session: 77, received: 9 };
