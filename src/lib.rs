@@ -1,7 +1,7 @@
 //! Downbeat: music classes played together over the web, in time.
 //!
 //! `docs/architecture.md` tells the way through the house. Each module imports only from those below it; `node` alone
-//! sees everything. The order, from the top: `cli`, `node`, `http`, `gateway`, `channels`, `conductor`, `placement`,
+//! sees everything. The order, from the top: `cli`, `node`, `http`, `tenancy`, `gateway`, `channels`, `conductor`, `placement`,
 //! `participation`, `relay`, `store`, `redis_url`, `auth`, `protocol`, `room`, `tempo`, and at the bottom `time`, `rate`,
 //! `telemetry` and `traces`.
 
@@ -25,5 +25,6 @@ pub mod room;
 pub mod store;
 pub mod telemetry;
 pub mod tempo;
+pub mod tenancy;
 pub mod time;
 pub mod traces;

@@ -18,6 +18,7 @@ fn token(sub: Option<&str>, topics: &[TopicGrant]) -> Claims {
         exp_s: i64::MAX,
         room: None,
         topics: topics.to_vec(),
+        signed_with: None,
     }
 }
 

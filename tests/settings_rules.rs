@@ -195,14 +195,33 @@ fn a_broken_file_names_the_line() {
 }
 
 #[test]
-fn settings_of_later_versions_stop_the_start() {
-    let said = complaint("later", &format!("operator_key = 'k'\n{TENANT}"), &[]);
-    assert!(said.contains("operator_key: is set, but this version"), "{said}");
-    let env = [("DOWNBEAT_OPERATOR_KEY", "k")];
-    assert!(
-        load(&Folder::new("later-dev", ""), SettingFlags::default(), &env, Mode::Dev { lan: false, browser: false })
-            .is_ok()
-    );
+fn an_operator_key_is_long_and_shown_nowhere() {
+    let said = complaint("operator-short", &format!("operator_key = 'hush'\n{TENANT}"), &[]);
+    assert!(said.contains("operator_key: must be 32 visible characters or more") && !said.contains("hush"), "{said}");
+    let key = "an-operator-key-of-at-least-32-bytes";
+    let env = [("DOWNBEAT_OPERATOR_KEY", key)];
+    let settings = serve("operator", TENANT, &env).expect("sound settings");
+    assert_eq!(settings.operator_key.as_ref().map(downbeat::auth::Secret::expose), Some(key));
+    assert!(!format!("{settings:?}").contains(key));
+    assert!(serve("operator-alone", "", &env).is_ok(), "an operator can make the tenants");
+}
+
+#[test]
+fn nodes_that_share_a_redis_need_a_secret_key_for_the_tenants_that_an_operator_makes() {
+    let toml = format!("redis_url = 'redis://h'\noperator_key = 'an-operator-key-of-at-least-32-bytes'\n{TENANT}");
+    let said = complaint("operator-cluster", &toml, &[]);
+    assert!(said.contains("secret_key: is needed with `operator_key`"), "{said}");
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    assert!(serve("operator-cluster-key", &toml, &[("DOWNBEAT_SECRET_KEY", key)]).is_ok());
+}
+
+#[test]
+fn former_secret_keys_are_a_list() {
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let toml = format!("previous_secret_key = '{key}, {key}'\n{TENANT}");
+    assert_eq!(serve("former", &toml, &[]).expect("sound settings").previous_secret_keys.len(), 2);
+    let said = complaint("former-wrong", &format!("previous_secret_key = 'hush,{key}'\n{TENANT}"), &[]);
+    assert!(said.contains("previous_secret_key: must be former secret keys") && !said.contains("hush"), "{said}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
 const LAYERS: [&str; 18] = [
     "cli",
     "http",
+    "tenancy",
     "gateway",
     "channels",
     "conductor",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    AuthError, Tenant,
+    AuthError, SecretMark, Tenant,
     role::role_of,
     topic_grant::{TopicGrant, topic_grants},
 };
@@ -33,11 +33,18 @@ pub struct Claims {
     pub room: Option<String>,
     /// Private topics that the token opens besides those under its own `sub`.
     pub topics: Vec<TopicGrant>,
+    /// Which of the tenant's secrets signed it; None: a public key proves it.
+    pub signed_with: Option<SecretMark>,
 }
 
 impl Claims {
     /// Reads claims whose signature has been proven, and checks them against the time and the tenant's rules.
-    pub(super) fn read(claims: &Map<String, Value>, tenant: &Tenant, now_s: i64) -> Result<Self, AuthError> {
+    pub(super) fn read(
+        claims: &Map<String, Value>,
+        tenant: &Tenant,
+        signed_with: Option<SecretMark>,
+        now_s: i64,
+    ) -> Result<Self, AuthError> {
         let exp_s = seconds(claims, "exp")?.ok_or(AuthError::ClaimMissing { claim: "exp" })?;
         if exp_s > EXP_S_MAX {
             return Err(AuthError::ClaimInvalid {
@@ -65,6 +72,7 @@ impl Claims {
             exp_s,
             room: printable(claims, "room")?,
             topics: topic_grants(claims)?,
+            signed_with,
         })
     }
 }

@@ -14,6 +14,7 @@ use super::{
     jwk::{PublicKey, read_set},
     jwks::{KeyCache, Source, parse_set, read_file, read_url},
     keys::PublicKeys,
+    tenant::Described,
 };
 
 /// What a tenant's table may hold. [`TenantConfig::build`] checks it and makes the [`Tenant`].
@@ -28,6 +29,8 @@ pub struct TenantConfig {
     pub jwt_secret_file: Option<PathBuf>,
     /// The former secret, while tokens signed with it are still about.
     pub previous_jwt_secret: Option<Secret>,
+    /// A file that holds it, like `jwt_secret_file`.
+    pub previous_jwt_secret_file: Option<PathBuf>,
     /// A JWK Set, as a table or as its JSON text.
     pub jwks: Option<Value>,
     pub jwks_file: Option<PathBuf>,
@@ -56,6 +59,7 @@ impl Default for TenantConfig {
             jwt_secret: None,
             jwt_secret_file: None,
             previous_jwt_secret: None,
+            previous_jwt_secret_file: None,
             jwks: None,
             jwks_file: None,
             jwks_url: None,
@@ -96,6 +100,7 @@ impl OneOrMany {
     }
 }
 
+const SECRET_BYTES_MIN: usize = 32;
 /// A secret file is read up to this size.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// Ten years.
@@ -122,6 +127,7 @@ impl TenantConfig {
         let role_paths = self.role_paths(&mut problems);
         match keys {
             Some(keys) if problems.is_empty() => Ok(Tenant {
+                described: self.described(),
                 id: Arc::from(self.id),
                 keys,
                 hosts,
@@ -172,8 +178,27 @@ impl TenantConfig {
             return None;
         }
         let public = self.public(base, allowed.as_deref(), problems)?;
-        let secrets: Vec<&Secret> = secret.iter().chain(&self.previous_jwt_secret).collect();
+        let previous = self.previous_secret(base, problems)?;
+        let secrets: Vec<&Secret> = secret.iter().chain(&previous).collect();
         Some(Keys::new(&secrets, shared, public, allowed))
+    }
+
+    /// What may be shown of it.
+    fn described(&self) -> Described {
+        let key_set = match (&self.jwks, &self.jwks_file, &self.jwks_url) {
+            (Some(_), _, _) => Some("inline"),
+            (_, Some(_), _) => Some("file"),
+            (_, _, Some(_)) => Some("url"),
+            _ => None,
+        };
+        Described {
+            has_jwt_secret: self.jwt_secret.is_some() || self.jwt_secret_file.is_some(),
+            has_previous_jwt_secret: self.previous_jwt_secret.is_some() || self.previous_jwt_secret_file.is_some(),
+            key_set,
+            algorithm: self.algorithm.as_slice().to_vec(),
+            origins: self.origins.clone(),
+            role_claim: self.role_claim.as_slice().to_vec(),
+        }
     }
 
     fn algorithms(&self, problems: &mut Vec<Problem>) -> Vec<Algorithm> {
@@ -190,39 +215,29 @@ impl TenantConfig {
         found
     }
 
+    /// The current secret.
     fn secret(&self, base: &Path, problems: &mut Vec<Problem>) -> Option<Secret> {
-        let (setting, secret) = match (&self.jwt_secret, &self.jwt_secret_file) {
-            (Some(_), Some(_)) => {
-                let must = "jwt_secret and jwt_secret_file exclude each other: keep one";
-                problems.push(Problem::hidden("jwt_secret", must));
-                return None;
+        let (setting, file_setting) = ("jwt_secret", "jwt_secret_file");
+        let given = given_secret((setting, &self.jwt_secret), (file_setting, &self.jwt_secret_file), base);
+        match given {
+            Ok(None) if self.previous_jwt_secret.is_some() || self.previous_jwt_secret_file.is_some() => {
+                let must = "needs a current one: set jwt_secret or jwt_secret_file";
+                problems.push(Problem::hidden("previous_jwt_secret", must));
+                None
             }
-            (Some(secret), None) => ("jwt_secret", secret.clone()),
-            (None, Some(file)) => match read_secret(&base.join(file)) {
-                Ok(secret) => ("jwt_secret_file", secret),
-                Err(reason) => {
-                    let must = format!("must be a readable file with the secret: {reason}");
-                    problems.push(Problem::value("jwt_secret_file", file.display(), must));
-                    return None;
-                }
-            },
-            (None, None) => {
-                if self.previous_jwt_secret.is_some() {
-                    let must = "needs a current one: set jwt_secret or jwt_secret_file";
-                    problems.push(Problem::hidden("previous_jwt_secret", must));
-                }
-                return None;
-            }
-        };
-        let previous = self.previous_jwt_secret.iter().map(|secret| ("previous_jwt_secret", secret));
-        for (setting, secret) in std::iter::once((setting, &secret)).chain(previous) {
-            let length = secret.expose().len();
-            if length < 32 {
-                let must = format!("must be at least 32 bytes long, and has {length}: try `openssl rand -base64 48`");
-                problems.push(Problem::hidden(setting, must));
+            Ok(given) => given,
+            Err(problem) => {
+                problems.push(problem);
+                None
             }
         }
-        Some(secret)
+    }
+
+    /// None: it is wrong.
+    fn previous_secret(&self, base: &Path, problems: &mut Vec<Problem>) -> Option<Option<Secret>> {
+        let text = ("previous_jwt_secret", &self.previous_jwt_secret);
+        let file = ("previous_jwt_secret_file", &self.previous_jwt_secret_file);
+        given_secret(text, file, base).map_err(|problem| problems.push(problem)).ok()
     }
 
     /// `Some(None)`: no key set is configured.
@@ -297,6 +312,36 @@ impl TenantConfig {
     }
 }
 
+/// A secret that is given as text or as a file.
+fn given_secret(
+    (setting, text): (&'static str, &Option<Secret>),
+    (file_setting, file): (&'static str, &Option<PathBuf>),
+    base: &Path,
+) -> Result<Option<Secret>, Problem> {
+    let (setting, secret) = match (text, file) {
+        (Some(_), Some(_)) => {
+            let must = format!("{setting} and {file_setting} exclude each other: keep one");
+            return Err(Problem::hidden(setting, must));
+        }
+        (Some(secret), None) => (setting, secret.clone()),
+        (None, Some(file)) => match read_secret(&base.join(file)) {
+            Ok(secret) => (file_setting, secret),
+            Err(reason) => {
+                let must = format!("must be a readable file with the secret: {reason}");
+                return Err(Problem::value(file_setting, file.display(), must));
+            }
+        },
+        (None, None) => return Ok(None),
+    };
+    let length = secret.expose().len();
+    if length < SECRET_BYTES_MIN {
+        let must =
+            format!("must be at least {SECRET_BYTES_MIN} bytes long, and has {length}: try `openssl rand -base64 48`");
+        return Err(Problem::hidden(setting, must));
+    }
+    Ok(Some(secret))
+}
+
 fn read_secret(path: &Path) -> Result<Secret, String> {
     let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if length > SECRET_BYTES_MAX {
@@ -306,7 +351,8 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
     Ok(Secret::from(text.trim_end().to_owned()))
 }
 
-fn is_tenant_id(id: &str) -> bool {
+/// Whether this can be a tenant's id.
+pub fn is_tenant_id(id: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     (1..=63).contains(&id.len()) && id.starts_with(plain) && id.chars().all(|c| plain(c) || c == '-' || c == '_')
 }

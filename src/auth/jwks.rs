@@ -31,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where the key set is kept.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Source {
     File(PathBuf),
     /// `https`, or `http` on this machine itself; see [`read_url`].
@@ -78,6 +78,11 @@ impl KeyCache {
             read_at_s: AtomicI64::new(i64::MIN),
             tried_at_s: Mutex::new(None),
         }
+    }
+
+    /// Whether both are fetched from the same place and filtered alike.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        self.source == other.source && self.allowed == other.allowed
     }
 
     /// The keys and the number of the reading that they come from.

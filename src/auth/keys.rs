@@ -1,7 +1,8 @@
 //! A tenant's keys, and the proof that one of them signed a token.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
+use aws_lc_rs::digest;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 
 use super::{
@@ -17,13 +18,33 @@ use super::{
 #[derive(Debug)]
 pub struct Keys {
     /// The current secret first, then the former one, while tokens signed with it are still about.
-    secrets: Vec<DecodingKey>,
+    secrets: Vec<(SecretMark, DecodingKey)>,
     signing: Option<EncodingKey>,
     /// HS algorithms, in the order of the configuration: the first one signs.
     shared: Vec<Algorithm>,
     public: Option<PublicKeys>,
     /// The public-key algorithms that the configuration names; None: each key's own.
     allowed: Option<Vec<Algorithm>>,
+}
+
+/// Tells one of a tenant's secrets from another, so that a socket knows whether its token would still be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SecretMark([u8; 16]);
+
+impl SecretMark {
+    fn of(secret: &Secret) -> Self {
+        let mut mark = [0; 16];
+        let hash = digest::digest(&digest::SHA256, secret.expose().as_bytes());
+        mark.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        Self(mark)
+    }
+}
+
+/// Hides it: a weak secret could be guessed from it.
+impl fmt::Debug for SecretMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretMark(hidden)")
+    }
 }
 
 /// Where the public keys come from.
@@ -43,7 +64,7 @@ impl Keys {
     ) -> Self {
         let bytes = |secret: &&Secret| secret.expose().as_bytes().to_vec();
         Self {
-            secrets: secrets.iter().map(|secret| DecodingKey::from_secret(&bytes(secret))).collect(),
+            secrets: secrets.iter().map(|s| (SecretMark::of(s), DecodingKey::from_secret(&bytes(s)))).collect(),
             signing: secrets.first().map(|secret| EncodingKey::from_secret(&bytes(secret))),
             shared,
             public,
@@ -56,8 +77,29 @@ impl Keys {
         Some((self.signing.as_ref()?, *self.shared.first()?))
     }
 
-    /// Proves that one of these keys signed the token. Waits only for a key set that must be fetched.
-    pub(super) async fn prove(&self, token: &Token<'_>, tenant: &Arc<str>, now_s: i64) -> Result<(), AuthError> {
+    /// Whether tokens that this secret has signed are still taken.
+    pub fn trusts(&self, mark: SecretMark) -> bool {
+        self.secrets.iter().any(|(known, _)| *known == mark)
+    }
+
+    /// Takes over the fetched keys of a former version of the same tenant: where the key set is still the same, a change
+    /// of something else shall not depend on its server.
+    pub fn inherit(&mut self, former: &Keys) {
+        if let (Some(PublicKeys::Cached(cache)), Some(PublicKeys::Cached(known))) = (&mut self.public, &former.public)
+            && cache.is_of_same(known)
+        {
+            *cache = Arc::clone(known);
+        }
+    }
+
+    /// Proves that one of these keys signed the token, and says which if it is a secret. Waits only for a key set that
+    /// must be fetched.
+    pub(super) async fn prove(
+        &self,
+        token: &Token<'_>,
+        tenant: &Arc<str>,
+        now_s: i64,
+    ) -> Result<Option<SecretMark>, AuthError> {
         let refused = || AuthError::AlgorithmRefused { tenant: Arc::clone(tenant) };
         let algorithm = match token.algorithm {
             NamedAlgorithm::None => return Err(AuthError::AlgorithmNone),
@@ -68,15 +110,20 @@ impl Keys {
             if self.secrets.is_empty() || !self.shared.contains(&algorithm) {
                 return Err(refused());
             }
-            return check(&self.secrets, token, algorithm, tenant);
+            let mut secrets = self.secrets.iter();
+            let signed = secrets.find(|(_, key)| is_signed_by(key, token, algorithm));
+            let (mark, _) = signed.ok_or_else(|| AuthError::SignatureInvalid { tenant: Arc::clone(tenant) })?;
+            return Ok(Some(*mark));
         }
         if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&algorithm)) {
             return Err(refused());
         }
         match &self.public {
             None => Err(refused()),
-            Some(PublicKeys::Fixed(keys)) => check_public(keys, token, algorithm, tenant),
-            Some(PublicKeys::Cached(cache)) => prove_cached(cache, token, algorithm, tenant, now_s).await,
+            Some(PublicKeys::Fixed(keys)) => check_public(keys, token, algorithm, tenant).map(|()| None),
+            Some(PublicKeys::Cached(cache)) => {
+                prove_cached(cache, token, algorithm, tenant, now_s).await.map(|()| None)
+            }
         }
     }
 }
@@ -128,18 +175,11 @@ fn check_public(
     if fitting.is_empty() {
         return Err(AuthError::AlgorithmRefused { tenant: Arc::clone(tenant) });
     }
-    check(fitting, token, algorithm, tenant)
+    let proven = fitting.into_iter().any(|key| is_signed_by(key, token, algorithm));
+    if proven { Ok(()) } else { Err(AuthError::SignatureInvalid { tenant: Arc::clone(tenant) }) }
 }
 
-fn check<'k>(
-    keys: impl IntoIterator<Item = &'k DecodingKey>,
-    token: &Token<'_>,
-    algorithm: Algorithm,
-    tenant: &Arc<str>,
-) -> Result<(), AuthError> {
+fn is_signed_by(key: &DecodingKey, token: &Token<'_>, algorithm: Algorithm) -> bool {
     // HMACs are compared in constant time by the provider. An error means an undecodable signature: no proof.
-    let proven = keys
-        .into_iter()
-        .any(|key| crypto::verify(token.signature, token.signed.as_bytes(), key, algorithm).unwrap_or(false));
-    if proven { Ok(()) } else { Err(AuthError::SignatureInvalid { tenant: Arc::clone(tenant) }) }
+    crypto::verify(token.signature, token.signed.as_bytes(), key, algorithm).unwrap_or(false)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 /// One wrong setting: its name, its value (never a secret) and what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Problem {
 
 /// Longer values are cut: a whole key set in an error message helps nobody.
 const VALUE_CHARS_MAX: usize = 80;
+/// So are sentences that repeat one.
+const MUST_CHARS_MAX: usize = 400;
 
 impl Problem {
     /// A wrong value that may be shown.
@@ -62,4 +65,21 @@ pub fn every_key<T: DeserializeOwned>(table: &toml::Table) -> Result<T, Vec<Prob
         return Err(problems);
     }
     table.clone().try_into().map_err(|error| vec![Problem::hidden("table", error.message())])
+}
+
+/// The same for an object of JSON, whose field names are reported.
+pub(super) fn every_field<T: DeserializeOwned>(object: &Map<String, Value>) -> Result<T, Vec<Problem>> {
+    let mut problems = Vec::new();
+    for (field, value) in object {
+        let single = Map::from_iter([(field.clone(), value.clone())]);
+        if let Err(error) = serde_json::from_value::<T>(Value::Object(single)) {
+            let must: String = error.to_string().chars().take(MUST_CHARS_MAX).collect();
+            problems.push(Problem::hidden(field, must));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    serde_json::from_value(Value::Object(object.clone()))
+        .map_err(|error| vec![Problem::hidden("object", error.to_string())])
 }

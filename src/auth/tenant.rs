@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::{Keys, Limits, OriginPattern, RolePath, origin};
 
 /// A tenant as the running node knows it; made from a [`super::TenantConfig`]. Its `Debug` shows no secret.
@@ -26,6 +28,20 @@ pub struct Tenant {
     pub retention_days: u32,
     /// A suspended tenant's people are refused with 403.
     pub suspended: bool,
+    /// How its owner wrote it, as far as that may be shown.
+    pub described: Described,
+}
+
+/// What may be shown of how a tenant was written down: no secret, but whether there is one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Described {
+    pub has_jwt_secret: bool,
+    pub has_previous_jwt_secret: bool,
+    /// Where its public keys come from: `inline`, `file` or `url`.
+    pub key_set: Option<&'static str>,
+    pub algorithm: Vec<String>,
+    pub origins: Vec<String>,
+    pub role_claim: Vec<String>,
 }
 
 impl Tenant {

@@ -57,6 +57,11 @@ impl Tenants {
         by_alias.or_else(|| book.by_id.get(first_label(&host)?).cloned())
     }
 
+    /// The tenant that has this host as an alias, in lower case.
+    pub fn alias_owner(&self, host: &str) -> Option<Arc<Tenant>> {
+        self.book.load().by_alias.get(host).cloned()
+    }
+
     /// The tenant of whoever names none.
     pub fn default_tenant(&self) -> Option<Arc<Tenant>> {
         self.get(self.default.as_deref()?)

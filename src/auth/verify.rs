@@ -31,6 +31,6 @@ async fn prove(token: &Token<'_>, tenant: &Tenant, now_s: i64) -> Result<Claims,
     if token.tenant()?.is_some_and(|claimed| claimed != &*tenant.id) {
         return Err(AuthError::TenantMismatch { tenant: Arc::clone(&tenant.id) });
     }
-    tenant.keys.prove(token, &tenant.id, now_s).await?;
-    Claims::read(&token.claims, tenant, now_s)
+    let signed_with = tenant.keys.prove(token, &tenant.id, now_s).await?;
+    Claims::read(&token.claims, tenant, signed_with, now_s)
 }

@@ -1,7 +1,12 @@
 //! What a connection has joined: a music room, or a realtime topic.
 
+use std::sync::Arc;
+
 use super::{Bridge, Handled, MusicRoom, Push, realtime::RealtimeTopic};
-use crate::{auth::Claims, room::TokenRole};
+use crate::{
+    auth::{Claims, Tenant},
+    room::TokenRole,
+};
 
 /// Why a token cannot take another's place on a socket.
 pub const OTHER_SUB: &str = "the token's `sub` claim must be the one that this socket came with, while it is in a room";
@@ -49,6 +54,14 @@ impl Channel {
         match self {
             Self::Room(room) => room.follow(claims),
             Self::Topic(topic) => topic.follow(claims),
+        }
+    }
+
+    /// Other limits count from now on.
+    pub fn set_tenant(&mut self, tenant: &Arc<Tenant>) {
+        match self {
+            Self::Room(room) => room.set_tenant(tenant.clone()),
+            Self::Topic(topic) => topic.set_tenant(tenant.clone()),
         }
     }
 

@@ -77,6 +77,10 @@ impl MusicRoom {
         }
     }
 
+    pub(super) fn set_tenant(&mut self, tenant: Arc<Tenant>) {
+        self.tenant = tenant;
+    }
+
     pub fn room(&self) -> &Arc<RoomMirror> {
         &self.room
     }

@@ -22,7 +22,8 @@ use crate::{
 /// Deletes its lessons, events, reflections and audit log from the database, and what is still on its way there from
 /// Redis; one audit entry stays that says how much it was. It cannot be undone. First take the tenant out of the nodes'
 /// files, so that nothing new is recorded, and let its rooms end: where nodes share a Redis, nothing is erased while
-/// rooms of it live. Of a node alone nobody looks: stop it first.
+/// rooms of it live. Of a node alone nobody looks: stop it first. A tenant that was made at run time is rather deleted with
+/// `DELETE /api/tenants/<id>`, which erases it, too.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct EraseTenantArgs {

@@ -50,6 +50,10 @@ pub struct SettingFlags {
     /// 32 random bytes in base64, better given by environment: other users can see flags [env: DOWNBEAT_SECRET_KEY]
     #[arg(long, value_name = "BASE64", help_heading = "Rarely needed")]
     pub secret_key: Option<Secret>,
+    /// Former secret keys, separated by commas, while what they have sealed is sealed anew
+    /// [env: DOWNBEAT_PREVIOUS_SECRET_KEY]
+    #[arg(long, value_name = "BASE64,…", help_heading = "Rarely needed")]
+    pub previous_secret_key: Option<Secret>,
     /// How long a silent node keeps its rooms, 500 to 60000 [env: DOWNBEAT_SESSION_TTL_MS] [default: 2000]
     #[arg(long, value_name = "MS", help_heading = "Rarely needed")]
     pub session_ttl_ms: Option<String>,
@@ -84,7 +88,8 @@ pub struct SettingFlags {
     /// Open sockets of one address on this node, 0 for no limit [env: DOWNBEAT_ADDRESS_SOCKETS] [default: 2000]
     #[arg(long, value_name = "COUNT", help_heading = "Rarely needed")]
     pub address_sockets: Option<String>,
-    /// Not in this version: tenants come from the file [env: DOWNBEAT_OPERATOR_KEY]
-    #[arg(long, value_name = "KEY", hide = true)]
+    /// Makes the tenant API, /api/tenants, answer whoever shows it: 32 bytes or more, better given by environment: other
+    /// users can see flags [env: DOWNBEAT_OPERATOR_KEY] [default: none, and no tenant API]
+    #[arg(long, value_name = "KEY", help_heading = "Rarely needed")]
     pub operator_key: Option<Secret>,
 }

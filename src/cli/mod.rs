@@ -86,7 +86,8 @@ Every setting may also be an environment variable (--data-dir: DOWNBEAT_DATA_DIR
 
 /// Run a production node
 ///
-/// Needs at least one tenant, a school or app with its key, in the file that --config names. The node stops with
+/// Needs at least one tenant, a school or app with its key, in the file that --config names, or an --operator-key with
+/// which they are made while it runs. The node stops with
 /// a list of all that is wrong when a setting is; on SIGTERM it lets go of its clients within --drain-s seconds.
 /// Several nodes with the same --redis-url, each with a --node-id of its own, are one service.
 #[derive(Debug, Args)]
@@ -119,6 +120,7 @@ Examples:
   DOWNBEAT_LISTEN=0.0.0.0:80 downbeat serve --config downbeat.toml --log-format json
   downbeat serve --config downbeat.toml --redis-url redis://10.0.0.5:6379 --node-id a    one node of several
   DATABASE_URL=postgres://downbeat:secret@10.0.0.6/downbeat downbeat serve --config downbeat.toml
+  DOWNBEAT_OPERATOR_KEY=… downbeat serve       tenants are made while it runs, over /api/tenants
 
 Every setting is a flag (--drain-s), an environment variable (DOWNBEAT_DRAIN_S) and a line of the file (drain_s).
 Flags win, then the environment, then the file.";

@@ -65,8 +65,12 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Where traces go. None: there are none.
     pub otlp: Option<Export>,
-    /// None: the node makes one for its own life.
+    /// None: the nodes make one for what they sign, and a node alone one for what it seals.
     pub secret_key: Option<SecretKey>,
+    /// They open what they have sealed, and nothing else.
+    pub previous_secret_keys: Vec<SecretKey>,
+    /// Whoever shows it may make and change tenants. None: nobody may.
+    pub operator_key: Option<Secret>,
     /// 500 ms to 60 s.
     pub session_ttl: Duration,
     /// 1 s to 1 h.
@@ -89,7 +93,7 @@ pub struct Settings {
     pub redis: Option<RedisUrl>,
     /// Where it is recorded who took part. None: nothing is.
     pub database: Option<DatabaseUrl>,
-    /// Those of the file; in production at least one.
+    /// Those of the file; in production at least one, unless an operator can make some.
     pub tenants: Tenants,
 }
 
@@ -107,6 +111,7 @@ impl fmt::Display for SettingsError {
     }
 }
 
+const OPERATOR_KEY_BYTES_MIN: usize = 32;
 /// In the data directory.
 const DATABASE_FILE: &str = "downbeat.db";
 const ADDRESS: &str = "must be an IP address and a port, such as 0.0.0.0:4000 or [::]:4000";
@@ -132,11 +137,11 @@ impl Settings {
         let tenants = tenant_file::take_tenants(&mut file, base, &mut problems);
         let mut reader = Reader::new(env, file);
         let settings = Self::read(flags, &mut reader, mode);
-        refuse_later_versions(flags, &mut reader, mode);
         problems.extend(reader.finish());
         let none = tenants.as_ref().is_some_and(|tenants| tenants.all().is_empty());
-        if mode == Mode::Serve && none && !unread {
-            let must = "at least one is needed, or nobody could join: `downbeat help serve` shows a complete file";
+        if mode == Mode::Serve && none && settings.operator_key.is_none() && !unread {
+            let must = "at least one is needed, or nobody could join: `downbeat help serve` shows a complete file. Or set \
+                        `operator_key`, and make tenants while the node runs";
             problems.push(Problem::hidden("tenants", must));
         }
         match tenants {
@@ -192,7 +197,26 @@ impl Settings {
             "must be networks such as 10.0.0.0/8,fd00::/8, with commas between",
             |text| text.parse().ok(),
         );
+        let previous_secret_keys = reader
+            .secret(
+                "previous_secret_key",
+                flags.previous_secret_key.as_ref(),
+                "must be former secret keys, each of 32 bytes in base64, separated by commas",
+                secret_keys,
+            )
+            .unwrap_or_default();
+        let operator_key = reader.secret(
+            "operator_key",
+            flags.operator_key.as_ref(),
+            "must be 32 visible characters or more: `openssl rand -base64 48` makes one",
+            operator_key,
+        );
         let redis = redis(flags.redis_url.as_ref(), reader, mode);
+        if redis.is_some() && operator_key.is_some() && secret_key.is_none() {
+            let must = "is needed with `operator_key` where nodes share a Redis, the same on all of them: it seals the \
+                        tenants' secrets. `openssl rand -base64 32` makes one";
+            reader.problems.push(Problem::hidden("secret_key", must));
+        }
         let database = database(flags.database_url.as_ref(), reader, mode, &data_dir, redis.is_some());
         let mut number =
             |key, flag: &Option<String>, default, range| reader.number(key, flag.as_deref(), default, range);
@@ -224,6 +248,8 @@ impl Settings {
             log_format,
             otlp,
             secret_key,
+            previous_secret_keys,
+            operator_key,
             session_ttl: Duration::from_millis(session_ttl_ms),
             holdover: Duration::from_secs(holdover_s),
             drain: Duration::from_secs(drain_s),
@@ -313,17 +339,6 @@ fn otlp(flags: &SettingFlags, reader: &mut Reader<'_>) -> Option<Export> {
     }
 }
 
-/// Settings of later versions stop the start: nobody shall believe that they do something.
-fn refuse_later_versions(flags: &SettingFlags, reader: &mut Reader<'_>, mode: Mode) {
-    let flag = flags.operator_key.as_ref().map(Secret::expose);
-    let Some(found) = reader.find("operator_key", "DOWNBEAT_OPERATOR_KEY", flag) else { return };
-    // A developer's shell often has it for other programs, and `dev` promises to embed everything.
-    if !found.from_environment || mode == Mode::Serve {
-        let must = "is set, but this version takes its tenants from the file alone: take it out";
-        reader.problems.push(Problem::hidden(found.name, must));
-    }
-}
-
 fn default_ip(mode: Mode) -> IpAddr {
     match mode {
         Mode::Dev { .. } => Ipv4Addr::LOCALHOST.into(),
@@ -367,6 +382,16 @@ fn log_format(text: &str) -> Option<LogFormat> {
 fn secret_key(text: &str) -> Option<SecretKey> {
     let bytes = STANDARD.decode(text.trim()).ok()?;
     Some(SecretKey(bytes.try_into().ok()?))
+}
+
+fn secret_keys(text: &str) -> Option<Vec<SecretKey>> {
+    text.split(',').map(secret_key).collect()
+}
+
+/// It travels in a header.
+fn operator_key(text: &str) -> Option<Secret> {
+    let is_sound = text.len() >= OPERATOR_KEY_BYTES_MIN && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_sound.then(|| Secret::from(text.to_owned()))
 }
 
 /// The host's name as far as it fits a node id, else `downbeat`.

@@ -9,8 +9,12 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 /// What a session's token begins with; an application's own token (a JWT) never does.
 const PREFIX: &str = "lp1.";
 
-/// The key that signs session tokens: of the whole cluster, or of this process.
-pub struct TokenKey(hmac::Key);
+/// The key that signs session tokens: of the whole cluster, or of this process. Beside it the former ones, of which
+/// there are still tokens while nodes are given another.
+pub struct TokenKey {
+    signing: hmac::Key,
+    former: Vec<hmac::Key>,
+}
 
 /// What a valid session token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,22 +27,29 @@ pub struct SessionToken {
 
 impl TokenKey {
     pub fn new(secret: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+        Self { signing: hmac::Key::new(hmac::HMAC_SHA256, secret), former: Vec::new() }
+    }
+
+    /// Tokens that were signed with these are taken, too.
+    pub fn with_former<'a>(mut self, secrets: impl Iterator<Item = &'a [u8]>) -> Self {
+        self.former = secrets.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret)).collect();
+        self
     }
 
     /// `lp1.<node>.<session>.<received>.<signature>`
     pub fn sign(&self, token: &SessionToken) -> String {
         let node = URL_SAFE_NO_PAD.encode(&token.node);
         let signed = format!("{PREFIX}{node}.{:x}.{:x}", token.session, token.received);
-        let signature = hmac::sign(&self.0, signed.as_bytes());
+        let signature = hmac::sign(&self.signing, signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
     }
 
-    /// What the token says, if it was signed with this key.
+    /// What the token says, if it was signed with one of these keys.
     pub fn read(&self, text: &str) -> Option<SessionToken> {
         let (signed, signature) = text.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        hmac::verify(&self.0, signed.as_bytes(), &signature).ok()?;
+        let mut keys = std::iter::once(&self.signing).chain(&self.former);
+        keys.find(|key| hmac::verify(key, signed.as_bytes(), &signature).is_ok())?;
         let (node, numbers) = signed.strip_prefix(PREFIX)?.split_once('.')?;
         let (session, received) = numbers.split_once('.')?;
         let node = String::from_utf8(URL_SAFE_NO_PAD.decode(node).ok()?).ok()?;
@@ -55,6 +66,16 @@ pub fn is_session_token(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_former_key_still_reads_and_does_not_sign() {
+        let token = SessionToken { node: "a".into(), session: 7, received: 0 };
+        let (former, current) = (TokenKey::new(&[1; 32]), TokenKey::new(&[2; 32]));
+        let both = TokenKey::new(&[2; 32]).with_former(std::iter::once(&[1; 32][..]));
+        assert_eq!(both.read(&former.sign(&token)), Some(token.clone()));
+        assert_eq!(both.sign(&token), current.sign(&token));
+        assert_eq!(current.read(&former.sign(&token)), None);
+    }
 
     #[test]
     fn a_token_is_read_back_and_one_that_was_tampered_with_is_not() {

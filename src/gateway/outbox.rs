@@ -34,6 +34,8 @@ pub enum Signal {
     ChannelEnded { topic: Arc<str>, instance: Instance, for_good: bool },
     /// A deadline that the loop had asked for has come (its token's end).
     CheckDeadlines,
+    /// The socket's tenant has other settings now, is suspended, or is no more.
+    TenantChanged,
 }
 
 /// How a push ended for the socket it was meant for.

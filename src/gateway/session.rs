@@ -101,6 +101,11 @@ impl Session {
         Session { entries: Vec::new(), channels_max, queued_bytes: 0, last_instance: 0, bypass }
     }
 
+    /// Another limit from now on. Channels beyond it stay.
+    pub fn set_channels_max(&mut self, channels_max: usize) {
+        self.channels_max = channels_max;
+    }
+
     /// Decides about a frame that has just come.
     pub fn receive(&mut self, inbound: &Inbound<'_>) -> Step {
         if inbound.topic == SOCKET_TOPIC && inbound.event == HEARTBEAT {

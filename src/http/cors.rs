@@ -50,6 +50,9 @@ fn may_read(tenants: &Tenants, is_dev: bool, uri: &Uri, headers: &HeaderMap) -> 
     if uri.path() == dev_token::PATH {
         return is_loopback_origin(origin);
     }
+    if is_operators(uri) {
+        return false;
+    }
     let host = host_of(headers, uri);
     let claim = token_of(headers, uri).and_then(|token| peek_tenant(&token).ok().flatten());
     let tenant = tenants.choose(claim.as_deref(), host).ok();
@@ -63,6 +66,9 @@ fn may_ask(tenants: &Tenants, is_dev: bool, uri: &Uri, headers: &HeaderMap) -> b
     if uri.path() == dev_token::PATH {
         return is_loopback_origin(origin);
     }
+    if is_operators(uri) {
+        return false;
+    }
     let host = host_of(headers, uri);
     match host.and_then(|host| tenants.by_host(host)) {
         Some(tenant) => tenant.allows_origin(Some(origin), host, is_dev),
@@ -73,6 +79,11 @@ fn may_ask(tenants: &Tenants, is_dev: bool, uri: &Uri, headers: &HeaderMap) -> b
 /// Text that is no text matches no pattern but `*`, as does the opaque origin `null`.
 fn origin_of(headers: &HeaderMap) -> &str {
     headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("null")
+}
+
+/// The tenant API is for no page, whatever the mode.
+fn is_operators(uri: &Uri) -> bool {
+    uri.path() == "/api/tenants" || uri.path().starts_with("/api/tenants/")
 }
 
 /// Any page may call the dev server, but none from elsewhere may fetch itself a teacher's token.
@@ -184,5 +195,7 @@ mod tests {
         assert_eq!(decides("/dev/token", "https://evil.org"), (false, false));
         assert_eq!(decides("/dev/token", "null"), (false, false));
         assert_eq!(decides("/dev/token", "http://localhost:5173"), (true, true));
+        assert_eq!(decides("/api/tenants", "http://localhost:5173"), (false, false));
+        assert_eq!(decides("/api/tenants/acme", "https://acme.org"), (false, false));
     }
 }

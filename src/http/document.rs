@@ -20,6 +20,7 @@ use super::{
     actions, broadcast, dev_token, docs_page,
     failure::{FailureBody, FailureDetail},
     guests, policy, probes, reflection_schema, reflections, report_schema, reports, rooms, schema, sessions, students,
+    tenant_schema, tenants,
 };
 
 #[derive(OpenApi)]
@@ -35,6 +36,7 @@ use super::{
         reports::participation, reports::analytics, sessions::of_room, sessions::of_school, sessions::overview,
         reflections::submit, reflections::change, reflections::withdraw, reflections::list,
         students::export, students::trend, students::erase,
+        tenants::list, tenants::read, tenants::put, tenants::change, tenants::delete, tenants::disconnect, tenants::health,
         broadcast::batch, broadcast::one, probes::ping, probes::live, probes::ready, probes::health, json, page, dev_token::give,
     ),
     components(schemas(
@@ -50,6 +52,8 @@ use super::{
         report_schema::GroupMedians, report_schema::TrendSlopes,
         reflection_schema::NewReflection, reflection_schema::ReflectionKept, reflection_schema::Reflection,
         reflection_schema::Reflections, reflection_schema::StudentFile, reflection_schema::SessionOfStudent,
+        tenant_schema::TenantSettings, tenant_schema::TenantLimits, tenant_schema::Tenant, tenant_schema::TenantPage,
+        tenant_schema::Disconnected, tenant_schema::TenantHealth, tenant_schema::TenantOnNode,
         reflection_schema::Event, reflection_schema::Note, reflection_schema::ErasureDone, reflection_schema::Erased,
     )),
     tags(
@@ -60,6 +64,8 @@ use super::{
             says in `events_waiting` how many events of the school are on their way and not in it yet; participation, \
             analytics and a person's export, and these alone, say in `events_missing` how many are known to be lost."),
         (name = "broadcasts", description = "For whoever has something to say on a realtime topic, but no socket."),
+        (name = "tenants", description = "For the operator of the service, who shows the key that the nodes were started \
+            with (`DOWNBEAT_OPERATOR_KEY`). Web pages cannot call these: no origin is allowed."),
         (name = "health", description = "For load balancers, Kubernetes and people who wonder."),
         (name = "about", description = "This document."),
         (name = "dev", description = "Under `downbeat dev` and nowhere else."),
@@ -83,6 +89,9 @@ impl Modify for Guarded {
         );
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let mut operator = Http::new(HttpAuthScheme::Bearer);
+        operator.description = Some("The operator's key, as the nodes were started with it.".to_owned());
+        components.add_security_scheme("operator", SecurityScheme::Http(operator));
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             let guarded = operations.into_iter().flatten().filter(|operation| operation.security.is_some());
@@ -116,11 +125,22 @@ impl Modify for Mounted {
 /// All refuse whoever is no teacher, but for what students may do; of the rooms' none needs a body: what is left out
 /// takes its default, or stays. What was recorded may be switched off, or out of reach.
 fn describe_refusals(operation: &mut Operation) {
-    let mut refusals = vec![
-        ("401", "No token, or one that proves nothing"),
-        ("403", "Not a teacher's token, or the tenant is suspended"),
-    ];
-    if has_tag(operation, "participation") {
+    let is_operators = has_tag(operation, "tenants");
+    let mut refusals = if is_operators {
+        vec![
+            ("401", "No operator key, or another one; after many wrong ones the answer comes later and later"),
+            ("403", "`operator_off`: the node was started without an operator key"),
+            ("503", "`no_database`, `no_secret_key`, or something does not answer: the message says what to do"),
+        ]
+    } else {
+        vec![
+            ("401", "No token, or one that proves nothing"),
+            ("403", "Not a teacher's token, or the tenant is suspended"),
+        ]
+    };
+    if is_operators {
+        // A tenant without fields is none.
+    } else if has_tag(operation, "participation") {
         refusals.push(("429", "`too_many_requests`: the school, or this author, asks for too much; see Retry-After"));
         refusals.push(("409", "`participation_off`: nothing is recorded here"));
         refusals.push(("503", "`unavailable`: the database does not answer; see Retry-After"));

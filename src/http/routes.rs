@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     actions, body::BODY_BYTES_MAX, broadcast, cors, dev_token, document, edge, failure::Failure, guests, page, probes,
-    reflections, reports, rooms, sessions, state::HttpState, students,
+    reflections, reports, rooms, sessions, state::HttpState, students, tenants,
 };
 
 /// A method at a path. The OpenAPI document has an operation for each, which a test compares.
@@ -76,6 +76,13 @@ fn rows() -> Vec<Row> {
         post("/api/broadcast/{topic}/events/{event}", broadcast::one),
         post("/realtime/v1/api/broadcast", broadcast::batch),
         post("/realtime/v1/api/broadcast/{topic}/events/{event}", broadcast::one),
+        get("/api/tenants", tenants::list),
+        get("/api/tenants/{id}", tenants::read),
+        put("/api/tenants/{id}", tenants::put),
+        patch("/api/tenants/{id}", tenants::change),
+        delete("/api/tenants/{id}", tenants::delete),
+        post("/api/tenants/{id}/disconnect", tenants::disconnect),
+        get("/api/tenants/{id}/health", tenants::health),
         get(dev_token::PATH, dev_token::give),
     ]
 }

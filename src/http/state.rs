@@ -2,13 +2,14 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::Readiness;
+use super::{OperatorGate, Readiness};
 use crate::{
     auth::{Tenant, Tenants},
     channels::realtime::Realtime,
     conductor,
     participation::Desk,
     telemetry::Metrics,
+    tenancy::Tenancy,
     time::Clock,
 };
 
@@ -32,6 +33,9 @@ pub struct HttpState {
     pub guess_delay: GuessDelay,
     pub realtime: Arc<Realtime>,
     pub desk: Arc<Desk>,
+    pub tenancy: Arc<Tenancy>,
+    /// None: nobody may make tenants.
+    pub operator: Option<Arc<OperatorGate>>,
     pub admits_events: EventLimit,
     /// Some only under `downbeat dev`.
     pub dev: Option<DevMode>,

@@ -6,6 +6,7 @@ mod dev;
 mod figures;
 pub mod log;
 mod on_their_way;
+mod operating;
 mod recording;
 mod tasks;
 
@@ -44,6 +45,7 @@ use crate::{
     relay::{Calls, Inbox, Relay, RelayError},
     store::{OpenError, RedisStore, SessionInfo, Store, StoreError},
     telemetry::Metrics,
+    tenancy::{Tenancy, TenancyParts},
     time::{BeatThread, ClusterClock},
 };
 
@@ -73,6 +75,8 @@ pub enum NodeError {
     Clock,
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Key(#[from] operating::KeyError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("the beat thread could not be started: {0}")]
@@ -156,6 +160,7 @@ struct Node {
     realtime: Arc<Realtime>,
     recording: Recording,
     gateway: Arc<Gateway>,
+    tenancy: Arc<Tenancy>,
     http: HttpState,
     /// Ends with the node.
     _beat_thread: BeatThread<Wake>,
@@ -306,6 +311,7 @@ impl Node {
         };
         let settings_of_router = RouterSettings { control_lead_us: micros(settings.control_lead) };
         let router = Arc::new(Router::new(parts, settings_of_router));
+        let (directory_of_tenants, topics_of_tenants) = (directory.clone(), topics.clone());
         let (realtime, realtime_work) = Realtime::new(RealtimeParts {
             clock: clock.clone(),
             relay: relay.clone(),
@@ -335,6 +341,21 @@ impl Node {
             gateway_settings,
         ));
         let desk = Arc::new(recording.desk(clock.clone()));
+        let tenancy = Arc::new(Tenancy::new(TenancyParts {
+            node: gateway.node.clone(),
+            clock: clock.clone(),
+            tenants: tenants.clone(),
+            gateway: gateway.clone(),
+            router: router.clone(),
+            directory: directory_of_tenants,
+            calls: calls.clone(),
+            store: store.clone(),
+            topics: topics_of_tenants,
+            database: recording.database.clone(),
+            redis: redis.clone(),
+            keys: operating::sealing_keys(&settings)?,
+        }));
+        tenancy.load().await;
         let http = HttpState {
             clock,
             tenants,
@@ -344,6 +365,8 @@ impl Node {
             guess_delay: guess_delay(&gateway),
             realtime: realtime.clone(),
             desk,
+            tenancy: tenancy.clone(),
+            operator: operating::gate(&settings),
             admits_events: event_limit(&gateway),
             dev: dev::mode(mode, address),
         };
@@ -361,6 +384,7 @@ impl Node {
             realtime,
             recording,
             gateway,
+            tenancy,
             http,
             _beat_thread: beat_thread,
             _backend_tasks: tasks,
@@ -390,7 +414,8 @@ async fn session_info(
 /// The configured key, or one that the nodes share through their store.
 async fn token_key(settings: &Settings, store: &dyn Store) -> Result<TokenKey, NodeError> {
     if let Some(key) = &settings.secret_key {
-        return Ok(TokenKey::new(&key.0));
+        let former = settings.previous_secret_keys.iter().map(|key| &key.0[..]);
+        return Ok(TokenKey::new(&key.0).with_former(former));
     }
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;

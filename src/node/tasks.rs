@@ -19,6 +19,7 @@ use crate::{
     gateway::Gateway,
     relay::{Body, Calls, Envelope, Gap, Inbound, Inbox, Topic},
     telemetry::{Metrics, count},
+    tenancy::TenancyService,
     time::Clock,
 };
 
@@ -50,6 +51,7 @@ impl Node {
         self.start_realtime(&mut tasks, realtime_work);
         self.start_conducting(&mut tasks);
         RoomService::offer(self.router.clone(), &self.calls);
+        TenancyService::offer(self.tenancy.clone(), &self.calls);
         let listener = Listener {
             mirror: self.mirror.clone(),
             realtime: self.realtime.clone(),
@@ -106,17 +108,8 @@ impl Node {
             let clock = self.clock.clone();
             tasks.spawn(every(SECOND, move || clock.discipline()));
         }
-        if let Some(redis) = self.redis.clone() {
-            let tenants: Vec<_> = self.gateway.tenants.all();
-            tasks.spawn(async move {
-                loop {
-                    if let Err(error) = redis.note_tenants(&tenants).await {
-                        tracing::debug!(%error, "the tenants were not noted for operators");
-                    }
-                    tokio::time::sleep(60 * SECOND).await;
-                }
-            });
-        }
+        let (tenancy, told) = (self.tenancy.clone(), self.lookout.tenant_changes());
+        tasks.spawn(async move { tenancy.run(told).await });
         let gateway = self.gateway.clone();
         let membership = self.membership.clone();
         tasks.spawn(every(SECOND, move || {

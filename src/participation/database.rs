@@ -18,6 +18,7 @@ mod reflections;
 mod retire;
 mod row;
 mod sql;
+mod tenants;
 mod tombstone;
 mod url;
 
@@ -30,6 +31,7 @@ pub use migrate::Migrated;
 pub use plans::Plan;
 pub use reflections::StoredReflection;
 pub use retire::Retired;
+pub use tenants::TenantWrite;
 pub use tombstone::digest_of;
 pub use url::{BadDatabaseUrl, DatabaseUrl, PostgresUrl};
 

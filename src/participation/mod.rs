@@ -24,7 +24,7 @@ mod submission;
 
 pub use database::{
     AuditEntry, BadDatabaseUrl, Database, DatabaseError, DatabaseUrl, ERASED, Erased, Inserted, Leadership, Migrated,
-    Plan, PostgresUrl, Rejected, Retired, StoredReflection, digest_of,
+    Plan, PostgresUrl, Rejected, Retired, StoredReflection, TenantWrite, digest_of,
 };
 pub use desk::{
     AfterReflection, Desk, DeskError, Erasure, FILE_SESSIONS_MAX, OVERVIEW_SESSIONS_MAX, OfSession, OnTheWay,

@@ -32,6 +32,8 @@ pub struct Lookout {
     metrics: Arc<Metrics>,
     on_clock: OnClock,
     on_news: OnceLock<Box<dyn Fn(News) + Send + Sync>>,
+    /// The number of the last change of a tenant, as the last look has shown it.
+    tenant_change: watch::Sender<i64>,
     /// How many looks have been answered.
     looks: watch::Sender<u64>,
     wanted: Notify,
@@ -47,14 +49,19 @@ impl Lookout {
         metrics: Arc<Metrics>,
         on_clock: OnClock,
     ) -> Self {
-        let looks = watch::Sender::new(0);
+        let (tenant_change, looks) = (watch::Sender::new(0), watch::Sender::new(0));
         let (on_news, wanted, looking) = (OnceLock::new(), Notify::new(), Mutex::new(()));
-        Self { clock, store, directory, metrics, on_clock, on_news, looks, wanted, looking }
+        Self { clock, store, directory, metrics, on_clock, on_news, tenant_change, looks, wanted, looking }
     }
 
     /// From now on `on_news` hears of what has changed. Only the first call counts.
     pub fn tell(&self, on_news: impl Fn(News) + Send + Sync + 'static) {
         self.on_news.get_or_init(|| Box::new(on_news));
+    }
+
+    /// Hears when the looks show another last change of a tenant.
+    pub fn tenant_changes(&self) -> watch::Receiver<i64> {
+        self.tenant_change.subscribe()
     }
 
     /// Whether the store can be looked at, and whatever has changed is told: a look that was asked for from now on.
@@ -96,6 +103,8 @@ impl Lookout {
         if let Some(server) = look.server.clone() {
             (self.on_clock)(server, asked_us, answered_us);
         }
+        let told = look.tenant_change;
+        self.tenant_change.send_if_modified(|change| std::mem::replace(change, told) != told);
         let news = self.directory.take_in(look, asked_us, answered_us);
         if news.store_is_new {
             tracing::warn!("the store has lost everything: rooms are given back to it from what nodes know");

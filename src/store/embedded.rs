@@ -187,7 +187,7 @@ impl Store for EmbeddedStore {
 
     async fn look(&self) -> Result<Look, StoreError> {
         let sessions = self.state.read().sessions();
-        Ok(Look { sessions, generation: Some(GENERATION.to_owned()), server: None })
+        Ok(Look { sessions, generation: Some(GENERATION.to_owned()), ..Look::default() })
     }
 
     async fn name_generation(&self, _proposal: &str) -> Result<String, StoreError> {

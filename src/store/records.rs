@@ -171,6 +171,8 @@ pub struct Look {
     pub generation: Option<String>,
     /// None where the store has no clock of its own.
     pub server: Option<ServerClock>,
+    /// The number of the last change of a tenant that somebody has told of here; 0: nobody has.
+    pub tenant_change: i64,
 }
 
 /// The clock of the server that a store runs on.

@@ -77,4 +77,7 @@ pub trait TopicStore: Send + Sync {
     /// The newest `limit` broadcasts kept of a topic that are at `since_ms` or later, oldest first. Exactly so where they
     /// came in by the order of their times, or nearly: not everything is read for the sake of one that came far too late.
     async fn broadcasts(&self, key: &TopicKey, since_ms: i64, limit: usize) -> Result<Vec<Broadcast>, StoreError>;
+
+    /// Forgets the broadcasts that are kept of a tenant's topics: it is no more. Presences go with their connections.
+    async fn forget_topics(&self, tenant: &str) -> Result<(), StoreError>;
 }

@@ -6,6 +6,7 @@ mod inserting;
 mod leading;
 mod lessons;
 mod migrating;
+mod operating;
 mod plans;
 #[path = "../postgres_support/mod.rs"]
 mod postgres_support;
@@ -19,6 +20,7 @@ use erasing::*;
 use erasing_words::*;
 use inserting::*;
 use migrating::*;
+use operating::*;
 use plans::*;
 use reading::*;
 use reflecting::*;
@@ -48,6 +50,9 @@ rules_of_both_databases! {
     overlapping_batches_at_once_leave_each_event_once,
     an_event_comes_back_as_it_was,
     tenants_never_mix,
+    each_change_of_a_tenant_has_the_next_number_and_is_found_by_it,
+    a_change_that_is_refused_or_none_leaves_everything_as_it_was,
+    changes_at_the_same_time_come_one_after_the_other,
     a_session_is_known_by_what_its_events_say_in_any_order,
     a_session_whose_opening_was_lost_is_known_by_its_rolls,
     an_event_that_no_database_takes_keeps_nothing_else_out,

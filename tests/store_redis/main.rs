@@ -16,5 +16,6 @@ mod keyspace;
 mod lost;
 mod silence;
 mod support;
+mod tenants;
 mod tls;
 mod topics;

@@ -101,6 +101,7 @@ rules_of_every_store! {
     answers_that_a_gateway_did_not_know_are_kept_when_the_conductor_gives_the_same_room_back,
     a_buried_room_is_removed_and_not_restored,
     a_presence_is_read_as_it_was_written,
+    a_tenant_that_is_no_more_leaves_no_broadcast_and_others_keep_theirs,
     of_each_connection_the_latest_version_counts_in_whatever_order_they_come,
     who_has_left_does_not_come_back_by_a_late_write_and_may_come_back_by_a_new_one,
     many_changes_are_stored_at_once,

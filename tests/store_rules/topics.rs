@@ -199,3 +199,20 @@ pub async fn no_two_topics_meet_whatever_they_are_called(store: &dyn WholeStore)
         assert_eq!(kept, [said(i64::try_from(n).unwrap())], "{key}");
     }
 }
+
+pub async fn a_tenant_that_is_no_more_leaves_no_broadcast_and_others_keep_theirs(store: &dyn WholeStore) {
+    let (first, second) = (topic("lobby"), topic("hall"));
+    let other = TopicKey { tenant: "zeta".into(), ..topic("lobby") };
+    for key in [&first, &second, &other] {
+        store.keep_broadcast(key, &said(1)).await.unwrap();
+    }
+    for _ in 0..2 {
+        store.forget_topics("acme").await.unwrap();
+        for key in [&first, &second] {
+            assert_eq!(store.broadcasts(key, 0, 25).await.unwrap(), []);
+        }
+        assert_eq!(store.broadcasts(&other, 0, 25).await.unwrap().len(), 1);
+    }
+    store.keep_broadcast(&first, &said(2)).await.unwrap();
+    assert_eq!(store.broadcasts(&first, 0, 25).await.unwrap().len(), 1, "it may be made anew");
+}

@@ -88,6 +88,10 @@ impl RealtimeTopic {
         self.config.wants_postgres
     }
 
+    pub fn set_tenant(&mut self, tenant: Arc<Tenant>) {
+        self.tenant = tenant;
+    }
+
     /// The join's reply, as JSON text.
     pub fn join_reply(&mut self) -> String {
         self.config.take_reply()

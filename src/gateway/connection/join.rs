@@ -70,6 +70,7 @@ impl Connection {
             JoinRequest { topic: topic.clone(), payload: payload.get().to_owned(), connection: random_connection() };
         let is_over = self.expiry.standing(self.gateway.clock.now_s()) == Standing::Over;
         let is_in_room = self.is_in_room();
+        let distrust = self.distrust();
         self.running.push(Box::pin(async move {
             let joining = async {
                 let fresh = fresh_claims(&gateway, &peer, &request.payload).await.map_err(JoinFailed::BadToken)?;
@@ -79,7 +80,11 @@ impl Connection {
                     }
                     Some(claims) => peer.claims = Arc::new(claims.clone()),
                     None if is_over => return Err(JoinFailed::BadToken(TOKEN_OVER.to_owned())),
-                    None => {}
+                    None => {
+                        if let Some(reason) = distrust {
+                            return Err(JoinFailed::BadToken(reason));
+                        }
+                    }
                 }
                 if channels::is_room(&request.topic) {
                     let delay = gateway.guesses.delay(peer.address, gateway.clock.boot_us());
@@ -114,6 +119,7 @@ impl Connection {
     ) {
         match result {
             Ok((mut channel, fresh)) => {
+                channel.set_tenant(&self.peer.tenant);
                 // A room that was joined meanwhile holds the socket to who he is there.
                 if let Some(Err(reason)) = fresh.map(|claims| self.renew(claims, number)) {
                     return self.refuse_join(topic, instance, &reason);

@@ -5,6 +5,7 @@ mod asked;
 mod carried;
 mod join;
 mod refusing;
+mod tenant;
 mod token;
 
 use std::{
@@ -47,7 +48,7 @@ use crate::{
 
 /// What took time and has ended.
 enum Outcome {
-    /// `number` tells the place of its token among all that this client has shown.
+    /// `number`: its token's place among all that this client has shown.
     Joined {
         topic: String,
         instance: Instance,
@@ -116,10 +117,11 @@ impl Connection {
         let channels_max = peer.tenant.limits.max_channels_per_client as usize;
         let expiry = Expiry::new(peer.claims.exp_s);
         outbox.check_at_s(expiry.check_at_s());
-        Self {
+        let registration = Arc::new(gateway.registry.register(peer.tenant.id.clone(), outbox.clone()));
+        let mut connection = Self {
             vsn,
             session: Session::new(channels_max, channels::is_immediate),
-            registration: Arc::new(gateway.registry.register(outbox.clone())),
+            registration,
             outbox,
             channels: Vec::new(),
             ending: Vec::new(),
@@ -138,7 +140,9 @@ impl Connection {
             _held: held,
             peer,
             gateway,
-        }
+        };
+        connection.catch_up_with_tenant();
+        connection
     }
 
     pub fn outbox(&self) -> &Arc<Outbox> {
@@ -399,6 +403,7 @@ impl Connection {
                 }
             }
             Signal::CheckDeadlines => self.check_token(),
+            Signal::TenantChanged => self.follow_tenant(),
         }
     }
 

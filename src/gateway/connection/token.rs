@@ -17,7 +17,9 @@ use crate::{
         expiry::{Expiry, Standing},
         session::{Channel, Instance, Refusal, Removed},
     },
-    protocol::{Inbound, InboundPayload, Ref, Status, encode_error, encode_push, encode_reply, topic::REALTIME},
+    protocol::{
+        Inbound, InboundPayload, Ref, Status, encode_close, encode_error, encode_push, encode_reply, topic::REALTIME,
+    },
 };
 
 pub(super) const TOKEN_OVER: &str = "the token has expired: send a fresh one as access_token";
@@ -241,13 +243,13 @@ impl Connection {
         }
         if self.expiry.standing(now_s) == Standing::Over {
             self.send_system_to_all("error", TOKEN_OVER);
-            self.error_all_channels();
+            self.error_all_channels("token_expired");
         } else {
             self.outbox.check_at_s(self.expiry.check_at_s());
         }
     }
 
-    fn send_system_to_all(&self, status: &str, message: &str) {
+    pub(super) fn send_system_to_all(&self, status: &str, message: &str) {
         for channel in self.session.channels().filter(|channel| channel.joined) {
             self.send_system(&channel, "system", status, message);
         }
@@ -260,20 +262,36 @@ impl Connection {
         self.send(encode_push(self.vsn, channel.join_ref, channel.topic, "system", &payload.to_string()));
     }
 
-    /// A passing cause: the clients join again, with a fresh token.
-    fn error_all_channels(&mut self) {
+    /// A passing cause: the clients join again.
+    pub(super) fn error_all_channels(&mut self, reason: &str) {
+        for (topic, join_ref) in self.drop_all_channels() {
+            self.send(encode_error(self.vsn, join_ref.as_ref(), &topic, reason));
+        }
+    }
+
+    /// For good: the clients do not join again.
+    pub(super) fn end_all_channels(&mut self) {
+        for (topic, join_ref) in self.drop_all_channels() {
+            self.send(encode_close(self.vsn, join_ref.as_ref(), &topic));
+        }
+    }
+
+    /// Those that were joined, whose clients are to be told.
+    fn drop_all_channels(&mut self) -> Vec<(String, Option<Ref>)> {
         let joined: Vec<(String, Instance)> = self
             .session
             .channels()
             .filter(|channel| channel.joined)
             .map(|channel| (channel.topic.to_owned(), channel.instance))
             .collect();
+        let mut dropped = Vec::new();
         for (topic, instance) in joined {
             self.drop_channel(instance);
             self.ending.retain(|(ending, _)| *ending != instance);
             if let Some(Removed::Joined { join_ref }) = self.session.remove(&topic, instance) {
-                self.send(encode_error(self.vsn, join_ref.as_ref(), &topic, "token_expired"));
+                dropped.push((topic, join_ref));
             }
         }
+        dropped
     }
 }

@@ -20,10 +20,14 @@ pub struct Migrated {
     pub applied: usize,
 }
 
-const POSTGRES: &[(i64, &str, &str)] =
-    &[(1, "participation", include_str!("../migrations/postgres/0001_participation.sql"))];
-const SQLITE: &[(i64, &str, &str)] =
-    &[(1, "participation", include_str!("../migrations/sqlite/0001_participation.sql"))];
+const POSTGRES: &[(i64, &str, &str)] = &[
+    (1, "participation", include_str!("../migrations/postgres/0001_participation.sql")),
+    (2, "tenants", include_str!("../migrations/postgres/0002_tenants.sql")),
+];
+const SQLITE: &[(i64, &str, &str)] = &[
+    (1, "participation", include_str!("../migrations/sqlite/0001_participation.sql")),
+    (2, "tenants", include_str!("../migrations/sqlite/0002_tenants.sql")),
+];
 
 /// An index over many rows takes longer than any other statement may.
 const NO_LIMIT: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";

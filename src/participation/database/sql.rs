@@ -1,6 +1,6 @@
 //! Every statement, in one place: what runs is what [`super::Database::plans`] explains.
 //!
-//! `$1` is the tenant, always. Both databases read `$n`.
+//! `$1` is the tenant, where a statement is about one. Both databases read `$n`.
 
 /// Names statements, and lists them for whoever explains them.
 macro_rules! statements {
@@ -27,6 +27,12 @@ macro_rules! reflection_columns {
     () => {
         "reflection_id, session_id, student_id, author_id, reflection_type, competency, mood, reflection_text, \
          metadata, submitted_at_us, updated_at_us"
+    };
+}
+
+macro_rules! tenant_columns {
+    () => {
+        "id, change, settings, secrets, deleted, updated_at_us"
     };
 }
 
@@ -221,6 +227,13 @@ statements! { SHARED:
     RETIRE_ATTENDANCE = "DELETE FROM session_students WHERE tenant = $1 AND session_id = $2";
     RETIRE_AUDIT = "DELETE FROM audit_log WHERE at_us < $1";
     RETIRE_TOMBSTONES = "DELETE FROM erasures WHERE erased_at_us < $1";
+
+    TENANT = concat!("SELECT ", tenant_columns!(), " FROM tenants WHERE id = $1");
+    TENANTS_CHANGED = concat!("SELECT ", tenant_columns!(), " FROM tenants WHERE change > $1 ORDER BY change");
+    LAST_TENANT_CHANGE = "SELECT MAX(change) FROM tenants";
+    PUT_TENANT = concat!("INSERT INTO tenants (", tenant_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6) \
+        ON CONFLICT (id) DO UPDATE SET change = excluded.change, settings = excluded.settings, \
+        secrets = excluded.secrets, deleted = excluded.deleted, updated_at_us = excluded.updated_at_us");
 }
 
 statements! { POSTGRES:

@@ -176,4 +176,11 @@ impl TopicStore for EmbeddedStore {
         found.sort_by_key(|broadcast| broadcast.at_ms);
         Ok(found[found.len().saturating_sub(limit)..].iter().copied().cloned().collect())
     }
+
+    async fn forget_topics(&self, tenant: &str) -> Result<(), StoreError> {
+        let mut topics = self.topics.lock();
+        let writes: Vec<u64> = topics.kept.of_tenants.get(tenant).into_iter().flatten().copied().collect();
+        writes.into_iter().for_each(|write| topics.kept.forget(write));
+        Ok(())
+    }
 }

@@ -141,7 +141,7 @@ impl RedisStore {
         self.lists.ask_within(LONG, |mut wire| async move { wire.ask_all(commands).await }).await
     }
 
-    async fn run_all(&self, calls: Vec<Call>) -> Result<Vec<Answer>, StoreError> {
+    pub(super) async fn run_all(&self, calls: Vec<Call>) -> Result<Vec<Answer>, StoreError> {
         self.lists.ask_within(LONG, |wire| async move { wire.run_all(calls).await }).await
     }
 }

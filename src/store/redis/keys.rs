@@ -60,9 +60,14 @@ impl Keys {
         format!("{}rooms:{{{}}}", self.prefix, escaped(tenant))
     }
 
-    /// What the configuration says of a tenant.
+    /// What is known of a tenant: of the file, or of the database.
     pub fn tenant(&self, id: &str) -> String {
         format!("{}tenant:{{{}}}", self.prefix, escaped(id))
+    }
+
+    /// Each tenant's last change, and the last of all. In the slot of [`Keys::generation`], so that one look reads both.
+    pub fn tenant_changes(&self) -> String {
+        format!("{}tenant:index:{{{}}}", self.prefix, self.generation())
     }
 
     /// The tenants that have rooms.

@@ -49,6 +49,8 @@ scripts! {
     SETTLE_EVENTS = "settle_events.lua";
     WAITING_EVENTS = "waiting_events.lua";
     TIDY_EVENTS = "tidy_events.lua";
+    NOTE_TENANTS = "note_tenants.lua";
+    CACHE_TENANT = "cache_tenant.lua";
 }
 
 /// A script with its keys and arguments.

@@ -69,13 +69,13 @@ impl RedisStore {
     }
 
     pub(super) async fn look_around(&self) -> Result<Look, StoreError> {
-        let mut keys = vec![self.keys.generation()];
+        let mut keys = vec![self.keys.generation(), self.keys.tenant_changes()];
         keys.extend(self.keys.together().then(|| self.keys.nodes()));
         let call = LOOK.on(keys).arg(self.keys.leases()).arg(self.keys.clocks()).arg(REMEMBERED_US);
         let answer = self.run_session(call).await?;
         let mut texts = read::<Vec<String>>(answer)?.into_iter();
         let mut next = || texts.next().ok_or_else(|| odd(&Answer::Nil));
-        let (time, run_id, generation, mut offset) = (next()?, next()?, next()?, next()?);
+        let (time, run_id, generation, mut offset, changed) = (next()?, next()?, next()?, next()?, next()?);
         let mut sessions: Vec<(String, String)> = Vec::new();
         while let Some(node) = texts.next() {
             sessions.extend(texts.next().map(|session| (node, session)));
@@ -86,10 +86,12 @@ impl RedisStore {
             (offset, sessions) = self.look_elsewhere(&run_id, time_us).await?;
         }
         let offset_us = if offset.is_empty() { None } else { Some(number(&offset)?) };
+        let tenant_change = if changed.is_empty() { 0 } else { number(&changed)? };
         Ok(Look {
             sessions: sessions.into_iter().filter_map(|(node, session)| understood(node, &session)).collect(),
             generation: Some(generation).filter(|name| !name.is_empty()),
             server: Some(ServerClock { run_id, time_us, offset_us }),
+            tenant_change,
         })
     }
 

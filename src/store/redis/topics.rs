@@ -119,6 +119,16 @@ impl TopicStore for RedisStore {
         found.drain(..found.len().saturating_sub(limit));
         Ok(found)
     }
+
+    async fn forget_topics(&self, tenant: &str) -> Result<(), StoreError> {
+        let streams = self.keys.streams(tenant);
+        let mut listed = redis::cmd("ZRANGE");
+        listed.arg(&streams).arg(0).arg(-1);
+        let listed: Vec<String> = read(self.ask_of_topic(listed).await?)?;
+        // The list goes last: what fails in between is found again.
+        let removals = listed.iter().chain([&streams]).map(|key| redis::cmd("DEL").arg(key).to_owned()).collect();
+        self.topics.ask(|mut wire| async move { wire.ask_all(removals).await }).await.map(drop)
+    }
 }
 
 impl RedisStore {

@@ -123,4 +123,8 @@ impl TopicStore for Link {
     async fn broadcasts(&self, key: &TopicKey, since_ms: i64, limit: usize) -> Result<Vec<Broadcast>, StoreError> {
         self.call(async { self.store.inner().broadcasts(key, since_ms, limit).await }).await
     }
+
+    async fn forget_topics(&self, tenant: &str) -> Result<(), StoreError> {
+        self.call(async { self.store.inner().forget_topics(tenant).await }).await
+    }
 }

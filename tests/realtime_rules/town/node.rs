@@ -246,6 +246,7 @@ pub fn peer(tenant: &str) -> Peer {
         exp_s: i64::MAX,
         room: None,
         topics: vec![shared],
+        signed_with: None,
     };
     Peer { tenant, claims: Arc::new(claims), address: [127, 0, 0, 1].into() }
 }
