@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    node::{Folder, Node, ONE, TWO, student, teacher},
+    node::{Folder, Node, ONE, TWO, sent, student, teacher},
     pupil::{Ended, Pupil, refused},
 };
 
@@ -110,4 +110,20 @@ async fn a_socket_of_a_revoked_secret_joins_nothing_more_until_it_shows_a_token_
     let renewed = pupil.ask("access_token", json!({"access_token": student(TWO)})).await;
     assert_eq!(renewed["status"], "ok", "{renewed}");
     assert_eq!(pupil.ask_of("realtime:b", "phx_join", json!({})).await["status"], "ok");
+}
+
+#[tokio::test]
+async fn a_suspended_tenants_long_polls_end_too() {
+    let folder = Folder::new();
+    let node = Node::alone(&folder);
+    node.put_acme().await;
+    let poll = async |query: String| {
+        sent(node.request(Method::GET, &format!("/socket/longpoll?vsn=2.0.0&token={query}"))).await.json()
+    };
+    let opened = poll(student(ONE)).await;
+    assert_eq!(opened["status"], 410, "{opened}");
+    let session = opened["token"].as_str().expect("a session").to_owned();
+    node.patch_acme(&json!({"suspended": true})).await;
+    assert_eq!(poll(session).await["status"], 410, "it is gone");
+    assert_eq!(poll(student(ONE)).await["status"], 403);
 }

@@ -199,3 +199,31 @@ async fn a_new_secret_key_takes_over_once_all_nodes_have_it() {
     let a = ground.node("a", &[("DOWNBEAT_SECRET_KEY", OTHER_KEY)]);
     assert_eq!(a.rooms(&teacher(ONE)).await.status, 200, "the former key is not needed any more");
 }
+
+#[tokio::test]
+async fn a_deleted_tenant_leaves_nothing_in_the_database_nor_in_redis() {
+    let ground = Ground::new();
+    let node = ground.node("a", &[]);
+    node.put_acme().await;
+    let code = node.room_of_acme().await;
+    let mut pupil = Pupil::join(&node, &student(ONE), &code).await;
+    assert_eq!(pupil.ask("play_note", json!({"midi": 60})).await["status"], "ok");
+    let rows = |table: &str| {
+        let count = format!("SELECT count(*) FROM {table} WHERE tenant = 'acme'");
+        ground.postgres.sql("postgres", &count)
+    };
+    let began = Instant::now();
+    while rows("participation_events") == "0" || rows("room_sessions") == "0" {
+        assert!(began.elapsed() < crate::node::PATIENCE, "nothing is recorded");
+    }
+    assert_eq!(node.operate(Method::DELETE, "/acme", &Value::Null).await.status, 204);
+    assert_eq!(pupil.ended().await.code, 1001);
+    for table in ["participation_events", "room_sessions", "session_students", "student_reflections"] {
+        assert_eq!(rows(table), "0", "{table}");
+    }
+    assert_eq!(ground.postgres.sql("postgres", "SELECT action FROM audit_log WHERE tenant = 'acme'"), "tenant_erased");
+    let keys = ground.redis.command(&["KEYS", "*acme*"]);
+    // That it is no more, for a week; and for an hour that its room is, and nothing of what was in either.
+    let left: Vec<_> = keys.lines().filter(|key| !key.ends_with(":closed") && *key != "tenant:{acme}").collect();
+    assert_eq!(left, Vec::<&str>::new());
+}
