@@ -320,6 +320,8 @@ CHANGES = [
     (STANDALONE, ["terminationGracePeriodSeconds=90"], in_spec("terminationGracePeriodSeconds", 90)),
     (STANDALONE, ["image.repository=r", "image.tag=t"], in_spec("containers.0.image", "r:t")),
     (STANDALONE, ["image.tag=t", f"image.digest={DIGEST}"], in_spec("containers.0.image", f"downbeat@{DIGEST}")),
+    (STANDALONE, ["otlp.endpoint=http://collector:4318"], variable("DOWNBEAT_OTLP_ENDPOINT", "http://collector:4318")),
+    (STANDALONE, [], variable("DOWNBEAT_OTLP_ENDPOINT", None)),
     (STANDALONE, ["log.filter=debug"], variable("DOWNBEAT_LOG", "debug")),
 ]
 
