@@ -192,7 +192,7 @@ impl Metrics {
         let rare: [(&Kinds, &[&'static str]); 6] = [
             (&self.losses, &LOSSES),
             (&self.panics, &PANICS),
-            (&self.reigns, &["handed_over", "taken_over", "taken_back", "re_asserted"]),
+            (&self.reigns, &["begun", "handed_over", "taken_over", "taken_back", "re_asserted"]),
             (&self.store_writes, &["stored", "fenced", "unavailable"]),
             (&self.relay_messages, &["published", "not_published", "received", "lost", "fenced", "gap"]),
             (&self.participation_recorded, &["kept", "lost", "rejected", "unreadable", "stalled"]),

@@ -223,6 +223,18 @@ fn users_who_leave_are_told_of_once_and_then_there_is_nothing_to_tell() {
 }
 
 #[test]
+fn the_users_of_a_node_that_leaves_are_not_in_their_own_way_on_another() {
+    let (a, b) = (Uses::default(), Uses::default());
+    let guests: Arc<str> = "guests".into();
+    let _places: Vec<_> = (0..10).filter_map(|_| a.enter(&guests, 10, SECOND_US)).collect();
+    b.take_in("a", &a.report(SECOND_US).expect("a report"), SECOND_US);
+    assert!(b.enter(&guests, 10, SECOND_US).is_none());
+    a.leave();
+    b.take_in("a", &a.report(SECOND_US + 1).expect("a last report"), SECOND_US + 1);
+    assert!(b.enter(&guests, 10, SECOND_US + 1).is_some(), "its sockets are open there still, and on their way here");
+}
+
+#[test]
 fn an_idle_node_tells_nothing_and_tenants_do_not_share() {
     let uses = Uses::default();
     assert_eq!(uses.report(0), None);

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top to the bottom: each imports only from those after it. `main` and `node` see everything.
-const LAYERS: [&str; 18] = [
+const LAYERS: [&str; 19] = [
     "cli",
     "http",
     "tenancy",

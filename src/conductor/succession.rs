@@ -116,7 +116,7 @@ impl Router {
         let (key, reign) = (&key, (epoch, nonce));
         let store = &self.surroundings.store;
         let me = Owner { node: self.node.to_string(), incarnation };
-        let is_mine = expected.node == me.node;
+        let (is_mine, is_given) = (expected.node == me.node, expected == me);
         let keepsake = self.keepsakes.lock().get(key).cloned();
         let kept_epoch = keepsake.as_ref().map_or(0, |keepsake| keepsake.record.epoch);
         // The same claim until it is known what became of it: its answer may be lost, or be waiting for replicas.
@@ -159,7 +159,12 @@ impl Router {
         }
         let (members, homes) = self.assemble(&stored, rolls);
         let members_rev = self.store_assembled(&record, &stored, &members, &homes).await?;
-        count(&self.surroundings.metrics.reigns, if is_mine { "taken_back" } else { "taken_over" });
+        let how = match (is_given, is_mine) {
+            (true, _) => "begun",
+            (false, true) => "taken_back",
+            (false, false) => "taken_over",
+        };
+        count(&self.surroundings.metrics.reigns, how);
         tracing::info!(
             tenant.id = %key.tenant, room.code = %key.code, room.epoch = record.epoch, taken.from = %record.taken_from,
             "conducting"

@@ -131,6 +131,8 @@ pub struct Uses {
     here: RwLock<HashMap<Arc<str>, Arc<TenantUse>>>,
     elsewhere: RwLock<HashMap<Arc<str>, Words>>,
     reported_us: AtomicI64,
+    /// The node's users are about to be the others'.
+    is_leaving: AtomicBool,
 }
 
 impl Uses {
@@ -158,6 +160,12 @@ impl Uses {
         tenant_use
     }
 
+    /// From now on this node's users are told to be none: they go to the others, where nobody shall find his own place
+    /// taken by himself.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
     /// What to tell the other nodes; to be called once a second. None when there is nothing to tell.
     pub fn report(&self, boot_us: i64) -> Option<Usage> {
         let elapsed_us = match self.reported_us.swap(boot_us, Ordering::Relaxed) {
@@ -165,10 +173,14 @@ impl Uses {
             reported_us => boot_us - reported_us,
         };
         self.forget(boot_us);
+        let is_leaving = self.is_leaving.load(Ordering::Relaxed);
         let here = self.here.read();
         let mut tenants = Vec::new();
         for (tenant, tenant_use) in &*here {
-            let usage = tenant_use.report(tenant, elapsed_us);
+            let mut usage = tenant_use.report(tenant, elapsed_us);
+            if is_leaving {
+                usage.users = 0;
+            }
             tenant_use.hear(self.others(tenant, boot_us));
             let is_something = usage.users + usage.joins + usage.events > 0;
             // That there is nothing any more is told once.

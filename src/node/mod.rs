@@ -197,6 +197,8 @@ impl Node {
         self.hand_over(drain).await;
         // First nobody new comes in, so that clients which are sent away do not come back to this very process.
         drop(closing);
+        self.gateway.uses.leave();
+        self.usage_teller()();
         self.gateway.registry.drain(drain.saturating_sub(began.elapsed())).await;
         let ended = async {
             self.gateway.registry.emptied().await;

@@ -88,21 +88,26 @@ impl Node {
         tasks.spawn(async move { router.run_moves().await });
     }
 
+    /// Tells the other nodes what this one's tenants use.
+    pub(super) fn usage_teller(&self) -> impl FnMut() + Send + use<> {
+        let (gateway, membership, relay) = (self.gateway.clone(), self.membership.clone(), self.relay.clone());
+        move || {
+            let Some(usage) = gateway.uses.report(gateway.clock.boot_us()) else { return };
+            let (origin, incarnation) = (membership.node().clone(), membership.incarnation());
+            let _ = relay.publish(&Topic::Nodes, Envelope { origin, incarnation, body: Body::Usage(usage) });
+        }
+    }
+
     fn start_housekeeping(&self, tasks: &mut JoinSet<()>) {
         if self.redis.is_some() {
-            let (gateway, membership, relay) = (self.gateway.clone(), self.membership.clone(), self.relay.clone());
+            let (relay, told) = (self.relay.clone(), self.usage_teller());
             tasks.spawn(async move {
                 // Heard once the relay can be reached: it remembers the wish.
                 if let Err(error) = relay.subscribe(&Topic::Nodes).await {
                     tracing::warn!(%error, "the other nodes' use of limits is not heard yet");
                 }
-                every(SECOND, move || {
-                    let Some(usage) = gateway.uses.report(gateway.clock.boot_us()) else { return };
-                    let (origin, incarnation) = (membership.node().clone(), membership.incarnation());
-                    // The next second's report makes up for one that is lost.
-                    let _ = relay.publish(&Topic::Nodes, Envelope { origin, incarnation, body: Body::Usage(usage) });
-                })
-                .await;
+                // The next second's report makes up for one that is lost.
+                every(SECOND, told).await;
             });
         } else {
             let clock = self.clock.clone();
