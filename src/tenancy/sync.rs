@@ -150,7 +150,7 @@ impl Tenancy {
         let ask = Ask::HasKey { key: keys.current_name().to_owned() };
         let replies = self.ask_others(&ask, ASKED_WITHIN).await;
         if let Some((node, _)) = replies.iter().find(|(_, reply)| !matches!(reply, Some(Reply::HasKey { yes: true }))) {
-            tracing::info!(node.id = %node, tenants = former.len(), "secrets wait for a new seal until this node has the new key");
+            tracing::info!(node.lacking = %node, tenants = former.len(), "secrets wait for a new seal until this node has the new key");
             return;
         }
         let mut count = 0;
