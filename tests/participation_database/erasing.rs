@@ -98,6 +98,18 @@ pub async fn what_was_on_its_way_when_a_student_was_erased_does_not_return(targe
     assert_eq!(inserted.events, 1, "who comes again is recorded again");
 }
 
+/// Who was noted where is not written each time: an erasure has to make that be forgotten.
+pub async fn who_plays_on_after_an_erasure_can_be_erased_again(target: Target) {
+    let mut lesson = Lesson::new();
+    let at_us = |seconds: i64| OPENED_US + seconds * SECOND_US;
+    target.database.insert(&batch(vec![lesson.note(ADA, at_us(1))])).await.expect("it is up");
+    assert_eq!(erase(&target.database, at_us(10)).await.events, 1);
+    target.database.insert(&batch(vec![lesson.note(ADA, at_us(20))])).await.expect("it is up");
+    target.database.insert(&batch(vec![lesson.note(ADA, at_us(21))])).await.expect("it is up");
+    assert_eq!(erase(&target.database, at_us(30)).await.events, 2);
+    assert_eq!(target.places_of(ADA).await, Vec::<String>::new());
+}
+
 pub async fn an_erasure_and_insertions_at_once_leave_no_trace(target: Target) {
     let stop = Arc::new(AtomicBool::new(false));
     let (began, mut begun) = tokio::sync::mpsc::channel(1);

@@ -67,6 +67,7 @@ rules_of_both_databases! {
     an_erased_tenant_leaves_one_entry_with_the_counts,
     a_tenant_that_nobody_had_stays_unknown_when_it_is_erased,
     an_erased_student_takes_nothing_of_anybody_else_along_whatever_the_id_is,
+    who_plays_on_after_an_erasure_can_be_erased_again,
     a_tombstone_that_cannot_be_read_makes_events_wait_and_loses_none,
     retention_removes_what_is_older_to_the_row,
     audit_entries_go_after_three_years_and_tombstones_after_a_month,

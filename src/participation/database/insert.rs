@@ -64,18 +64,18 @@ impl Database {
 
     /// All of them or none, in the order of sessions and ids.
     async fn insert_part(&self, tenant: &str, events: &[&Event]) -> Result<usize, DatabaseError> {
-        let Some(since_us) = Attendance::erasures_since(events) else {
+        let Some(since_us) = events.iter().map(|event| event.at_us).min() else {
             return Ok(0);
         };
         let mut write = self.pools.write(tenant, Hold::Shared).await?;
-        let tombstones = Tombstones::read(&mut write, tenant, since_us).await?;
+        let tombstones = Tombstones::read(&mut write, tenant, since_us, Attendance::erasures_since(events)).await?;
         let events: Vec<Cow<Event>> = if tombstones.is_empty() {
             events.iter().map(|event| Cow::Borrowed(*event)).collect()
         } else {
             events.iter().filter_map(|event| tombstones.without_the_erased(event)).map(Cow::Owned).collect()
         };
         let new = bulk::insert_events(&mut write, tenant, &events).await?;
-        let news = self.attendance.news(tenant, events.iter().map(AsRef::as_ref), !tombstones.is_empty());
+        let news = self.attendance.news(tenant, events.iter().map(AsRef::as_ref), tombstones.has_lately());
         bulk::insert_attendance(&mut write, tenant, &news.attended).await?;
         // Last what other nodes write, too: the less time they wait for it.
         bulk::grow_sessions(&mut write, tenant, &sessions_of(events.iter().map(AsRef::as_ref))).await?;

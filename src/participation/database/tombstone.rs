@@ -36,35 +36,47 @@ impl Tombstone {
 }
 
 /// The tombstones of one tenant that a batch may be about.
-pub struct Tombstones(Vec<Tombstone>);
+pub struct Tombstones {
+    those: Vec<Tombstone>,
+    has_lately: bool,
+}
 
 impl Tombstones {
-    /// Those from `since_us` on: an earlier one is not about anything that happened since.
+    /// Those from `since_us` on: an earlier one is not about anything that happened since. Whether there are earlier ones
+    /// from `lately_us` on is told by [`Self::has_lately`].
     ///
     /// # Errors
     /// Also [`DatabaseError::Damaged`], where one cannot be read: what it may be about waits, rather than that somebody
     /// who was erased returns.
-    pub async fn read(write: &mut Write, tenant: &str, since_us: i64) -> Result<Self, DatabaseError> {
+    pub async fn read(write: &mut Write, tenant: &str, since_us: i64, lately_us: i64) -> Result<Self, DatabaseError> {
         let rows: Vec<(Vec<u8>, Option<Vec<u8>>, i64)> = on!(write, transaction => {
-            sqlx::query_as(sql::TOMBSTONES).bind(tenant).bind(since_us).fetch_all(&mut **transaction).await
+            sqlx::query_as(sql::TOMBSTONES).bind(tenant).bind(since_us.min(lately_us)).fetch_all(&mut **transaction).await
         })?;
-        let tombstones = rows.into_iter().map(|(salt, digest, erased_at_us)| {
+        let has_lately = !rows.is_empty();
+        let about = rows.into_iter().filter(|(.., erased_at_us)| *erased_at_us >= since_us);
+        let tombstones = about.map(|(salt, digest, erased_at_us)| {
             Some(Tombstone {
                 salt: salt.try_into().ok()?,
                 digest: digest.map(TryInto::try_into).transpose().ok()?,
                 erased_at_us,
             })
         });
-        tombstones.collect::<Option<_>>().map(Self).ok_or_else(|| damaged("a tombstone"))
+        let those = tombstones.collect::<Option<_>>().ok_or_else(|| damaged("a tombstone"))?;
+        Ok(Self { those, has_lately })
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.those.is_empty()
+    }
+
+    /// Somebody of the tenant was erased not long ago.
+    pub fn has_lately(&self) -> bool {
+        self.has_lately
     }
 
     /// The event without those who were erased after it; none if it was about them.
     pub fn without_the_erased(&self, event: &Event) -> Option<Event> {
-        let later = || self.0.iter().filter(|tombstone| tombstone.erased_at_us >= event.at_us);
+        let later = || self.those.iter().filter(|tombstone| tombstone.erased_at_us >= event.at_us);
         let is_erased = |id: &str| later().any(|tombstone| tombstone.is_of(id));
         if later().any(|tombstone| tombstone.digest.is_none()) || event.student.as_deref().is_some_and(is_erased) {
             return None;
