@@ -188,7 +188,7 @@ impl Tenancy {
     /// Takes a change in here, tells everybody, and waits a moment until they have it. Names the nodes that do not say so.
     pub(super) async fn spread(&self, kept: KeptTenant) -> Vec<Arc<str>> {
         let change = kept.change;
-        self.take_in(kept.clone());
+        self.take_in([kept.clone()]);
         self.stirred.notify_one();
         let caching = async {
             let Some(redis) = &self.parts.redis else { return };

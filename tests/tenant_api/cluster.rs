@@ -125,6 +125,31 @@ async fn a_node_that_was_not_told_follows_what_its_looks_at_redis_show() {
 }
 
 #[tokio::test]
+async fn a_host_that_changes_hands_arrives_in_whatever_order_its_tenants_are_read() {
+    let ground = Ground::new();
+    let a = ground.node("a", &[]);
+    let settings = |hosts: &[&str]| json!({"jwt_secret": ONE, "hosts": hosts});
+    for (id, hosts) in [("giver", &["music.school.org"][..]), ("taker", &[])] {
+        assert_eq!(a.operate(Method::PUT, &format!("/{id}"), &settings(hosts)).await.status, 201);
+    }
+    // As another node's changes that this one reads all at once: the giver was changed once more since.
+    let taken = r#"UPDATE tenants SET settings = '{"hosts": ["music.school.org"]}', change = 3 WHERE id = 'taker'"#;
+    ground.postgres.sql(
+        "postgres",
+        &format!("BEGIN; {taken}; UPDATE tenants SET settings = '{{}}', change = 4 WHERE id = 'giver'; COMMIT"),
+    );
+    ground.redis.command(&["HSET", "tenant:index:{generation}", ":last", "4"]);
+    let began = Instant::now();
+    loop {
+        let taker = a.operate(Method::GET, "/taker", &Value::Null).await.json();
+        if taker["hosts"] == json!(["music.school.org"]) {
+            break;
+        }
+        assert!(began.elapsed() < crate::node::PATIENCE, "{taker}");
+    }
+}
+
+#[tokio::test]
 async fn an_emptied_redis_deletes_no_tenant_and_is_told_again() {
     let ground = Ground::new();
     let (a, b) = (ground.node("a", &[]), ground.node("b", &[]));
