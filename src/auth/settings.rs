@@ -11,12 +11,15 @@ use super::{Limits, Problem, SealError, SealedFor, SealingKeys, Secret, Tenant, 
 const JWT_SECRET: &str = "jwt_secret";
 const PREVIOUS_JWT_SECRET: &str = "previous_jwt_secret";
 const JWKS_URL: &str = "jwks_url";
+const ALGORITHM: &str = "algorithm";
+/// What the file may write for it, too.
+const ALGORITHMS: &str = "algorithms";
 /// What is kept sealed. A URL may hold a key in its query.
 const SECRETS: [&str; 3] = [JWT_SECRET, PREVIOUS_JWT_SECRET, JWKS_URL];
 /// What is kept as it is.
 const PLAIN: [&str; 11] = [
     "jwks",
-    "algorithm",
+    ALGORITHM,
     "hosts",
     "origins",
     "guests",
@@ -96,6 +99,13 @@ impl TenantSettings {
                 let must = format!("is for the TOML file alone: give `{instead}`");
                 problems.push(Problem::hidden(field, must));
             }
+        }
+        // Kept under one name alone: the other would be left aside when it is read back.
+        if let Some(named) = patch.remove(ALGORITHMS)
+            && patch.insert(ALGORITHM.to_owned(), named).is_some()
+        {
+            let must = format!("is another name of `{ALGORITHM}`: give one of the two");
+            problems.push(Problem::hidden(ALGORITHMS, must));
         }
         merge(&mut patched.plain, patch);
         match patched.config(id) {
@@ -360,6 +370,26 @@ mod tests {
         assert_eq!((tenant.limits.default_bpm, tenant.limits.notes_per_second), (120, 5));
         assert_eq!(tenant.limits.max_rooms_per_tenant, 7);
         assert_eq!(first.differences(&patched), ["limits"]);
+    }
+
+    #[test]
+    fn algorithms_count_under_either_name_once_they_were_kept() {
+        let keys = SealingKeys::new(&[1; 32], &[]).expect("a key");
+        for name in [ALGORITHM, ALGORITHMS] {
+            let settings = acme(json!({"jwt_secret": ONE, name: ["HS512"]})).expect("sound");
+            let kept = KeptTenant {
+                id: "acme".into(),
+                change: 1,
+                settings: settings.plain_text(),
+                secrets: settings.sealed_text("acme", &keys).expect("sealed"),
+                is_deleted: false,
+                updated_at_us: 0,
+            };
+            let opened = kept.open(Some(&keys)).expect("opened");
+            assert_eq!(opened.build("acme").expect("sound").described.algorithm, ["HS512"], "{name}");
+        }
+        let both = acme(json!({"jwt_secret": ONE, ALGORITHM: "HS256", ALGORITHMS: "HS512"}));
+        assert_eq!(both, Err(vec![ALGORITHMS.to_owned()]));
     }
 
     #[test]

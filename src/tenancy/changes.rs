@@ -41,11 +41,25 @@ pub struct Changed {
 }
 
 impl Tenancy {
-    /// Makes a tenant, or replaces it as a whole.
+    /// Makes a tenant, or replaces it as a whole; goes on where a client hangs up, as what is written has to be told.
     ///
     /// # Errors
     /// See [`TenancyError`]; then nothing has changed.
-    pub async fn put(&self, id: &str, given: Map<String, Value>) -> Result<Changed, TenancyError> {
+    pub async fn put(self: &Arc<Self>, id: &str, given: Map<String, Value>) -> Result<Changed, TenancyError> {
+        let (tenancy, id) = (self.clone(), id.to_owned());
+        to_its_end(async move { tenancy.put_here(&id, given).await }).await
+    }
+
+    /// Changes what a JSON merge patch names; goes on likewise.
+    ///
+    /// # Errors
+    /// See [`TenancyError`]; then nothing has changed.
+    pub async fn patch(self: &Arc<Self>, id: &str, patch: Map<String, Value>) -> Result<Changed, TenancyError> {
+        let (tenancy, id) = (self.clone(), id.to_owned());
+        to_its_end(async move { tenancy.patch_here(&id, patch).await }).await
+    }
+
+    async fn put_here(&self, id: &str, given: Map<String, Value>) -> Result<Changed, TenancyError> {
         let settings = TenantSettings::parse(id, given).map_err(TenancyError::Wrong)?;
         self.change(id, |present, _| {
             let outcome = if present.is_some() { Outcome::Replaced } else { Outcome::Created };
@@ -54,11 +68,7 @@ impl Tenancy {
         .await
     }
 
-    /// Changes what a JSON merge patch names.
-    ///
-    /// # Errors
-    /// See [`TenancyError`]; then nothing has changed.
-    pub async fn patch(&self, id: &str, patch: Map<String, Value>) -> Result<Changed, TenancyError> {
+    async fn patch_here(&self, id: &str, patch: Map<String, Value>) -> Result<Changed, TenancyError> {
         self.change(id, |present, keys| {
             let present = present.ok_or_else(|| TenancyError::Unknown { id: id.to_owned() })?;
             let settings = present.open(Some(keys));
@@ -188,7 +198,7 @@ impl Tenancy {
     /// Takes a change in here, tells everybody, and waits a moment until they have it. Names the nodes that do not say so.
     pub(super) async fn spread(&self, kept: KeptTenant) -> Vec<Arc<str>> {
         let change = kept.change;
-        self.take_in(kept.clone());
+        self.take_in([kept.clone()]);
         self.stirred.notify_one();
         let caching = async {
             let Some(redis) = &self.parts.redis else { return };
@@ -210,6 +220,15 @@ impl Tenancy {
         let others = view.nodes.keys().filter(|node| **node != self.parts.node);
         join_all(others.map(|node| async move { (node.clone(), self.ask_one(node, ask, within).await) })).await
     }
+}
+
+/// Whoever asked may be gone: what is committed by then would be in force nowhere for a minute.
+async fn to_its_end<F>(changing: F) -> Result<Changed, TenancyError>
+where
+    F: Future<Output = Result<Changed, TenancyError>> + Send + 'static,
+{
+    // It ends otherwise only by a panic, and with the node.
+    tokio::spawn(changing).await.unwrap_or(Err(TenancyError::Late))
 }
 
 async fn in_time<T>(changing: impl Future<Output = Result<T, TenancyError>>) -> Result<T, TenancyError> {

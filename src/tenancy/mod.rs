@@ -85,6 +85,14 @@ struct Known {
     settings: Option<TenantSettings>,
     /// Why it is not served as it is kept.
     fault: Option<String>,
+    /// Hosts that belonged to others when it was served.
+    lacking: Vec<String>,
+}
+
+impl Known {
+    fn new(kept: KeptTenant, settings: Option<TenantSettings>, fault: Option<String>) -> Self {
+        Self { kept, settings, fault, lacking: Vec::new() }
+    }
 }
 
 impl Tenancy {
@@ -110,9 +118,14 @@ impl Tenancy {
         self.in_file.contains(id)
     }
 
-    /// Takes in what is kept of a tenant, unless a later change of it is known.
-    fn take_in(&self, kept: KeptTenant) {
+    /// Takes in what is kept of tenants, unless later changes of them are known.
+    fn take_in(&self, kept: impl IntoIterator<Item = KeptTenant>) {
         let mut known = self.known.lock();
+        kept.into_iter().for_each(|kept| self.take_in_one(&mut known, kept));
+        self.give_hosts(&mut known);
+    }
+
+    fn take_in_one(&self, known: &mut HashMap<String, Known>, kept: KeptTenant) {
         let former = known.get(&kept.id);
         if former.is_some_and(|former| former.kept.change >= kept.change) {
             return;
@@ -122,8 +135,7 @@ impl Tenancy {
             tracing::warn!(tenant.id = %id, "the file has this tenant, too: the one in the database is not served");
         }
         let former = former.and_then(|former| former.settings.clone());
-        let mut taken =
-            if kept.is_deleted { Known { kept, settings: None, fault: None } } else { self.open(kept, former) };
+        let mut taken = if kept.is_deleted { Known::new(kept, None, None) } else { self.open(kept, former) };
         if !self.is_in_file(&id) {
             self.serve(&id, &mut taken);
         }
@@ -133,12 +145,12 @@ impl Tenancy {
     /// Where a secret cannot be unsealed, the former one goes on to serve: other settings shall not wait for it.
     fn open(&self, kept: KeptTenant, former: Option<TenantSettings>) -> Known {
         match kept.open(self.parts.keys.as_ref()) {
-            Ok(settings) => Known { kept, settings: Some(settings), fault: None },
+            Ok(settings) => Known::new(kept, Some(settings), None),
             Err(wrong) => {
                 let fault = wrong.to_string();
                 tracing::error!(tenant.id = %kept.id, fault, "a tenant in the database cannot be read as it is");
                 let settings = former.and_then(|former| kept.open_with_secrets_of(&former).ok());
-                Known { kept, settings, fault: Some(fault) }
+                Known::new(kept, settings, Some(fault))
             }
         }
     }
@@ -147,7 +159,7 @@ impl Tenancy {
     fn serve(&self, id: &str, known: &mut Known) {
         match &known.settings {
             Some(settings) => match settings.build(id) {
-                Ok(tenant) => self.install(tenant),
+                Ok(tenant) => known.lacking = self.install(tenant),
                 Err(problems) => {
                     // Checked before it was written: a later release may allow what this one does not.
                     let wrong = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -161,16 +173,29 @@ impl Tenancy {
         self.parts.gateway.registry.tell_of_change(id);
     }
 
-    fn install(&self, mut tenant: Tenant) {
+    /// Whoever gave a host away may be taken in after whoever got it: each is told in the order of its last change alone.
+    fn give_hosts(&self, known: &mut HashMap<String, Known>) {
+        let is_free = |host: &String| self.parts.tenants.alias_owner(host).is_none();
+        let mut waiting: Vec<_> = known.iter_mut().filter(|(_, known)| known.lacking.iter().any(is_free)).collect();
+        waiting.sort_by_key(|(_, known)| known.kept.change);
+        for (id, known) in waiting {
+            self.serve(id, known);
+        }
+    }
+
+    /// Answers the hosts that it does not get.
+    fn install(&self, mut tenant: Tenant) -> Vec<String> {
         let tenants = &self.parts.tenants;
         if let Some(former) = tenants.get(&tenant.id) {
             tenant.keys.inherit(&former.keys);
         }
         // Two nodes may have given it away at the same time, or a file has it: whoever has it keeps it.
+        let mut lacking = Vec::new();
         tenant.hosts.retain(|host| {
             let owner = tenants.alias_owner(host).filter(|owner| owner.id != tenant.id);
             if let Some(owner) = &owner {
                 tracing::warn!(tenant.id = %tenant.id, host, owner.id = %owner.id, "the host belongs to another tenant");
+                lacking.push(host.clone());
             }
             owner.is_none()
         });
@@ -178,6 +203,7 @@ impl Tenancy {
         if let Err(problem) = tenants.put(tenant) {
             tracing::error!(tenant.id = %id, %problem, "a tenant cannot be served");
         }
+        lacking
     }
 
     /// The last change of any tenant that this node has read.

@@ -84,7 +84,7 @@ impl Tenancy {
         match timeout(within, database.tenants_changed(self.read_up_to())).await {
             Ok(Ok(changed)) => {
                 let last = changed.last().map(|kept| kept.change);
-                changed.into_iter().for_each(|kept| self.take_in(kept));
+                self.take_in(changed);
                 if let Some(last) = last {
                     self.read_up_to.fetch_max(last, Ordering::SeqCst);
                 }
@@ -111,7 +111,7 @@ impl Tenancy {
     async fn read_cache(&self) {
         let Some(redis) = &self.parts.redis else { return };
         match timeout(READ_WITHIN, redis.cached_tenants()).await {
-            Ok(Ok(cached)) => cached.into_iter().for_each(|kept| self.take_in(kept)),
+            Ok(Ok(cached)) => self.take_in(cached),
             Ok(Err(error)) => tracing::debug!(%error, "nor does Redis"),
             Err(_) => tracing::debug!("nor does Redis"),
         }

@@ -1,6 +1,9 @@
 //! Two nodes on one Redis and one PostgreSQL.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,6 +14,7 @@ use crate::{
     pupil::{Pupil, refused},
     redis_support::RedisServer,
 };
+use downbeat::participation::{Database, DatabaseError, DatabaseUrl};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
@@ -122,6 +126,75 @@ async fn a_node_that_was_not_told_follows_what_its_looks_at_redis_show() {
         node.until(&teacher(ONE), 403).await;
     }
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_host_that_changes_hands_arrives_in_whatever_order_its_tenants_are_read() {
+    let ground = Ground::new();
+    let a = ground.node("a", &[]);
+    let settings = |hosts: &[&str]| json!({"jwt_secret": ONE, "hosts": hosts});
+    for (id, hosts) in [("giver", &["music.school.org"][..]), ("taker", &[])] {
+        assert_eq!(a.operate(Method::PUT, &format!("/{id}"), &settings(hosts)).await.status, 201);
+    }
+    // As another node's changes that this one reads all at once: the giver was changed once more since.
+    let taken = r#"UPDATE tenants SET settings = '{"hosts": ["music.school.org"]}', change = 3 WHERE id = 'taker'"#;
+    ground.postgres.sql(
+        "postgres",
+        &format!("BEGIN; {taken}; UPDATE tenants SET settings = '{{}}', change = 4 WHERE id = 'giver'; COMMIT"),
+    );
+    ground.redis.command(&["HSET", "tenant:index:{generation}", ":last", "4"]);
+    let began = Instant::now();
+    loop {
+        let taker = a.operate(Method::GET, "/taker", &Value::Null).await.json();
+        if taker["hosts"] == json!(["music.school.org"]) {
+            break;
+        }
+        assert!(began.elapsed() < crate::node::PATIENCE, "{taker}");
+    }
+}
+
+/// Holds what every change of a tenant waits for, until what it returns is dropped.
+fn holding(database: &str) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel::<()>();
+    let (held, is_held) = mpsc::channel();
+    let url: DatabaseUrl = database.parse().expect("a URL");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let holding = async {
+            let database = Database::new(&url);
+            let changed = database.change_tenant("nobody", 1, |_| {
+                held.send(()).expect("somebody waits");
+                // An error is what the end looks like.
+                let _ = released.recv();
+                Ok::<_, DatabaseError>(None)
+            });
+            changed.await.expect("nothing is changed");
+        };
+        runtime.block_on(holding);
+    });
+    is_held.recv().expect("it is held");
+    release
+}
+
+#[tokio::test]
+async fn a_change_goes_on_where_its_client_hangs_up() {
+    let ground = Ground::new();
+    let a = ground.node("a", &[]);
+    a.put_acme().await;
+    let held = holding(&ground.postgres.url());
+    let body = json!({"suspended": true}).to_string();
+    let request = a.request(Method::PATCH, "/api/tenants/acme").bearer_auth(operator_key()).body(body);
+    let asking = tokio::spawn(request.send());
+    let began = Instant::now();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    while ground.postgres.sql("postgres", waiting) != "1" {
+        assert!(began.elapsed() < crate::node::PATIENCE);
+        tokio::task::yield_now().await;
+    }
+    asking.abort();
+    assert!(asking.await.is_err(), "it was not answered");
+    drop(held);
+    a.until(&teacher(ONE), 403).await;
 }
 
 #[tokio::test]
