@@ -20,6 +20,8 @@ use crate::{
 const SECOND_US: i64 = 1_000_000;
 /// What a node said of a tenant is forgotten so long after: it is dead, or has nothing more to tell.
 const WORD_LIFE_US: i64 = 3 * SECOND_US;
+/// Rates are told as if at least so much time had passed.
+const REPORT_US_MIN: i64 = SECOND_US / 4;
 /// The most tenants of one report, the busiest first: it has to fit an envelope.
 const TENANTS_MAX: usize = 4_096;
 
@@ -170,7 +172,8 @@ impl Uses {
     pub fn report(&self, boot_us: i64) -> Option<Usage> {
         let elapsed_us = match self.reported_us.swap(boot_us, Ordering::Relaxed) {
             0 => SECOND_US,
-            reported_us => boot_us - reported_us,
+            // Two reports within a moment: the few attempts between are no rate.
+            reported_us => (boot_us - reported_us).max(REPORT_US_MIN),
         };
         self.forget(boot_us);
         let is_leaving = self.is_leaving.load(Ordering::Relaxed);

@@ -1,6 +1,9 @@
 //! When events are safe: how far the feed is, and who waits for that.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -64,7 +67,10 @@ impl Settlement {
             }
             !is_over
         });
-        over.into_iter().for_each(|follow| follow());
+        for follow in over {
+            // What goes wrong with one costs the others nothing; the panic is logged where it happens.
+            let _ = catch_unwind(AssertUnwindSafe(follow));
+        }
     }
 
     fn settles(&self, number: u64) -> bool {

@@ -103,14 +103,16 @@ impl Tenancy {
                 audit: self.audit(id, at_us, action, json!({ "fields": fields })),
             }))
         });
-        let kept = in_time(changing).await?.ok_or(TenancyError::Late)?;
+        // What came too late may be in force all the same: it is looked for at once.
+        let kept = in_time(changing).await.inspect_err(|_| self.stirred.notify_one())?.ok_or(TenancyError::Late)?;
         tracing::info!(tenant.id = %id, change = kept.change, outcome = ?outcome, "an operator has changed a tenant");
         let pending_nodes = self.spread(kept).await;
         Ok(Changed { view: self.one(id)?, outcome, pending_nodes })
     }
 
-    /// Takes a tenant out of service, on all nodes. Nothing of it is erased by that. Says whether it was in service.
-    pub(super) async fn retire(&self, id: &str) -> Result<bool, TenancyError> {
+    /// Takes a tenant out of service, on all nodes. Nothing of it is erased by that. Says whether it was in service, and
+    /// which nodes have not confirmed that it is no more.
+    pub(super) async fn retire(&self, id: &str) -> Result<(bool, Vec<Arc<str>>), TenancyError> {
         let Some(database) = &self.parts.database else { return Err(TenancyError::NoDatabase) };
         let at_us = self.parts.clock.now_us();
         let mut was_in_service = false;
@@ -126,16 +128,11 @@ impl Tenancy {
                 audit: self.audit(id, at_us, "tenant_deleted", Value::Null),
             }))
         });
-        let kept = in_time(retiring).await?;
+        let kept = in_time(retiring).await.inspect_err(|_| self.stirred.notify_one())?;
         // Also one that was deleted before: a node may not know it yet.
-        if let Some(kept) = kept {
-            tracing::info!(tenant.id = %id, change = kept.change, "an operator has deleted a tenant");
-            let pending = self.spread(kept).await;
-            if !pending.is_empty() {
-                tracing::warn!(tenant.id = %id, ?pending, "nodes have not confirmed that a tenant is deleted");
-            }
-        }
-        Ok(was_in_service)
+        let Some(kept) = kept else { return Ok((was_in_service, Vec::new())) };
+        tracing::info!(tenant.id = %id, change = kept.change, "an operator has deleted a tenant");
+        Ok((was_in_service, self.spread(kept).await))
     }
 
     /// Closes a tenant's sockets on all nodes; they may come back at once. Says how many, and which nodes did not answer.

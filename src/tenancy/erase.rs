@@ -52,7 +52,9 @@ impl Tenancy {
         if !is_tenant_id(id) {
             return Err(TenancyError::BadId);
         }
-        let is_retired_now = self.retire(id).await?;
+        // One after the other: a repetition that overtook the first would replace its audit entry by one of nothing.
+        let _alone = self.erasing.lock().await;
+        let (is_retired_now, pending) = self.retire(id).await?;
         self.close_rooms(id).await?;
         if let Some(redis) = &self.parts.redis {
             redis.forget_events(id).await?;
@@ -60,7 +62,7 @@ impl Tenancy {
         self.parts.topics.forget_topics(id).await?;
         let Some(database) = &self.parts.database else { return Err(TenancyError::NoDatabase) };
         if !is_retired_now && is_erased(database, id).await? {
-            return Ok(());
+            return confirmed(&pending);
         }
         let erased = database.erase_tenant(id, self.parts.clock.now_us()).await;
         let erased = erased.map_err(|error| TenancyError::NotErased { why: error.to_string() })?;
@@ -71,7 +73,7 @@ impl Tenancy {
             reflections = erased.reflections,
             "a tenant is erased"
         );
-        Ok(())
+        confirmed(&pending)
     }
 
     /// Also those that only the store knows: whoever conducts them is asked, and takes them up first if nobody does.
@@ -98,6 +100,14 @@ impl Tenancy {
             Err(refused) => Err(TenancyError::NotErased { why: format!("room {}: {refused}", key.code) }),
         }
     }
+}
+
+/// A node that still serves the tenant could make a room of it after the others are closed.
+fn confirmed(pending: &[Arc<str>]) -> Result<(), TenancyError> {
+    if pending.is_empty() {
+        return Ok(());
+    }
+    Err(TenancyError::NotErased { why: format!("nodes have not confirmed that it is deleted: {}", pending.join(", ")) })
 }
 
 /// Looked for before: of one that is erased already, the audit entry that says how much it was would be replaced by one

@@ -74,6 +74,8 @@ pub struct Tenancy {
     read_up_to: AtomicI64,
     /// One reading at a time. True: the last one failed.
     reading: tokio::sync::Mutex<bool>,
+    /// One deletion at a time.
+    erasing: tokio::sync::Mutex<()>,
     /// Something was learnt otherwise than from the looks at the store.
     stirred: Notify,
 }
@@ -105,6 +107,7 @@ impl Tenancy {
             known: Mutex::default(),
             read_up_to: AtomicI64::new(0),
             reading: tokio::sync::Mutex::default(),
+            erasing: tokio::sync::Mutex::default(),
             stirred: Notify::new(),
         }
     }
