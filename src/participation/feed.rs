@@ -223,45 +223,22 @@ fn parcels(waiting: Vec<Waiting>) -> Vec<Parcel> {
     let mut parcels: Vec<Parcel> = Vec::new();
     let mut open: HashMap<(Arc<str>, bool), usize> = HashMap::new();
     for Waiting { tenant, event, told } in waiting {
-        let tells = event.kind == Kind::EVENTS_MISSING;
-        // Notes of one school come in a row.
-        let last = parcels.last_mut().filter(|last| last.takes(&tenant, tells));
-        match last {
-            Some(last) => last.add(event, told),
+        let of = (tenant, event.kind == Kind::EVENTS_MISSING);
+        let has_space = |at: &usize| parcels[*at].batch.events.len() < BATCH_MAX;
+        let at = match open.get(&of).copied().filter(has_space) {
+            Some(at) => at,
             None => {
-                let of = (tenant, tells);
-                let at = match open.get(&of).copied().filter(|at| parcels[*at].has_space()) {
-                    Some(at) => at,
-                    None => {
-                        parcels.push(Parcel {
-                            batch: Batch { tenant: of.0.clone(), events: Vec::new() },
-                            told: Vec::new(),
-                        });
-                        open.insert(of, parcels.len() - 1);
-                        parcels.len() - 1
-                    }
-                };
-                parcels[at].add(event, told);
+                let batch = Batch { tenant: of.0.clone(), events: Vec::new() };
+                parcels.push(Parcel { batch, told: Vec::new() });
+                open.insert(of, parcels.len() - 1);
+                parcels.len() - 1
             }
-        }
+        };
+        let Parcel { batch, told: tells } = &mut parcels[at];
+        tells.extend(told.map(|told| (batch.events.len(), told)));
+        batch.events.push(event);
     }
     parcels
-}
-
-impl Parcel {
-    fn has_space(&self) -> bool {
-        self.batch.events.len() < BATCH_MAX
-    }
-
-    fn takes(&self, tenant: &Arc<str>, tells: bool) -> bool {
-        let is_alike = |event: &Event| (event.kind == Kind::EVENTS_MISSING) == tells;
-        self.has_space() && self.batch.tenant == *tenant && self.batch.events.last().is_some_and(is_alike)
-    }
-
-    fn add(&mut self, event: Event, told: Option<oneshot::Sender<bool>>) {
-        self.told.extend(told.map(|told| (self.batch.events.len(), told)));
-        self.batch.events.push(event);
-    }
 }
 
 impl Recorder {
